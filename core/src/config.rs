@@ -1,0 +1,31 @@
+//! Capacities and bounds, in one place. Under `ouzel_loom` they shrink so that a model can fill,
+//! overflow and wrap what takes millions of operations in production.
+
+/// LIFO slots in front of a worker's ring (0, 1 or 4; see `queue::lifo`).
+pub const LIFO_SLOTS: usize = 4;
+/// Polls in a row that a worker takes from its LIFO slots before it flushes them to the ring.
+pub const LIFO_POLL_CAP: u32 = 3;
+/// Entries of a worker's ring. A power of two.
+#[cfg(not(ouzel_loom))]
+pub const RING_CAPACITY: usize = 256;
+/// Entries of a worker's ring. A power of two.
+#[cfg(ouzel_loom)]
+pub const RING_CAPACITY: usize = 4;
+/// Shards of the injection queue at the most.
+#[cfg(not(ouzel_loom))]
+pub const INJECT_SHARDS: usize = 8;
+/// Shards of the injection queue at the most.
+#[cfg(ouzel_loom)]
+pub const INJECT_SHARDS: usize = 2;
+/// Most tasks taken from the injection queue at once.
+#[cfg(not(ouzel_loom))]
+pub const INJECT_BATCH: usize = 128;
+/// Most tasks taken from the injection queue at once.
+#[cfg(ouzel_loom)]
+pub const INJECT_BATCH: usize = 2;
+/// Bytes and alignment of a slab chunk.
+pub const CHUNK_BYTES: usize = 64 * 1024;
+/// Polls a task may make progress on I/O before it should yield.
+pub const COOP_BUDGET: u32 = 128;
+/// Workers at the most: one bit each in the sleeper word.
+pub const MAX_WORKERS: usize = 64;

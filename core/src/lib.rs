@@ -1,0 +1,28 @@
+//! The heart of ouzel: tasks, queues, scheduler, operation slots and timers, with no operating system in it.
+//!
+//! Everything here is `no_std`. An adapter gives it a clock and a way to sleep ([`driver::Driver`],
+//! [`driver::Unpark`]); what runs on top is the `ouzel` facade or a host of its own.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`driver`] | all that the core asks of an operating system |
+//! | `task` | the task cell, its state word, wakers and join handles |
+//! | `slab` | where cells live: local alloc and free without an atomic |
+//! | `queue` | LIFO slots, the ring that can be stolen from, the sharded injection queue |
+//! | `sched` | the work-stealing scheduler: worker loop, sleep protocol |
+//! | `local` | the single-thread executor |
+//! | `op` | the operation slot between a future and a driver |
+//! | `timer` | the hierarchical timer wheel |
+#![no_std]
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(feature = "std", test, ouzel_loom))]
+extern crate std;
+
+pub mod config;
+pub mod driver;
+pub mod op;
+pub mod park;
+pub mod sync;

@@ -1,0 +1,186 @@
+//! The only door to atomics and shared cells.
+//!
+//! Three worlds meet here: normal builds (atomics of `portable-atomic`, so that 64-bit words exist on
+//! every target), `cfg(ouzel_loom)` (loom's checked types) and, inside normal builds, `std` or not
+//! (which decides how a [`Lock`] waits). Code elsewhere names only this module.
+
+pub use core::sync::atomic::Ordering;
+
+#[cfg(not(ouzel_loom))]
+pub use portable_atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+
+#[cfg(ouzel_loom)]
+pub use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+
+#[cfg(not(ouzel_loom))]
+pub use atomic_waker::AtomicWaker;
+#[cfg(ouzel_loom)]
+pub use loom::future::AtomicWaker;
+
+/// Tells the processor that this is a spin loop; under loom, lets another thread run.
+#[inline]
+pub fn spin_loop() {
+    #[cfg(not(ouzel_loom))]
+    core::hint::spin_loop();
+    #[cfg(ouzel_loom)]
+    loom::thread::yield_now();
+}
+
+/// `core::cell::UnsafeCell` with closures instead of bare pointers, so that loom can check each access.
+#[cfg(not(ouzel_loom))]
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct UnsafeCell<T: ?Sized>(core::cell::UnsafeCell<T>);
+
+#[cfg(not(ouzel_loom))]
+impl<T> UnsafeCell<T> {
+    /// A cell that holds `value`.
+    pub const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    /// Calls `f` with a pointer for reading. Making a reference of it is up to the caller's proof.
+    #[inline(always)]
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// Calls `f` with a pointer for writing. The caller proves that nobody else reads or writes.
+    #[inline(always)]
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// The value, when the cell is given up.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+#[cfg(ouzel_loom)]
+pub use loom::cell::UnsafeCell;
+
+/// Keeps its content on cache lines of its own: 128 bytes, because adjacent lines are fetched in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct CachePadded<T>(pub T);
+
+impl<T> core::ops::Deref for CachePadded<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+pub use lock::{Lock, LockGuard};
+
+/// A mutual-exclusion lock: blocking under `std`, spinning without, loom's under loom.
+///
+/// A panic while it is held does not poison it: what it guards here are lists that are consistent at
+/// every point where user code can run.
+#[cfg(any(feature = "std", ouzel_loom))]
+mod lock {
+    #[cfg(ouzel_loom)]
+    use loom::sync as imp;
+    #[cfg(not(ouzel_loom))]
+    use std::sync as imp;
+
+    /// See the module: a lock without poisoning.
+    #[derive(Debug)]
+    pub struct Lock<T>(imp::Mutex<T>);
+    /// Gives access to what the lock guards, until dropped.
+    pub type LockGuard<'a, T> = imp::MutexGuard<'a, T>;
+
+    impl<T> Lock<T> {
+        /// An open lock around `value`.
+        pub fn new(value: T) -> Self {
+            Self(imp::Mutex::new(value))
+        }
+
+        /// Waits until the lock is free and takes it.
+        #[inline]
+        pub fn lock(&self) -> LockGuard<'_, T> {
+            self.0.lock().unwrap_or_else(|e| e.into_inner())
+        }
+    }
+}
+
+#[cfg(not(any(feature = "std", ouzel_loom)))]
+mod lock {
+    use super::{AtomicBool, Ordering, UnsafeCell, spin_loop};
+
+    /// A spin lock, for targets without threads to block. Not for use inside an interrupt.
+    #[derive(Debug)]
+    pub struct Lock<T> {
+        taken: AtomicBool,
+        value: UnsafeCell<T>,
+    }
+
+    // SAFETY: the lock hands out access to one thread at a time, so a shared lock moves `T` between
+    // threads but never shares it.
+    unsafe impl<T: Send> Sync for Lock<T> {}
+
+    /// Gives access to what the lock guards, until dropped.
+    #[derive(Debug)]
+    pub struct LockGuard<'a, T>(&'a Lock<T>);
+
+    impl<T> Lock<T> {
+        /// An open lock around `value`.
+        pub const fn new(value: T) -> Self {
+            Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        }
+
+        /// Spins until the lock is free and takes it.
+        #[inline]
+        pub fn lock(&self) -> LockGuard<'_, T> {
+            // ORDERING: Acquire pairs with the Release store in the guard's drop: what the last holder wrote.
+            while self.taken.swap(true, Ordering::Acquire) {
+                spin_loop();
+            }
+            LockGuard(self)
+        }
+    }
+
+    impl<T> core::ops::Deref for LockGuard<'_, T> {
+        type Target = T;
+        fn deref(&self) -> &T {
+            // SAFETY: the guard exists, so this thread alone holds the lock.
+            self.0.value.with(|p| unsafe { &*p })
+        }
+    }
+
+    impl<T> core::ops::DerefMut for LockGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            // SAFETY: the guard exists and is borrowed mutably, so this is the only access.
+            self.0.value.with_mut(|p| unsafe { &mut *p })
+        }
+    }
+
+    impl<T> Drop for LockGuard<'_, T> {
+        fn drop(&mut self) {
+            // ORDERING: Release pairs with the Acquire swap in `lock`.
+            self.0.taken.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Runs `f` under every schedule loom finds within `preemptions`, prints one line for `cargo xtask loom`,
+/// and fails if the threads never really met (fewer than 100 schedules).
+#[cfg(all(test, ouzel_loom))]
+pub(crate) fn model(name: &str, preemptions: Option<usize>, f: impl Fn() + Sync + Send + 'static) {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize as Count;
+    let schedules = Arc::new(Count::new(0));
+    let seen = Arc::clone(&schedules);
+    let start = std::time::Instant::now();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.check(move || {
+        seen.fetch_add(1, Ordering::Relaxed);
+        f();
+    });
+    let n = schedules.load(Ordering::Relaxed);
+    std::println!("loom-model {name} {n} {:.2}", start.elapsed().as_secs_f64());
+    assert!(n > 100, "model {name} explored only {n} schedules: its threads never meet");
+}

@@ -1,0 +1,1 @@
+//! ouzel: a low-overhead async runtime any host can link.

@@ -1,0 +1,1 @@
+//! Helpers shared by the behaviour tests: drivers to run on, watchdog, loopback peers.
