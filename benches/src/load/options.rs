@@ -1,0 +1,159 @@
+//! The command line of `ouzel-load`.
+
+use super::values::Recipe;
+use lexopt::prelude::*;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The text of `--help`.
+pub const USAGE: &str = "\
+ouzel-load: drives a memcached-protocol server and checks every byte it answers
+
+usage: ouzel-load --addr HOST:PORT [options]
+  --addr HOST:PORT    the server
+  --connections N     connections (1)
+  --depth N           requests outstanding on each connection (1)
+  --seconds S         how long to measure (2); the warm-up before it is a tenth of that
+  --value-size N      bytes of a value, or MIN-MAX (100)
+  --set-ratio R       share of SETs among the requests, 0 to 1 (0.1)
+  --keys N            keys in all, at least one for each connection (10000)
+  --seed N            runs with the same seed send the same bytes (1)
+  --json              print the result as one JSON object
+  --pause             print `ready` and wait for a line on stdin before measuring, and for another
+                      (or the end of stdin) before closing the connections
+exit status: 0 every byte was right; 1 a wrong byte, a lost connection, a stall; 2 bad usage";
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server.
+    pub addr: SocketAddr,
+    /// Connections.
+    pub connections: usize,
+    /// Requests outstanding on each connection.
+    pub depth: usize,
+    /// How long to measure.
+    pub measure: Duration,
+    /// How values are made.
+    pub recipe: Recipe,
+    /// Share of SETs, 0 to 1.
+    pub set_ratio: f64,
+    /// Keys in all.
+    pub keys: usize,
+    /// Print JSON.
+    pub json: bool,
+    /// Wait for a line on stdin before measuring and before closing.
+    pub pause: bool,
+    /// With requests outstanding, how long without any response is a failure.
+    pub stall: Duration,
+}
+
+impl Options {
+    /// Options for `addr`, everything else as `--help` says.
+    #[must_use]
+    pub fn new(addr: SocketAddr) -> Self {
+        Options {
+            addr,
+            connections: 1,
+            depth: 1,
+            measure: Duration::from_secs(2),
+            recipe: Recipe { seed: 1, min_len: 100, max_len: 100 },
+            set_ratio: 0.1,
+            keys: 10_000,
+            json: false,
+            pause: false,
+            stall: Duration::from_secs(10),
+        }
+    }
+
+    /// Reads the command line. `None`: help was asked for.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Option<Self>, String> {
+        Self::parse_inner(args).map_err(|e| e.to_string())
+    }
+
+    fn parse_inner(
+        args: impl IntoIterator<Item = std::ffi::OsString>,
+    ) -> Result<Option<Self>, lexopt::Error> {
+        let unset = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut o = Options::new(unset);
+        let mut parser = lexopt::Parser::from_args(args);
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Short('h') | Long("help") => return Ok(None),
+                Long("addr") => o.addr = parser.value()?.parse()?,
+                Long("connections") => o.connections = parser.value()?.parse()?,
+                Long("depth") => o.depth = parser.value()?.parse()?,
+                Long("seconds") => {
+                    let s: f64 = parser.value()?.parse()?;
+                    o.measure = Duration::try_from_secs_f64(s).map_err(|_| "--seconds: not a time")?;
+                }
+                Long("value-size") => {
+                    (o.recipe.min_len, o.recipe.max_len) = parser.value()?.parse_with(size_range)?;
+                }
+                Long("set-ratio") => o.set_ratio = parser.value()?.parse()?,
+                Long("keys") => o.keys = parser.value()?.parse()?,
+                Long("seed") => o.recipe.seed = parser.value()?.parse()?,
+                Long("json") => o.json = true,
+                Long("pause") => o.pause = true,
+                other => return Err(other.unexpected()),
+            }
+        }
+        if o.addr == unset {
+            return Err("--addr HOST:PORT is missing".into());
+        }
+        if o.connections == 0 || o.depth == 0 {
+            return Err("--connections and --depth must be at least 1".into());
+        }
+        if o.keys < o.connections {
+            return Err("--keys must be at least --connections".into());
+        }
+        if !(0.0..=1.0).contains(&o.set_ratio) {
+            return Err("--set-ratio must be between 0 and 1".into());
+        }
+        Ok(Some(o))
+    }
+}
+
+/// `N` or `MIN-MAX`, up to memcached's limit of 1 MiB.
+fn size_range(s: &str) -> Result<(usize, usize), String> {
+    let (lo, hi) = s.split_once('-').unwrap_or((s, s));
+    let number = |n: &str| n.parse::<usize>().map_err(|e| format!("{n:?}: {e}"));
+    let (lo, hi) = (number(lo)?, number(hi)?);
+    if lo > hi || hi > 1 << 20 {
+        return Err("a size is N or MIN-MAX, up to 1048576".into());
+    }
+    Ok((lo, hi))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Option<Options>, String> {
+        Options::parse(std::iter::once("ouzel-load").chain(line.split_whitespace()).map(Into::into))
+    }
+
+    #[test]
+    fn reads_every_option() {
+        let o = parse(
+            "--addr 127.0.0.1:9 --connections 3 --depth 4 --seconds 0.5 --value-size 1-9 --set-ratio 0.5 \
+             --keys 7 --seed 8 --json --pause",
+        )
+        .unwrap()
+        .unwrap();
+        assert_eq!((o.connections, o.depth, o.keys, o.recipe.seed), (3, 4, 7, 8));
+        assert_eq!((o.recipe.min_len, o.recipe.max_len), (1, 9));
+        assert!(o.json && o.pause);
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        assert!(parse("").unwrap_err().contains("--addr"));
+        assert!(parse("--addr 127.0.0.1:9 --what").unwrap_err().contains("--what"));
+        assert!(parse("--addr 127.0.0.1:9 --value-size 9-1").is_err());
+        assert!(parse("--addr 127.0.0.1:9 --keys 1 --connections 2").unwrap_err().contains("--keys"));
+    }
+}
