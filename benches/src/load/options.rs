@@ -66,7 +66,7 @@ impl Options {
         }
     }
 
-    /// Reads the command line. `None`: help was asked for.
+    /// Reads the command line (without the program's name). `None`: help was asked for.
     ///
     /// # Errors
     /// One line that says what is wrong.
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Option<Options>, String> {
-        Options::parse(std::iter::once("ouzel-load").chain(line.split_whitespace()).map(Into::into))
+        Options::parse(line.split_whitespace().map(Into::into))
     }
 
     #[test]
