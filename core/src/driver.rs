@@ -81,3 +81,20 @@ pub trait Unpark: Send + Sync {
     /// Makes the park in progress, or the next one, return. Callable from any thread; idempotent.
     fn unpark(&self);
 }
+
+/// What one driver has done since it was made. Exact counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// System calls of the driver itself, waits and unparks included.
+    pub syscalls: u64,
+    /// Of these, `io_uring_enter`.
+    pub enters: u64,
+    /// Submission queue entries written.
+    pub sqes: u64,
+    /// Completion queue entries read.
+    pub cqes: u64,
+    /// Calls that may have slept.
+    pub waits: u64,
+    /// Changes of a readiness registration (`epoll_ctl`).
+    pub ctl: u64,
+}
