@@ -11,6 +11,12 @@ pub const RING_CAPACITY: usize = 256;
 /// Entries of a worker's ring. A power of two.
 #[cfg(ouzel_loom)]
 pub const RING_CAPACITY: usize = 4;
+/// Position at which a ring starts to count.
+#[cfg(not(ouzel_loom))]
+pub const RING_START: u32 = 0;
+/// Position at which a ring starts to count: so near the end that every model wraps.
+#[cfg(ouzel_loom)]
+pub const RING_START: u32 = u32::MAX - 1;
 /// Shards of the injection queue at the most.
 #[cfg(not(ouzel_loom))]
 pub const INJECT_SHARDS: usize = 8;

@@ -23,6 +23,10 @@ extern crate std;
 
 pub mod config;
 pub mod driver;
+#[cfg(feature = "alloc")]
+pub mod local;
 pub mod op;
 pub mod park;
+pub mod queue;
+pub mod sched;
 pub mod sync;

@@ -4,7 +4,7 @@
 //! every target), `cfg(ouzel_loom)` (loom's checked types) and, inside normal builds, `std` or not
 //! (which decides how a [`Lock`] waits). Code elsewhere names only this module.
 
-pub use core::sync::atomic::Ordering;
+pub use core::sync::atomic::{Ordering, compiler_fence};
 
 #[cfg(not(ouzel_loom))]
 pub use portable_atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};

@@ -1,0 +1,475 @@
+//! A worker's run queue: a ring of task pointers that one thread fills and any thread may halve.
+//!
+//! ```text
+//!            steal      real                      tail
+//!              ▼          ▼                         ▼
+//!   ─ ─ free ──┤ a thief  │  tasks, oldest first    ├── free ─ ─ ─       positions are u32 and wrap,
+//!              │ copies   │                         │                    slot = position mod capacity
+//! ```
+//!
+//! | who    | event                  | head (steal, real)                    | tail          |
+//! |--------|------------------------|---------------------------------------|---------------|
+//! | owner  | push                   |                                       | + 1, Release  |
+//! | owner  | pop, take n <= half    | CAS both + n; a thief copies: real + n |               |
+//! | thief  | claim half             | CAS real + n, only if steal = real    |               |
+//! | thief  | done copying           | CAS steal := real                     |               |
+//! | owner  | push, full             | CAS both := tail, only if steal = real | + half        |
+//!
+//! Invariants:
+//! - `steal <= real <= tail` and `tail - steal <= capacity`. Room is counted from `steal`: behind a slow
+//!   thief the ring can be empty (`real = tail`) and have no free slot.
+//! - A slot between `steal` and `tail` is never written; one outside is never read. The exception, a
+//!   pop that moved both indices and reads afterwards, is the only writer's own.
+//! - At most one thief copies at a time; a second one goes elsewhere.
+//! - Nothing is refused and "empty" is never said early: a pop that meets a thief tries again.
+//!
+//! **The owner's pop is wait-free.** While it pops it does not push, each claim takes the larger half of
+//! what is left, and each claim changes the head twice. So at most `log2(capacity) + 1` claims and as
+//! many completions can spoil its CAS before it succeeds or sees an empty ring: 18 in all, asserted in
+//! debug builds. For the same reason a thief without room for half a ring takes nothing, not less.
+//!
+//! **ABA.** A stale CAS succeeds only after exactly `k * 2^32` pops in between: 21 s of preemption at
+//! 2 * 10^8 pops a second, and an exact hit. With 16-bit indices it would be 0.3 ms. Pointers are read after
+//! the claim, so a reused task pointer is harmless.
+//!
+//! **Batches.** The owner takes up to 8 tasks (at most half) per CAS into a batch of its own: a pop
+//! costs one eighth of an atomic when there is much to do (0.68 to 0.95 of the time, design's prototype).
+//! What is in the batch cannot be stolen, so the owner hands it back before it blocks. It goes to the
+//! tail, not to where it was: a head that moves backwards would need a proof of its own.
+//!
+//! **Overflow** sends the *newer* half and the task at hand to the injection queue as one chain. Tasks
+//! that just came from there would otherwise go straight back (Tokio #8029). The older half does not
+//! even move: `tail + i` and `real + i` are the same slot when the ring is full.
+//!
+//! Prior work: Chase and Lev's deque (2005), Go's run queue (2012), Tokio's two-index head (2020).
+
+use crate::config::{RING_CAPACITY, RING_START};
+use crate::queue::{Chain, Linked};
+use crate::sync::{AtomicU32, AtomicU64, CachePadded, Ordering, UnsafeCell};
+use core::cell::Cell;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+const CAPACITY: u32 = RING_CAPACITY as u32;
+const HALF: u32 = CAPACITY / 2;
+/// Most tasks the owner takes per CAS.
+const TAKE: usize = if RING_CAPACITY / 2 < 8 { RING_CAPACITY / 2 } else { 8 };
+/// How often thieves can spoil one pop (see the module).
+const POP_RETRIES: u32 = 2 * (CAPACITY.ilog2() + 1);
+
+const _: () = assert!(RING_CAPACITY.is_power_of_two() && RING_CAPACITY >= 2, "positions wrap by masking");
+
+/// The shared half: what thieves see. See the module.
+#[repr(C)]
+pub struct Ring<T: Linked> {
+    head: CachePadded<AtomicU64>,
+    tail: CachePadded<AtomicU32>,
+    slots: [UnsafeCell<MaybeUninit<NonNull<T::Node>>>; RING_CAPACITY],
+}
+
+// SAFETY: the ring owns its tasks as a collection of `T: Send` would.
+unsafe impl<T: Linked> Send for Ring<T> {}
+// SAFETY: a slot is written by the one owner only, and read by whoever claimed it through `head`.
+unsafe impl<T: Linked> Sync for Ring<T> {}
+
+#[inline]
+fn pack(steal: u32, real: u32) -> u64 {
+    u64::from(steal) << 32 | u64::from(real)
+}
+
+#[inline]
+fn unpack(head: u64) -> (u32, u32) {
+    ((head >> 32) as u32, head as u32)
+}
+
+impl<T: Linked> Ring<T> {
+    /// An empty ring.
+    #[must_use]
+    pub fn new() -> Self {
+        Ring {
+            head: CachePadded(AtomicU64::new(pack(RING_START, RING_START))),
+            tail: CachePadded(AtomicU32::new(RING_START)),
+            slots: core::array::from_fn(|_| UnsafeCell::new(MaybeUninit::uninit())),
+        }
+    }
+
+    /// How many tasks it holds. Exact for the owner, a hint for anyone else.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        // ORDERING: Relaxed. A parking worker that asks has a SeqCst fence before this, which pairs with
+        // the pusher's fence in `Sleep::notify`; for others it is a hint. Head is read first, so an
+        // empty ring may look full, never the other way round.
+        let (_, real) = unpack(self.head.load(Ordering::Relaxed));
+        // ORDERING: Relaxed, as above.
+        let tail = self.tail.load(Ordering::Relaxed);
+        // Read apart, the two may be from different times: more than a ring, or less than nothing.
+        (tail.wrapping_sub(real) as i32).clamp(0, CAPACITY as i32) as usize
+    }
+
+    /// Whether it holds none, with the same reservation as [`Ring::len`].
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes the older half, at least one: returns the oldest, the rest goes to `thief`'s own ring.
+    ///
+    /// `None` if there is nothing, if another thief is copying, or if `thief` has less than half a ring free.
+    pub fn steal_into(&self, thief: &Owner<T>) -> Option<T> {
+        debug_assert!(!core::ptr::eq(self, thief.ring()), "a worker does not steal from itself");
+        if thief.room() < RING_CAPACITY / 2 {
+            return None;
+        }
+        let (first, n) = self.claim_half()?;
+        let oldest = self.read(first);
+        let tail = thief.tail.get();
+        for i in 1..n {
+            thief.write(tail.wrapping_add(i - 1), self.read(first.wrapping_add(i)));
+        }
+        self.finish_steal();
+        if n > 1 {
+            thief.publish(tail.wrapping_add(n - 1));
+        }
+        // SAFETY: the claim made slot `first` ours alone, and what was written there came from `into_raw`.
+        Some(unsafe { T::from_raw(oldest) })
+    }
+
+    /// Thief: moves `real` over half of the tasks; they are ours to copy until `finish_steal`.
+    fn claim_half(&self) -> Option<(u32, u32)> {
+        // ORDERING: Acquire pairs with the Release half of whoever moved the head: the tail read next is
+        // not older than the one he knew, so `tail - real` is never negative.
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            let (steal, real) = unpack(head);
+            if steal != real {
+                return None;
+            }
+            // ORDERING: Acquire pairs with the Release in `publish`: the slots below this tail, and the
+            // tasks they point to.
+            let tail = self.tail.load(Ordering::Acquire);
+            let len = tail.wrapping_sub(real);
+            let n = len - len / 2;
+            if n == 0 {
+                return None;
+            }
+            let claimed = pack(steal, real.wrapping_add(n));
+            // ORDERING: AcqRel. Release hands on the tail we saw (above). Acquire on both outcomes, for the
+            // same reason as the load.
+            match self.head.compare_exchange(head, claimed, Ordering::AcqRel, Ordering::Acquire) {
+                // A head older than the tail can make `len` exceed the ring; then this CAS failed.
+                Ok(_) => return Some((real, n)),
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Thief: lets the copied slots go. The owner may have popped meanwhile, hence the loop.
+    fn finish_steal(&self) {
+        // ORDERING: Relaxed, a first guess for the CAS.
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            let (_, real) = unpack(head);
+            // ORDERING: AcqRel. Release pairs with the Acquire in `room` and `overflow`: our reads of the slots are
+            // over before the owner writes them again. Acquire keeps the chain of tails (see `claim_half`).
+            match self.head.compare_exchange(head, pack(real, real), Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&self, position: u32) -> &UnsafeCell<MaybeUninit<NonNull<T::Node>>> {
+        &self.slots[(position % CAPACITY) as usize]
+    }
+
+    /// Reads the slot at `position`, which the caller has claimed and which was written before.
+    #[inline]
+    fn read(&self, position: u32) -> NonNull<T::Node> {
+        self.slot(position).with(|p| {
+            // SAFETY: claimed positions are not written until the claim is given up (second invariant).
+            let node = unsafe { *p };
+            // SAFETY: claimed positions lie below the tail, so the slot has been written.
+            unsafe { node.assume_init() }
+        })
+    }
+}
+
+impl<T: Linked> Default for Ring<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Linked> Drop for Ring<T> {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed: whoever drops the ring is alone with it.
+        let (_, real) = unpack(self.head.load(Ordering::Relaxed));
+        // ORDERING: Relaxed, as above.
+        let tail = self.tail.load(Ordering::Relaxed);
+        for i in 0..tail.wrapping_sub(real) {
+            let node = self.read(real.wrapping_add(i));
+            // SAFETY: positions from `real` to `tail` hold tasks that nobody has taken.
+            drop(unsafe { T::from_raw(node) });
+        }
+    }
+}
+
+impl<T: Linked> fmt::Debug for Ring<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// The owner's half of a [`Ring`]: the end that pushes and pops, and the batch taken last.
+///
+/// Not `Sync`, but its methods take `&self`: a task that is being polled may push to the ring of the
+/// worker that polls it.
+pub struct Owner<T: Linked> {
+    ring: NonNull<Ring<T>>,
+    /// The tail, which only we move.
+    tail: Cell<u32>,
+    /// The steal index as last seen. It only moves forward, so room counted from it is never too much.
+    steal: Cell<u32>,
+    /// The batch, newest first: entries below `batched` are filled.
+    batch: [Cell<Option<NonNull<T::Node>>>; TAKE],
+    batched: Cell<usize>,
+}
+
+// SAFETY: it owns the tasks in its batch (`T: Send`), and the ring may be used from any one thread.
+unsafe impl<T: Linked> Send for Owner<T> {}
+
+impl<T: Linked> Owner<T> {
+    /// Takes possession of the pushing end of `ring`.
+    ///
+    /// # Safety
+    /// `ring` outlives the owner and does not move, and no other owner of it is used meanwhile (a former one's last use
+    /// happens before this).
+    #[must_use]
+    pub unsafe fn new(ring: &Ring<T>) -> Self {
+        // ORDERING: Relaxed: the former owner's last use happens before this.
+        let tail = ring.tail.load(Ordering::Relaxed);
+        let owner = Owner {
+            ring: NonNull::from(ring),
+            tail: Cell::new(tail),
+            steal: Cell::new(tail),
+            batch: [const { Cell::new(None) }; TAKE],
+            batched: Cell::new(0),
+        };
+        owner.room();
+        owner
+    }
+
+    /// The half that thieves see.
+    #[inline]
+    #[must_use]
+    pub fn ring(&self) -> &Ring<T> {
+        // SAFETY: the ring outlives its owner (contract of `new`).
+        unsafe { self.ring.as_ref() }
+    }
+
+    /// Tasks in the ring and in the batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ring().len() + self.batched()
+    }
+
+    /// Whether neither the ring nor the batch holds a task.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.batched() == 0 && self.ring().is_empty()
+    }
+
+    /// Tasks in the batch: nobody else can reach them.
+    #[inline]
+    #[must_use]
+    pub fn batched(&self) -> usize {
+        self.batched.get()
+    }
+
+    /// Free slots now; a thief at work may free more at any time, nobody but us takes any.
+    pub fn room(&self) -> usize {
+        // ORDERING: Acquire pairs with the Release in `finish_steal`: the thief has read the slots we are
+        // going to write.
+        let (steal, _) = unpack(self.ring().head.load(Ordering::Acquire));
+        self.steal.set(steal);
+        (CAPACITY - self.tail.get().wrapping_sub(steal)) as usize
+    }
+
+    /// Appends a task.
+    ///
+    /// # Errors
+    /// The ring is full: these tasks, the one given among them, must go to the injection queue.
+    #[inline]
+    pub fn push(&self, task: T) -> Result<(), Chain<T>> {
+        let tail = self.tail.get();
+        if tail.wrapping_sub(self.steal.get()) >= CAPACITY {
+            return self.overflow(task);
+        }
+        self.write(tail, task.into_raw());
+        self.publish(tail.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Appends as many tasks of `chain` as there is room for, visible all at once.
+    pub fn extend(&self, chain: &mut Chain<T>) {
+        let tail = self.tail.get();
+        let mut n = 0;
+        for _ in 0..self.room() {
+            let Some(node) = chain.pop_front_raw() else { break };
+            self.write(tail.wrapping_add(n), node);
+            n += 1;
+        }
+        if n > 0 {
+            self.publish(tail.wrapping_add(n));
+        }
+    }
+
+    /// Takes the oldest task, from the batch if there is one. Wait-free; `None` means empty.
+    #[inline]
+    pub fn pop(&self) -> Option<T> {
+        match self.pop_batched() {
+            Some(node) => {
+                // SAFETY: entries of the batch were claimed by us alone, and each is given out once.
+                Some(unsafe { T::from_raw(node) })
+            }
+            None => self.refill(),
+        }
+    }
+
+    /// Puts what is left of the batch at the ring's tail, where thieves can reach it.
+    ///
+    /// # Errors
+    /// The ring had no room for these: they must go to the injection queue.
+    pub fn hand_back(&self) -> Result<(), Chain<T>> {
+        let mut left = Chain::new();
+        while let Some(node) = self.pop_batched() {
+            left.push_back_raw(node);
+        }
+        self.extend(&mut left);
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    }
+
+    #[inline]
+    fn pop_batched(&self) -> Option<NonNull<T::Node>> {
+        let left = self.batched.get().checked_sub(1)?;
+        self.batched.set(left);
+        self.batch[left % TAKE].get()
+    }
+
+    /// Claims up to `TAKE` tasks, at most half: returns the oldest, the rest becomes the batch.
+    fn refill(&self) -> Option<T> {
+        let ring = self.ring();
+        let tail = self.tail.get();
+        // ORDERING: Acquire pairs with the Release in `finish_steal`, as in `room`.
+        let mut head = ring.head.load(Ordering::Acquire);
+        let mut spoilt = 0;
+        let (first, n) = loop {
+            let (steal, real) = unpack(head);
+            let len = tail.wrapping_sub(real);
+            if len == 0 {
+                return None;
+            }
+            let n = (len - len / 2).min(TAKE as u32);
+            let after = real.wrapping_add(n);
+            let taken = pack(if steal == real { after } else { steal }, after);
+            // ORDERING: AcqRel. Release pairs with the Acquire in `claim_half`: a thief that sees this head
+            // sees a tail that is not behind it. Acquire as the load above.
+            match ring.head.compare_exchange(head, taken, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    self.steal.set(unpack(taken).0);
+                    break (real, n);
+                }
+                Err(now) => head = now,
+            }
+            spoilt += 1;
+            debug_assert!(spoilt <= POP_RETRIES, "thieves spoilt a pop {spoilt} times");
+        };
+        for i in 1..n {
+            self.batch[(n - 1 - i) as usize].set(Some(ring.read(first.wrapping_add(i))));
+        }
+        self.batched.set(n as usize - 1);
+        // SAFETY: the CAS made slot `first` ours alone, and what was written there came from `into_raw`.
+        Some(unsafe { T::from_raw(ring.read(first)) })
+    }
+
+    #[cold]
+    fn overflow(&self, task: T) -> Result<(), Chain<T>> {
+        let ring = self.ring();
+        let tail = self.tail.get();
+        let mut out = Chain::new();
+        // ORDERING: Acquire pairs with the Release in `finish_steal`, as in `room`.
+        let mut head = ring.head.load(Ordering::Acquire);
+        let first = loop {
+            let (steal, real) = unpack(head);
+            self.steal.set(steal);
+            if tail.wrapping_sub(steal) < CAPACITY {
+                self.write(tail, task.into_raw());
+                self.publish(tail.wrapping_add(1));
+                return Ok(());
+            }
+            if steal != real {
+                // A thief is about to make room; until then there is none, not even for half a ring.
+                out.push_back(task);
+                return Err(out);
+            }
+            // ORDERING: AcqRel, as in `refill`.
+            match ring.head.compare_exchange(head, pack(tail, tail), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break real,
+                Err(now) => head = now,
+            }
+        };
+        self.steal.set(tail);
+        for i in HALF..CAPACITY {
+            out.push_back_raw(ring.read(first.wrapping_add(i)));
+        }
+        out.push_back(task);
+        // The older half lies where the positions from `tail` on map to: see the module.
+        self.publish(tail.wrapping_add(HALF));
+        Err(out)
+    }
+
+    /// Writes a slot at or above the tail, which has room.
+    #[inline]
+    fn write(&self, position: u32, node: NonNull<T::Node>) {
+        self.ring().slot(position).with_mut(|p| {
+            // SAFETY: positions from the tail on, less than a ring above `steal`, belong to the owner
+            // (second invariant).
+            unsafe { *p = MaybeUninit::new(node) }
+        });
+    }
+
+    /// Makes the slots below `tail` visible.
+    #[inline]
+    fn publish(&self, tail: u32) {
+        self.tail.set(tail);
+        // ORDERING: Release pairs with the Acquire in `claim_half`: the slots below, and their tasks.
+        self.ring().tail.store(tail, Ordering::Release);
+    }
+}
+
+impl<T: Linked> Drop for Owner<T> {
+    fn drop(&mut self) {
+        while let Some(node) = self.pop_batched() {
+            // SAFETY: what is left in the batch was claimed by us and never given out.
+            drop(unsafe { T::from_raw(node) });
+        }
+    }
+}
+
+impl<T: Linked> fmt::Debug for Owner<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner")
+            .field("ring", self.ring())
+            .field("batched", &self.batched())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, ouzel_loom))]
+mod loom_tests;
+#[cfg(all(test, not(ouzel_loom)))]
+mod tests;

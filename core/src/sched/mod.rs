@@ -1,0 +1,4 @@
+//! The work-stealing scheduler.
+
+pub mod interval;
+pub mod sleep;
