@@ -1,2 +1,140 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask demo | test | loom | mutants | ci`.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `ci` | formatting, lints, docs, the rules of the house, then `test` |
+//! | `test` | unit, contract and doc tests, loom models, the C header, a short demo |
+//! | `loom` | every loom model, with the number of schedules it explored |
+//! | `mutants` | breaks the code on purpose and expects the models to notice |
+//! | `demo` | the C key-value server on every driver, under load, with counts |
+
+mod checks;
+mod ci;
+mod demo;
+mod loom;
+mod mutants;
+mod steps;
+mod test;
+mod workspace;
+
+use lexopt::prelude::*;
+use std::process::ExitCode;
+use workspace::Workspace;
+
+const HELP: &str = "\
+usage: cargo xtask <command> [options]
+
+  ci                    all checks, then everything `test` does
+  test                  unit, contract and doc tests, loom models, C header tests, a short demo
+  loom [FILTER]         run the loom models whose name contains FILTER; prints what they explored
+  mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
+                        FILTER, one at a time, to a copy; each must make its loom model fail
+  demo [options]        build the C key-value server on libouzel, drive it on every driver, check
+                        every byte it answers, and count what a request costs
+    --driver D          only this driver: uring, epoll or poll
+    --seconds N         how long to measure each number of connections and depth (2)
+    --threads N         worker threads of the server (1)
+    --set-ratio R       share of SETs in the measured load (0)
+    --json FILE         also write the table as JSON
+    --quick             fewer cells, one second each, 200 round-trip values
+    --host FILE         drive this program in place of a fresh build of ffi/examples/c/kv.c
+  help, --help          this text
+
+exit status: 0 all is well, 1 something failed, 2 bad usage";
+
+enum Command {
+    Help,
+    Ci,
+    Test,
+    Loom(String),
+    Mutants(String),
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let command = match parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(e) => {
+            eprintln!("xtask: {e}; see `cargo xtask --help`");
+            return ExitCode::from(2);
+        }
+    };
+    let ws = Workspace::find();
+    let result = match command {
+        Command::Help => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Command::Ci => return ci::run(&ws),
+        Command::Test => return test::run(&ws),
+        Command::Loom(filter) => loom::run(&ws, &filter),
+        Command::Mutants(filter) => mutants::run(&ws, &filter),
+        Command::Demo(options) => demo::run(&ws, &options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("xtask: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let command = match parser.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Value(v)) => v.string()?,
+        Some(other) => return Err(other.unexpected()),
+    };
+    if command == "demo" {
+        return Ok(demo::Options::parse(&mut parser)?.map_or(Command::Help, Command::Demo));
+    }
+    let mut filter = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Value(v) if filter.is_none() && matches!(&*command, "loom" | "mutants") => {
+                filter = Some(v.string()?);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    let filter = filter.unwrap_or_default();
+    match &*command {
+        "help" => Ok(Command::Help),
+        "ci" => Ok(Command::Ci),
+        "test" => Ok(Command::Test),
+        "loom" => Ok(Command::Loom(filter)),
+        "mutants" => Ok(Command::Mutants(filter)),
+        other => Err(format!("unknown command {other:?}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(line: &str) -> Option<String> {
+        parse(line.split_whitespace().map(Into::into)).err().map(|e| e.to_string())
+    }
+
+    #[test]
+    fn accepts_what_help_lists() {
+        for line in
+            ["", "help", "ci", "test --help", "loom", "loom ring", "mutants x", "demo --quick --seconds 1"]
+        {
+            assert_eq!(error(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn refuses_the_rest_in_one_line() {
+        for line in
+            ["bake", "ci now", "test --fast", "loom a b", "demo --driver iocp", "demo extra", "--loud"]
+        {
+            let e = error(line).unwrap_or_else(|| panic!("{line} was accepted"));
+            assert_eq!(e.lines().count(), 1, "{e}");
+        }
+    }
+}

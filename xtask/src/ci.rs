@@ -1,0 +1,73 @@
+//! `cargo xtask ci`: what a change has to pass.
+
+use crate::checks::{self, Tree};
+use crate::steps::Steps;
+use crate::workspace::{Workspace, run as command};
+use std::process::{Command, ExitCode};
+
+/// Runs every check, then the tests.
+pub(crate) fn run(ws: &Workspace) -> ExitCode {
+    let mut steps = Steps::default();
+    steps.step("format", || command(&mut ws.cargo(&["fmt", "--all", "--", "--check"])));
+    rules(ws, &mut steps);
+    steps.step("clippy", || {
+        command(&mut ws.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    });
+    steps.step("clippy under loom", || {
+        let args =
+            ["clippy", "-p", "ouzel-core", "--features", "std", "--all-targets", "--", "-D", "warnings"];
+        command(&mut ws.cargo_loom(&args))
+    });
+    steps.step("docs", || {
+        command(ws.cargo(&["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-Dwarnings"))
+    });
+    no_std(ws, &mut steps);
+    crate::test::steps(ws, &mut steps);
+    steps.finish()
+}
+
+/// The rules of the house, one step each.
+fn rules(ws: &Workspace, steps: &mut Steps) {
+    let tree = match ws.metadata().and_then(|metadata| Tree::read(&ws.root, metadata)) {
+        Ok(tree) => tree,
+        Err(e) => return steps.step("read the tree", || Err(e)),
+    };
+    for (name, check) in checks::ALL {
+        steps.step(name, || {
+            let found = check(&tree);
+            println!("{}", found.summary);
+            for violation in &found.violations {
+                println!("  {violation}");
+            }
+            match found.violations.len() {
+                0 => Ok(()),
+                n => Err(format!("{n} violation{}", if n == 1 { "" } else { "s" })),
+            }
+        });
+    }
+}
+
+/// The core alone, where no sibling can switch `std` on for it.
+fn no_std(ws: &Workspace, steps: &mut Steps) {
+    let check = ["check", "-p", "ouzel-core", "--no-default-features"];
+    steps.step("core without features", || command(&mut ws.cargo(&check)));
+    steps.step("core with alloc alone", || command(ws.cargo(&check).args(["--features", "alloc"])));
+    let targets = bare_metal_targets();
+    if targets.is_empty() {
+        println!(
+            "\n(no bare-metal target is installed; `rustup target add thumbv7em-none-eabihf` adds a step)"
+        );
+    }
+    for target in targets {
+        steps.step(&format!("core on {target}"), || {
+            command(ws.cargo(&check).args(["--features", "alloc", "--target", &target]))
+        });
+    }
+}
+
+/// Installed targets without an operating system.
+fn bare_metal_targets() -> Vec<String> {
+    let listed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    let text = listed.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+    text.lines().filter(|t| t.contains("-none")).map(str::to_string).collect()
+}

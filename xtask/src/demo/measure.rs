@@ -1,0 +1,143 @@
+//! One cell of the table: counters, load, counters, and what one request cost.
+
+use super::build::Built;
+use super::server::{Counters, Server};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+/// Connections and requests outstanding on each.
+pub(super) type Cell = (u32, u32);
+
+/// What the load generator is told.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) cell: Cell,
+    pub(super) time: Duration,
+    pub(super) set_ratio: f64,
+    pub(super) value_size: &'static str,
+    pub(super) keys: u32,
+}
+
+/// What one cell showed. A count that the server does not keep is `None`.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) driver: String,
+    pub(super) cell: Cell,
+    pub(super) requests: u64,
+    pub(super) requests_per_s: f64,
+    pub(super) cpu_us: f64,
+    pub(super) p50_us: f64,
+    pub(super) p99_us: f64,
+    pub(super) enters: Option<f64>,
+    pub(super) syscalls: Option<f64>,
+    pub(super) queue_ops: Option<f64>,
+    pub(super) allocs: Option<f64>,
+    pub(super) copies: Option<f64>,
+}
+
+/// Drives `server` with `load` from another process and reads the counters on both sides of it.
+///
+/// The load generator sets its keys and warms up first, and holds its connections open until the
+/// counters are read: neither is part of the figures.
+pub(super) fn measure(built: &Built, server: &mut Server, load: &Load) -> Result<Row, String> {
+    let mut child = Command::new(&built.load)
+        .args(["--json", "--pause", "--addr", &server.addr().to_string()])
+        .args(["--connections", &load.cell.0.to_string(), "--depth", &load.cell.1.to_string()])
+        .args(["--seconds", &load.time.as_secs_f64().to_string()])
+        .args(["--set-ratio", &load.set_ratio.to_string(), "--value-size", load.value_size])
+        .args(["--keys", &load.keys.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("{}: {e}", built.load.display()))?;
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let mut during = || -> Result<(Counters, Value, Counters), String> {
+        let mut line = || match lines.next() {
+            Some(Ok(line)) => Ok(line),
+            _ => Err("the load generator failed (its reason is above)".to_string()),
+        };
+        line()?; // `ready`
+        let before = server.counters()?;
+        go_on(&mut stdin)?;
+        let told = line()?;
+        let after = server.counters()?;
+        let told = serde_json::from_str(&told).map_err(|e| format!("the load generator's report: {e}"))?;
+        Ok((before, told, after))
+    };
+    let result = during();
+    drop(stdin);
+    let status = child.wait().map_err(|e| format!("the load generator: {e}"))?;
+    let context =
+        |e: String| format!("{}, {} connections x depth {}: {e}", server.driver(), load.cell.0, load.cell.1);
+    let (before, told, after) = result.map_err(context)?;
+    if !status.success() {
+        return Err(context(format!("the load generator failed: {status}")));
+    }
+    row(server.driver(), load.cell, &told, &before, &after).map_err(context)
+}
+
+fn go_on(stdin: &mut ChildStdin) -> Result<(), String> {
+    stdin.write_all(b"\n").and_then(|()| stdin.flush()).map_err(|e| format!("the load generator: {e}"))
+}
+
+fn row(driver: &str, cell: Cell, told: &Value, before: &Counters, after: &Counters) -> Result<Row, String> {
+    let number =
+        |name: &str| told[name].as_f64().ok_or_else(|| format!("the load generator tells no {name}"));
+    let delta = |name: &str| after.stats.get(name)?.checked_sub(*before.stats.get(name)?);
+    let requests = told["requests"].as_u64().ok_or("the load generator tells no requests")?;
+    let served = delta("cmd_get").zip(delta("cmd_set")).map(|(g, s)| g + s);
+    if served != Some(requests) {
+        return Err(format!("{requests} requests were answered, and the server counts {served:?}"));
+    }
+    // The second `stats` is itself a request, counted on both sides of the division.
+    let commands = (requests + 1) as f64;
+    let per_request = |name: &str| Some(delta(name)? as f64 / commands);
+    let copies = delta("value_copies").zip(delta("value_ops"));
+    Ok(Row {
+        driver: driver.into(),
+        cell,
+        requests,
+        requests_per_s: number("requests_per_s")?,
+        cpu_us: after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6 / commands,
+        p50_us: number("p50_us")?,
+        p99_us: number("p99_us")?,
+        enters: per_request("enters"),
+        syscalls: per_request("syscalls"),
+        queue_ops: per_request("sqes").zip(per_request("cqes")).map(|(s, c)| s + c),
+        allocs: per_request("allocs"),
+        copies: copies.filter(|(_, ops)| *ops > 0).map(|(c, ops)| c as f64 / ops as f64),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn counters(pairs: &[(&str, u64)], cpu_ms: u64) -> Counters {
+        let stats = pairs.iter().map(|(n, v)| (n.to_string(), *v)).collect();
+        Counters { stats, cpu: Duration::from_millis(cpu_ms) }
+    }
+
+    #[test]
+    fn divides_what_was_added_by_the_requests() {
+        let told = json!({"requests": 999, "requests_per_s": 5.0, "p50_us": 1.0, "p99_us": 2.0});
+        let before = counters(&[("cmd_get", 1), ("cmd_set", 0), ("enters", 7), ("sqes", 0), ("cqes", 5)], 10);
+        let after =
+            counters(&[("cmd_get", 990), ("cmd_set", 10), ("enters", 507), ("sqes", 1000), ("cqes", 5)], 15);
+        let row = row("uring", (1, 1), &told, &before, &after).unwrap();
+        assert_eq!((row.enters, row.queue_ops, row.allocs, row.copies), (Some(0.5), Some(1.0), None, None));
+        assert!((row.cpu_us - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_server_that_counts_other_requests_than_it_answered_is_an_error() {
+        let told = json!({"requests": 9, "requests_per_s": 5.0, "p50_us": 1.0, "p99_us": 2.0});
+        let zero = counters(&[("cmd_get", 0), ("cmd_set", 0)], 0);
+        let eight = counters(&[("cmd_get", 8), ("cmd_set", 0)], 0);
+        assert!(row("uring", (1, 1), &told, &zero, &eight).unwrap_err().contains("9 requests"));
+    }
+}

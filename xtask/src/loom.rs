@@ -1,0 +1,96 @@
+//! `cargo xtask loom`: runs the models and says what each explored.
+//!
+//! A model prints `loom-model NAME SCHEDULES SECONDS` when it is done. One that explored a hundred
+//! schedules or fewer proves nothing (its threads never meet) and counts as failed.
+
+use crate::workspace::{Workspace, build};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// A model must explore more schedules than this.
+const FEW: u64 = 100;
+
+/// What one model printed.
+#[derive(Debug, PartialEq)]
+struct Model {
+    name: String,
+    schedules: u64,
+    seconds: f64,
+}
+
+/// Builds and runs the models whose name contains `filter`.
+///
+/// # Errors
+/// A model failed or explored too little, or there was none.
+pub(crate) fn run(ws: &Workspace, filter: &str) -> Result<(), String> {
+    let binary = build_models(ws.cargo_loom(&[]))?;
+    println!("{:<52} {:>10} {:>9}", "model", "schedules", "seconds");
+    let start = Instant::now();
+    let mut child = Command::new(binary)
+        .args([if filter.is_empty() { "loom_" } else { filter }, "--nocapture"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("the models: {e}"))?;
+    let mut models = Vec::new();
+    let mut said = Vec::new();
+    for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
+        let line = line.map_err(|e| format!("the models' output: {e}"))?;
+        match parse(&line) {
+            Some(model) => {
+                println!("{:<52} {:>10} {:>9.2}", model.name, model.schedules, model.seconds);
+                models.push(model);
+            }
+            None => said.push(line),
+        }
+    }
+    let status = child.wait().map_err(|e| format!("the models: {e}"))?;
+    let schedules: u64 = models.iter().map(|m| m.schedules).sum();
+    let few: Vec<&str> = models.iter().filter(|m| m.schedules <= FEW).map(|m| &*m.name).collect();
+    let result = if !status.success() {
+        println!("{}", said.join("\n"));
+        Err(format!("a model failed: {status}"))
+    } else if models.is_empty() {
+        Err(format!("no model's name contains {filter:?}"))
+    } else if !few.is_empty() {
+        Err(format!("{FEW} schedules or fewer: {}", few.join(", ")))
+    } else {
+        Ok(())
+    };
+    println!("{} models, {schedules} schedules, {:.1} s", models.len(), start.elapsed().as_secs_f64());
+    result
+}
+
+/// Builds the test program of core that holds the models; `cargo` is a bare command of the right kind.
+///
+/// # Errors
+/// It does not compile.
+pub(crate) fn build_models(mut cargo: Command) -> Result<PathBuf, String> {
+    let args = ["test", "-p", "ouzel-core", "--features", "std", "--release", "--lib", "--no-run"];
+    let artifacts = build(cargo.args(args))?;
+    let found = artifacts.into_iter().filter(|a| a.name == "ouzel_core").find_map(|a| a.executable);
+    found.ok_or_else(|| "cargo names no test program of ouzel-core".into())
+}
+
+/// Reads a model's line, which may stand behind what the test harness had printed on it.
+fn parse(line: &str) -> Option<Model> {
+    let (_, rest) = line.split_once("loom-model ")?;
+    let mut words = rest.split_whitespace();
+    let name = words.next()?.to_string();
+    Some(Model { name, schedules: words.next()?.parse().ok()?, seconds: words.next()?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_line_with_and_without_the_harness_before_it() {
+        let want = Some(Model { name: "ring".into(), schedules: 467, seconds: 0.04 });
+        assert_eq!(parse("loom-model ring 467 0.04"), want);
+        assert_eq!(parse("test queue::loom_tests::loom_ring ... loom-model ring 467 0.04"), want);
+        assert_eq!(parse("test queue::loom_tests::loom_ring ... ok"), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! `cargo xtask test`: everything that runs.
+
+use crate::steps::Steps;
+use crate::workspace::{Workspace, run as command};
+use crate::{demo, loom};
+use std::process::ExitCode;
+
+/// Runs all tests.
+pub(crate) fn run(ws: &Workspace) -> ExitCode {
+    let mut steps = Steps::default();
+    self::steps(ws, &mut steps);
+    steps.finish()
+}
+
+/// The steps of `test`, for `ci` to run after its own.
+pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
+    steps.step("unit and contract tests", || {
+        let mut cargo = ws.cargo(&["test", "--workspace", "--exclude", "ouzel-ffi"]);
+        command(cargo.args(["--lib", "--bins", "--tests", "--examples"]))
+    });
+    steps.step("doc tests", || command(&mut ws.cargo(&["test", "--workspace", "--doc"])));
+    steps.step("C header and ABI tests", || {
+        command(&mut ws.cargo(&["test", "-p", "ouzel-ffi", "--lib", "--tests"]))
+    });
+    steps.step("loom models", || loom::run(ws, ""));
+    steps.step("short demo", || demo::run(ws, &demo::Options::quick()));
+}
