@@ -122,7 +122,6 @@ mod tests {
     #[test]
     fn a_jump_of_up_to_two_is_noise() {
         let mut interval = Interval::new();
-        interval.record(Duration::from_nanos(200_000 / 63), 1_000);
         interval.record(Duration::from_nanos(200_000 / 63 * 1_000), 1_000);
         let settled = interval.every();
         interval.record(Duration::from_nanos(200_000 / 62 * 1_000), 1_000);

@@ -66,6 +66,14 @@ fn bit(worker: usize) -> u64 {
     1 << worker
 }
 
+/// A count below zero would suppress every wake-up from then on.
+#[inline]
+fn assert_counted(searching: u32) {
+    if cfg!(any(debug_assertions, test)) {
+        assert!(searching > 0, "a worker left the search that was not counted in it");
+    }
+}
+
 impl Sleep {
     /// The state of `workers` workers, all awake and none searching.
     ///
@@ -158,7 +166,7 @@ impl Sleep {
         if searching {
             // ORDERING: Relaxed: the same. After the bit, so that no pusher sees neither.
             let before = self.searching.fetch_sub(1, Ordering::Relaxed);
-            debug_assert!(before > 0, "a worker left the search that was not counted in it");
+            assert_counted(before);
         }
         // ORDERING: SeqCst fence against the one in `notify`, where the race is written out.
         if let Some(fence_others) = self.heavy {
@@ -207,7 +215,7 @@ impl Sleep {
     pub fn leave_search(&self) -> Option<usize> {
         // ORDERING: Relaxed: the fence in `notify` follows.
         let before = self.searching.fetch_sub(1, Ordering::Relaxed);
-        debug_assert!(before > 0, "a worker left the search that was not counted in it");
+        assert_counted(before);
         if before == 1 { self.notify() } else { None }
     }
 
