@@ -1,0 +1,425 @@
+/* ouzel.h - the C ABI of ouzel, a low-overhead async runtime that any host can link.
+ *
+ * This file is written by hand and is the contract; tests hold the Rust side to every name, number, size and offset
+ * in it. It is one file, and long, because a host should find the whole contract in one place.
+ *
+ *     poll function --ouzel_spawn--> task --ouzel_recv--> operation --completion--> the task is polled again
+ *
+ * Reading the tags
+ *   [loop]  only on the runtime's loop thread. Host-driven runtime (workers == 0): the thread that called
+ *           ouzel_runtime_new. Runtime with workers: its worker threads, so inside a poll function or a callback.
+ *   [any]   on any thread.     [cb]   also inside poll functions and callbacks.     [sig]  in a signal handler.
+ *
+ * Results
+ *   Every function that can fail returns int32_t: 0 or more is success, below zero is a failure.
+ *       -1 .. -4095     the operating system's errno, negated
+ *       below -10000    one of OUZEL_E* below: ouzel's own, so the two can never be taken for each other
+ *   Out-parameters are written on success only. OUZEL_PENDING is 0 and OUZEL_READY is 1 wherever something is polled.
+ *
+ * Ownership
+ *   ids      ouzel_task, ouzel_waker, ouzel_op, ouzel_rtid: 16 bytes, by value, weak. They own nothing, are never freed
+ *            and may be copied at will. All zero names nothing. Any bits are tolerated: what they name is looked up and
+ *            its generation compared, so a finished task, a forged id or a freed runtime answers OUZEL_ESTALE.
+ *   ud       the host's own pointer. ouzel hands it back and never looks behind it.
+ *   buffers  lent to an operation when it is submitted, and back when it has completed: also after ouzel_op_cancel,
+ *            also after ouzel_op_abandon (then `release` tells when).
+ *   cx       lent to a poll function until it returns.
+ *   structs  that start with `size` are zero-extended: set size = sizeof, zero the rest. Smaller ones come from an older
+ *            header, larger ones are accepted as long as what is unknown is zero (else OUZEL_ESIZE).
+ *
+ * Callbacks
+ *   Poll functions, done, drop and release run on a loop thread, with no lock of ouzel held, and may call whatever is
+ *   tagged [cb]. They must return: no longjmp, no C++ exception may leave them. log and panic hooks run where the event
+ *   happens and call nothing of ouzel. After ouzel_runtime_free has returned 0 no callback of that runtime runs.
+ *
+ * Memory
+ *   No call allocates in steady state: neither waking nor polling a task, nor submitting, polling or cancelling an
+ *   operation. Creating runtimes, growing to a new high-water mark, and ouzel_blocking allocate.
+ *
+ * Misuse is answered, not undefined:  NULL -> OUZEL_ENULL, stale id -> OUZEL_ESTALE, wrong thread -> OUZEL_EWRONGTHREAD,
+ *   run inside run -> OUZEL_EREENTRANT, use of a parent's runtime in a forked child -> OUZEL_EFORKED, ABI mismatch ->
+ *   OUZEL_EVERSION, bad struct size -> OUZEL_ESIZE, after shutdown began -> OUZEL_ECLOSING, a wait that could never end
+ *   -> OUZEL_EDEADLK. A freed ouzel_runtime* is answered with OUZEL_ESTALE until its place is used by a new runtime.
+ *   A broken invariant inside ouzel calls the panic hook and aborts; nothing unwinds into the host.
+ */
+#ifndef OUZEL_H
+#define OUZEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sockaddr; /* <sys/socket.h> */
+
+/* ---- constants -------------------------------------------------------------------------------------------------- */
+
+/* This header's version, major << 16 | minor. Minor versions append; a new major may change anything. */
+#define OUZEL_ABI_VERSION 0x00000001u
+
+/* A timeout without an end, and the answer "no timer" of ouzel_backend_timeout. */
+#define OUZEL_FOREVER UINT64_MAX
+
+/* What polling answers. A poll function returns one of them, or below zero to end its task as failed. */
+#define OUZEL_OK 0
+#define OUZEL_PENDING 0
+#define OUZEL_READY 1
+
+/* Failures. Numbers are fixed for good: new ones are appended, retired ones stay as comments. Last added: -10016. */
+#define OUZEL_ENULL (-10001)        /* a pointer that must not be NULL is */
+#define OUZEL_EINVAL (-10002)       /* an argument or flag outside what is allowed here */
+#define OUZEL_ESTALE (-10003)       /* the id names nothing that is alive */
+#define OUZEL_EWRONGTHREAD (-10004) /* [loop] function called off the loop thread */
+#define OUZEL_EREENTRANT (-10005)   /* the loop is running already: called from inside a poll function or callback */
+#define OUZEL_EFORKED (-10006)      /* the runtime belongs to the parent process */
+#define OUZEL_EVERSION (-10007)     /* header and library do not fit */
+#define OUZEL_ESIZE (-10008)        /* struct size too small, or larger than known with a tail that is not zero */
+#define OUZEL_ECLOSING (-10009)     /* shutdown has begun: nothing new is taken */
+#define OUZEL_EDEADLK (-10010)      /* this wait could never end: it waits for its own thread or task */
+#define OUZEL_EBUSY (-10011)        /* in use: a second joiner, or freed from within */
+#define OUZEL_ETIMEDOUT (-10012)    /* the given time passed first */
+#define OUZEL_ECANCELED (-10013)    /* the task was cancelled (a join's result) */
+#define OUZEL_ENOMEM (-10014)       /* out of memory, or a table is full */
+#define OUZEL_ENOTSUP (-10015)      /* this runtime or driver cannot do that */
+#define OUZEL_EPANIC (-10016)       /* the task panicked (a join's result; tasks written in Rust only) */
+
+/* Drivers. AUTO takes io_uring if it works here, else epoll, else poll; OUZEL_DRIVER=uring|epoll|poll decides for it. */
+#define OUZEL_DRIVER_AUTO 0u
+#define OUZEL_DRIVER_URING 1u
+#define OUZEL_DRIVER_EPOLL 2u
+#define OUZEL_DRIVER_POLL 3u
+
+/* Log levels: a message comes through if its level is at most the one given to ouzel_set_log. */
+#define OUZEL_LOG_OFF 0u
+#define OUZEL_LOG_ERROR 1u
+#define OUZEL_LOG_WARN 2u
+#define OUZEL_LOG_INFO 3u
+#define OUZEL_LOG_DEBUG 4u
+
+/* ouzel_task_opts.flags */
+#define OUZEL_TASK_DETACHED 0x1u /* nobody will join; the id stays good for waking and cancelling */
+
+/* ouzel_task_state */
+#define OUZEL_STATE_IDLE 0      /* waits to be woken */
+#define OUZEL_STATE_QUEUED 1    /* woken, waits to be polled */
+#define OUZEL_STATE_RUNNING 2   /* is being polled */
+#define OUZEL_STATE_DONE 3      /* ended; its result waits for the join */
+#define OUZEL_STATE_CANCELLED 4 /* cancelled; will not be polled again, or has ended so */
+
+/* ouzel_run */
+#define OUZEL_RUN_IDLE 0    /* no live task and no operation that delivers to a callback is left */
+#define OUZEL_RUN_STOPPED 1 /* ouzel_stop was called */
+
+/* ouzel_cqe.flags */
+#define OUZEL_CQE_MORE 0x1u      /* further completions of this operation follow; its id stays valid */
+#define OUZEL_CQE_BUFFER 0x2u    /* the bytes are in provided buffer buf_id: give it back with ouzel_buf_return */
+#define OUZEL_CQE_CANCELLED 0x8u /* ended by a cancel; res is -ECANCELED */
+
+/* ouzel_send flags, besides MSG_*. LAZY: nobody waits for this completion in particular, so the driver need not end
+ * its sleep for it, nor spend a queue entry on it. It is noticed by a later ouzel_op_take, or when ouzel_op_poll
+ * starts to wait for it. The bytes leave no later than any other send's. */
+#define OUZEL_SEND_LAZY 0x80000000u
+
+/* The runtime's own provided buffers, for ouzel_buf_ptr and ouzel_buf_return. */
+#define OUZEL_BUF_GROUP_DEFAULT 0u
+
+/* Use the file's current position in ouzel_read and ouzel_write. */
+#define OUZEL_AT_POSITION (-1)
+
+/* ouzel_fsync flags */
+#define OUZEL_FSYNC_DATA 0x1u /* data only, as fdatasync */
+
+/* ---- types ------------------------------------------------------------------------------------------------------ */
+
+typedef struct ouzel_runtime ouzel_runtime; /* given by ouzel_runtime_new, taken by ouzel_runtime_free */
+typedef struct ouzel_cx ouzel_cx;           /* lent to a poll function for one call, on its thread */
+
+typedef struct ouzel_rtid { uint64_t slot, gen; } ouzel_rtid;
+typedef struct ouzel_task { uint64_t slot, gen; } ouzel_task;
+typedef struct ouzel_waker { uint64_t slot, gen; } ouzel_waker;
+typedef struct ouzel_op { uint64_t slot, gen; } ouzel_op;
+
+/* A task's body. Called again after each wake until it returns other than OUZEL_PENDING; never by two threads at once,
+ * and what one call wrote the next one sees, on whatever worker. Spurious calls are allowed. */
+typedef int32_t (*ouzel_poll_fn)(void *ud, ouzel_cx *cx);
+/* text is NUL-terminated, lent for the call. Called on whatever thread logs; must not call ouzel. */
+typedef void (*ouzel_log_fn)(void *ud, uint32_t level, const char *text);
+typedef void (*ouzel_panic_fn)(void *ud, const char *text);
+
+typedef struct ouzel_options {
+    uint32_t size;             /* sizeof(ouzel_options); ouzel_options_init sets it */
+    uint32_t flags;            /* none yet: 0 */
+    uint32_t workers;          /* 0: host-driven, one thread, yours. n: n threads of ouzel's own, work stealing */
+    uint32_t driver;           /* OUZEL_DRIVER_*. A forced driver that does not work here fails ouzel_runtime_new */
+    uint32_t ring_entries;     /* submission queue of each ring; 0 = default */
+    uint32_t max_blocking;     /* most threads for ouzel_blocking; 0 = default */
+    uint64_t blocking_idle_ns; /* an idle blocking thread ends after this; 0 = default */
+    uint32_t buf_count;        /* provided buffers of each worker, a power of two up to 32768; 0 = default */
+    uint32_t buf_size;         /* bytes of each; 0 = default */
+} ouzel_options;
+
+/* What one turn of a host-driven loop did. */
+typedef struct ouzel_tick {
+    uint32_t size;      /* in: sizeof(ouzel_tick) */
+    uint32_t polled;    /* tasks polled */
+    uint32_t completed; /* tasks ended */
+    uint32_t io_events; /* completions taken from the driver */
+    uint32_t more;      /* 1: ready tasks are left, do not sleep */
+    uint32_t reserved;
+} ouzel_tick;
+
+typedef struct ouzel_task_opts {
+    uint32_t size;
+    uint32_t flags;         /* OUZEL_TASK_* */
+    void (*drop)(void *ud); /* runs once when the task will never be polled again: end, cancel, shutdown, spawn failure */
+} ouzel_task_opts;
+
+/* One completion. */
+typedef struct ouzel_cqe {
+    ouzel_op op;
+    int32_t res;      /* byte count, descriptor or 0; below zero -errno */
+    uint32_t flags;   /* OUZEL_CQE_* */
+    uint32_t buf_id;  /* with OUZEL_CQE_BUFFER: which provided buffer */
+    uint32_t buf_len; /* with OUZEL_CQE_BUFFER: bytes in it */
+    uint64_t extra;   /* ouzel_blocking: what fn returned, as int64_t. OUZEL_CQE_BUFFER: the buffer's address. Else 0 */
+} ouzel_cqe;
+
+typedef void (*ouzel_done_fn)(void *ud, const ouzel_cqe *cqe); /* cqe lent for the call */
+
+/* How an operation's completions are delivered. NULL opts: as all zero.
+ *   done != NULL   callback: done(ud, cqe) for each completion, on a loop thread. `waker` must be zero; ouzel_op_poll
+ *                  and ouzel_op_take answer OUZEL_EINVAL. The loop counts the operation as live work.
+ *   waker != 0     that task is woken by each completion, and takes it with ouzel_op_take or ouzel_op_poll.
+ *   both zero      the completion waits until taken; ouzel_op_poll makes the polling task the one that is woken. */
+typedef struct ouzel_op_opts {
+    uint32_t size;
+    uint32_t flags; /* none yet: 0 */
+    ouzel_waker waker;
+    ouzel_done_fn done;
+    void *ud;                  /* for done and release */
+    void (*release)(void *ud); /* runs once per operation: its buffers are the host's again. After the last done or
+                                * take; for an abandoned operation when the kernel has answered; not if submitting
+                                * failed, since then there is no operation */
+} ouzel_op_opts;
+
+/* Counters since the runtime was made, added up over its workers. A later header appends fields. */
+typedef struct ouzel_stats {
+    uint32_t size;   /* out: bytes written */
+    uint32_t driver; /* OUZEL_DRIVER_* in use */
+    uint64_t live_tasks;
+    uint64_t tasks_spawned;
+    uint64_t tasks_completed; /* ended in any way */
+    uint64_t polls;           /* task polls */
+    uint64_t ops_submitted;
+    uint64_t ops_live; /* submitted, last completion not yet taken */
+    uint64_t syscalls; /* all system calls of the drivers, enters included */
+    uint64_t enters;   /* io_uring_enter */
+    uint64_t sqes;     /* submission queue entries */
+    uint64_t cqes;     /* completion queue entries */
+    uint64_t waits;    /* times a driver waited in the kernel */
+    uint64_t ctls;     /* registrations changed (epoll_ctl and the like) */
+    uint64_t allocs;   /* heap allocations of the library: whole process, all runtimes */
+} ouzel_stats;
+
+/* ---- version, errors, hooks ------------------------------------------------------------------------------------- */
+
+/* The library's OUZEL_ABI_VERSION. [any][cb][sig] */
+uint32_t ouzel_abi_version(void);
+/* "0.1.0", static. [any][cb][sig] */
+const char *ouzel_version_string(void);
+/* OUZEL_OK if a program built with `header_version` (pass OUZEL_ABI_VERSION) may use this library; OUZEL_EVERSION if
+ * the majors differ or the header is newer. [any][cb][sig] */
+int32_t ouzel_check_abi(uint32_t header_version);
+/* Name ("OUZEL_ESTALE", "EPIPE", "OUZEL_OK") and one line of text for any result of a function or a cqe. Static, never
+ * NULL; what is unknown is "OUZEL_E?" / "unknown error". [any][cb][sig] */
+const char *ouzel_err_name(int32_t code);
+const char *ouzel_err_text(int32_t code);
+/* "auto", "uring", "epoll", "poll", else "?"; static. [any][cb][sig] */
+const char *ouzel_driver_name(uint32_t driver);
+/* Sends messages of at most `max_level` to `fn`, for the whole process; NULL or OUZEL_LOG_OFF ends that. `ud` stays
+ * borrowed for ever: a message may be on its way when the call returns. [any] */
+int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
+/* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. [any] */
+int32_t ouzel_set_panic_hook(ouzel_panic_fn fn, void *ud);
+
+/* ---- runtime ---------------------------------------------------------------------------------------------------- */
+
+/* Writes the defaults into the first `size` bytes; pass sizeof(ouzel_options). NULL is ignored. [any][cb] */
+void ouzel_options_init(ouzel_options *opts, size_t size);
+/* Makes a runtime; NULL opts: defaults (host-driven, driver auto). The host owns *out until ouzel_runtime_free.
+ * OUZEL_EINVAL for a value out of range (also of OUZEL_DRIVER), OUZEL_ENOTSUP or -errno if the driver does not work
+ * here, OUZEL_ENOMEM if there are too many runtimes. Blocks for thread creation only. [any] */
+int32_t ouzel_runtime_new(const ouzel_options *opts, ouzel_runtime **out);
+/* Closes, cancels every task (their drop runs), and waits until each operation has completed and each blocking job has
+ * returned. Host-driven: drives the loop meanwhile. OUZEL_ETIMEDOUT leaves it closing: call again, or free. Idempotent.
+ * Host-driven: [loop], not inside callbacks (OUZEL_EREENTRANT). With workers: [any], OUZEL_EDEADLK on a worker. */
+int32_t ouzel_runtime_shutdown(ouzel_runtime *rt, uint64_t timeout_ns);
+/* Shuts down without a timeout unless that is done, and frees. `rt` is taken on success. Ids stay safe: OUZEL_ESTALE.
+ * OUZEL_EBUSY inside its own poll functions and callbacks. Host-driven: [loop]. With workers: [any]. */
+int32_t ouzel_runtime_free(ouzel_runtime *rt);
+/* OUZEL_DRIVER_* really in use, below zero on misuse. [any][cb] */
+int32_t ouzel_runtime_driver(const ouzel_runtime *rt);
+/* Copies a line that says what the driver is and why it was chosen, NUL-terminated, cut to `len`. Returns the length
+ * it would have. [any][cb] */
+int32_t ouzel_runtime_describe(const ouzel_runtime *rt, char *buf, size_t len);
+/* The runtime's weak id; zero for NULL. [any][cb] */
+ouzel_rtid ouzel_runtime_id(const ouzel_runtime *rt);
+/* Tasks that have not ended. 0 on misuse. [any][cb] */
+size_t ouzel_live_tasks(const ouzel_runtime *rt);
+/* Writes at most `size` bytes of counters; pass sizeof(ouzel_stats). OUZEL_ESIZE below 8.
+ * Host-driven: [loop][cb]. With workers: [any][cb]. */
+int32_t ouzel_stats_get(const ouzel_runtime *rt, ouzel_stats *out, size_t size);
+/* The runtime's clock: monotonic nanoseconds, the unit and origin of every deadline. 0 on misuse.
+ * Host-driven: [loop][cb]. With workers: [any][cb]. */
+uint64_t ouzel_now(const ouzel_runtime *rt);
+
+/* Runs tasks and waits for events until ouzel_stop (OUZEL_RUN_STOPPED) or until nothing is left to wait for
+ * (OUZEL_RUN_IDLE). With workers: blocks while they do it. A stop that came before counts, and is used up.
+ * Host-driven: [loop]. With workers: [any], OUZEL_EDEADLK on a worker. */
+int32_t ouzel_run(ouzel_runtime *rt);
+/* Runs until `task` has ended and answers as ouzel_task_join, or OUZEL_ETIMEDOUT. Threads as ouzel_run. */
+int32_t ouzel_block_on(ouzel_runtime *rt, ouzel_task task, uint64_t timeout_ns, int32_t *result);
+/* Makes ouzel_run return soon. Sets a flag and unparks; takes no lock. [any][cb][sig] */
+int32_t ouzel_stop(ouzel_rtid rt);
+
+/* The host's own loop drives a host-driven runtime (with workers: OUZEL_ENOTSUP). All [loop]:
+ *     for (;;) {
+ *         ouzel_run_nowait(rt, 256, &tick);
+ *         if (tick.more || ouzel_before_wait(rt) == 1) timeout = 0; else ouzel_backend_timeout(rt, &timeout);
+ *         wait for ouzel_backend_fd(rt) to be readable, for the host's own things, at most `timeout` ns
+ *     }
+ */
+/* One turn: runs what is ready; if nothing was, waits up to `timeout_ns` for an event, a wake or a timer and runs what
+ * that made ready. `out` may be NULL. OUZEL_EREENTRANT inside callbacks. [loop] */
+int32_t ouzel_run_once(ouzel_runtime *rt, uint64_t timeout_ns, ouzel_tick *out);
+/* As run_once, but never blocks and polls at most `max_polls` tasks (0: a default). [loop] */
+int32_t ouzel_run_nowait(ouzel_runtime *rt, uint32_t max_polls, ouzel_tick *out);
+/* A descriptor that is readable when ouzel_run_nowait would find something. Owned by the runtime; only poll it. */
+int32_t ouzel_backend_fd(const ouzel_runtime *rt);
+/* *ns: how long the host may sleep at most: 0 = work is ready, OUZEL_FOREVER = no timer is set. [loop] */
+int32_t ouzel_backend_timeout(const ouzel_runtime *rt, uint64_t *ns);
+/* Call directly before waiting on the backend descriptor: submits what is queued and makes wakes from other threads
+ * show up there. 1: work has appeared, do not sleep. 0: sleep. [loop] */
+int32_t ouzel_before_wait(ouzel_runtime *rt);
+/* Ends the wait in progress, or the next one. Coalesced; takes no lock. [any][cb][sig] */
+int32_t ouzel_notify(ouzel_rtid rt);
+/* In a forked child: gives up the parent's runtime and the copy of its memory that can be given up safely. Runs no
+ * drop and no release, touches no ring. `rt` is taken. OUZEL_EINVAL in the process that made it. */
+int32_t ouzel_after_fork_child(ouzel_runtime *rt);
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------ */
+
+/* Starts a task that calls poll(ud, cx). `ud` is lent until drop(ud), which runs exactly once, also if this call fails
+ * (then before it returns; only for OUZEL_ESIZE and OUZEL_EINVAL of `opts` itself it does not run).
+ * A task that is not OUZEL_TASK_DETACHED (and has `out` not NULL) keeps its result until it is joined or detached.
+ * With workers poll and drop may run on any of them. OUZEL_ECLOSING, OUZEL_ENOMEM.
+ * Host-driven: [loop][cb]. With workers: [any][cb]. */
+int32_t ouzel_spawn(ouzel_runtime *rt, ouzel_poll_fn poll, void *ud, const ouzel_task_opts *opts, ouzel_task *out);
+/* Asks the task to end: it is not polled again (a poll in progress finishes first), drop runs on a loop thread, the
+ * join's result is OUZEL_ECANCELED. Operations it holds are not touched: abandon them in drop. Idempotent. [any][cb] */
+int32_t ouzel_task_cancel(ouzel_task task);
+/* Gives up the join: the result, if any, is thrown away. OUZEL_ESTALE if that has happened. [any][cb] */
+int32_t ouzel_task_detach(ouzel_task task);
+/* OUZEL_STATE_*. A hint: it may change at once. [any][cb] */
+int32_t ouzel_task_state(ouzel_task task);
+/* OUZEL_READY: *result is what ended the task (0; below zero: what poll returned, or OUZEL_ECANCELED), and the id is
+ * used up. OUZEL_PENDING: the calling task is woken when it has ended. OUZEL_EBUSY: another task waits already,
+ * OUZEL_EDEADLK: a task joining itself, OUZEL_ESTALE: detached or joined before. Inside a poll function. */
+int32_t ouzel_task_poll_join(ouzel_task task, ouzel_cx *cx, int32_t *result);
+/* Blocks until the task has ended, up to `timeout_ns`; 0 and *result as above. OUZEL_EDEADLK on a loop thread of its
+ * runtime (there: ouzel_task_poll_join, ouzel_block_on). [any] */
+int32_t ouzel_task_join(ouzel_task task, uint64_t timeout_ns, int32_t *result);
+
+/* Inside a poll function, about the task being polled; `cx` is valid until that function returns, on its thread. */
+ouzel_task ouzel_cx_task(const ouzel_cx *cx);         /* its id; zero for NULL */
+ouzel_waker ouzel_cx_waker(const ouzel_cx *cx);       /* a waker for it; zero for NULL */
+ouzel_runtime *ouzel_cx_runtime(const ouzel_cx *cx);  /* borrowed: do not free; NULL for NULL */
+int32_t ouzel_cx_cancelled(const ouzel_cx *cx);       /* 1: it was cancelled while being polled; this is its last poll */
+uint64_t ouzel_cx_now(const ouzel_cx *cx);            /* the clock as of this turn of the loop, so without a call */
+/* Takes one from the cooperative budget of this poll. 0 when it is spent: ouzel_wake_self, return OUZEL_PENDING. */
+int32_t ouzel_cx_budget(ouzel_cx *cx);
+
+/* ---- wakers: weak, by value, no clone and no drop --------------------------------------------------------------- */
+
+/* Makes the task be polled: 1 = queued by this call, 0 = was queued already (or is being polled, and will be again),
+ * OUZEL_ESTALE = has ended. What the caller wrote before, the poll sees. Allocates nothing, takes no lock.
+ * Not for signal handlers: ouzel_notify is. [any][cb] */
+int32_t ouzel_wake(ouzel_waker waker);
+/* The cheapest yield: poll this task again, after the others that are ready. Inside a poll function. */
+int32_t ouzel_wake_self(ouzel_cx *cx);
+/* 1 if the task has not ended, 0 if it has, or the id names nothing. [any][cb] */
+int32_t ouzel_waker_alive(ouzel_waker waker);
+
+/* ---- operations: one shape for I/O, timers and blocking work ---------------------------------------------------- */
+
+/* Submitting: [loop][cb]; *out names the operation until its last completion has been taken or delivered, or it is
+ * abandoned. `out` may be NULL only with `done`, or to abandon it at once. Submissions are batched and reach the
+ * kernel when the loop next waits. OUZEL_ECLOSING, OUZEL_ENOMEM. What the kernel has to say comes in the cqe. */
+
+/* Completes with 0 on the next turn. */
+int32_t ouzel_nop(ouzel_runtime *rt, const ouzel_op_opts *opts, ouzel_op *out);
+/* Waits for a connection. res: its descriptor, close-on-exec and non-blocking, the host's own. */
+int32_t ouzel_accept(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
+/* Connects. `addr` is copied: it is lent for the call only. */
+int32_t ouzel_connect(ouzel_runtime *rt, int fd, const struct sockaddr *addr, uint32_t addr_len,
+                      const ouzel_op_opts *opts, ouzel_op *out);
+/* Receives what is there, at least one byte; res 0: the peer has finished. `flags`: MSG_*. `buf` is lent. */
+int32_t ouzel_recv(ouzel_runtime *rt, int fd, void *buf, size_t len, uint32_t flags, const ouzel_op_opts *opts,
+                   ouzel_op *out);
+/* Receives again and again, each completion in a provided buffer (OUZEL_CQE_BUFFER), until one without OUZEL_CQE_MORE:
+ * res 0 the peer has finished, -ENOBUFS all buffers are out (give some back, submit again), -ECANCELED, or an error;
+ * the last one may carry bytes too, then submit again. No byte is lost between two. */
+int32_t ouzel_recv_multi(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
+/* Sends all `len` bytes unless an error comes between; res: the count. `buf` is lent. `flags`: MSG_* (MSG_NOSIGNAL is
+ * added) | OUZEL_SEND_LAZY. Two sends on one socket at a time have no order. */
+int32_t ouzel_send(ouzel_runtime *rt, int fd, const void *buf, size_t len, uint32_t flags, const ouzel_op_opts *opts,
+                   ouzel_op *out);
+/* Files and pipes, at `offset` or OUZEL_AT_POSITION; may be short. `buf` is lent. */
+int32_t ouzel_read(ouzel_runtime *rt, int fd, void *buf, size_t len, int64_t offset, const ouzel_op_opts *opts,
+                   ouzel_op *out);
+int32_t ouzel_write(ouzel_runtime *rt, int fd, const void *buf, size_t len, int64_t offset, const ouzel_op_opts *opts,
+                    ouzel_op *out);
+/* res: the descriptor (close-on-exec added), the host's own. `path` is lent until the completion. */
+int32_t ouzel_openat(ouzel_runtime *rt, int dir, const char *path, int flags, uint32_t mode, const ouzel_op_opts *opts,
+                     ouzel_op *out);
+/* Closes. Never undone by a cancel. Descriptors that operations were submitted on are closed this way rather than by
+ * close(2): the epoll and poll drivers keep a note of them. Cancel what is in flight on `fd` first. */
+int32_t ouzel_close(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
+/* flags: 0 or OUZEL_FSYNC_DATA. */
+int32_t ouzel_fsync(ouzel_runtime *rt, int fd, uint32_t flags, const ouzel_op_opts *opts, ouzel_op *out);
+/* `how`: SHUT_RD, SHUT_WR, SHUT_RDWR. */
+int32_t ouzel_shutdown_fd(ouzel_runtime *rt, int fd, int how, const ouzel_op_opts *opts, ouzel_op *out);
+/* Completes with 0 when the runtime's clock has passed `deadline_ns`, up to `slack_ns` later where that saves a
+ * wake-up (this version does not use it). With -ECANCELED if cancelled first. */
+int32_t ouzel_timer(ouzel_runtime *rt, uint64_t deadline_ns, uint64_t slack_ns, const ouzel_op_opts *opts,
+                    ouzel_op *out);
+/* Runs fn(arg) on a thread of the blocking pool; the cqe's res is 0 and its extra what fn returned. fn calls nothing
+ * tagged [loop]. A cancel before it has started prevents it (-ECANCELED), later it has no effect. */
+int32_t ouzel_blocking(ouzel_runtime *rt, int64_t (*fn)(void *arg), void *arg, const ouzel_op_opts *opts,
+                       ouzel_op *out);
+
+/* OUZEL_READY: *cqe is the operation's next completion; without OUZEL_CQE_MORE it was the last, the id is used up and
+ * `release` has run. OUZEL_PENDING: none yet, and ouzel_op_poll has made the calling task the one to be woken.
+ * OUZEL_ESTALE: used up or abandoned. OUZEL_EINVAL: it delivers to a callback. [loop][cb]; poll inside a poll fn. */
+int32_t ouzel_op_take(ouzel_op op, ouzel_cqe *cqe);
+int32_t ouzel_op_poll(ouzel_op op, ouzel_cx *cx, ouzel_cqe *cqe);
+/* A request only: the completion still arrives, with -ECANCELED or, if it was faster, with its result. [loop][cb] */
+int32_t ouzel_op_cancel(ouzel_op op);
+/* Drops interest: cancels, throws away what completes (provided buffers go back, an accepted or opened descriptor is
+ * closed), and uses up the id. Lent buffers stay lent until `release`; `done` is not called any more. [loop][cb] */
+int32_t ouzel_op_abandon(ouzel_op op);
+
+/* ---- provided buffers ------------------------------------------------------------------------------------------- */
+
+/* The memory of a provided buffer named by a cqe, the host's until ouzel_buf_return; NULL if it is not out. [loop][cb] */
+void *ouzel_buf_ptr(ouzel_runtime *rt, uint32_t group, uint32_t buf_id);
+/* Gives it back for the next receive. OUZEL_ESTALE if it is not out (a second return). [loop][cb] */
+int32_t ouzel_buf_return(ouzel_runtime *rt, uint32_t group, uint32_t buf_id);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* OUZEL_H */
