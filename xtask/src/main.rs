@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask demo | test | loom | mutants | ci`.
+//! The project's own commands: `cargo xtask ci | rules | test | loom | mutants | demo`.
 //!
 //! | command | what it does |
 //! |---|---|
 //! | `ci` | formatting, lints, docs, the rules of the house, then `test` |
+//! | `rules` | the rules of the house alone |
 //! | `test` | unit, contract and doc tests, loom models, the C header, a short demo |
 //! | `loom` | every loom model, with the number of schedules it explored |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
@@ -26,6 +27,7 @@ usage: cargo xtask <command> [options]
 
   ci                    all checks, then everything `test` does
   test                  unit, contract and doc tests, loom models, C header tests, a short demo
+  rules                 the part of `ci` that needs no build: imports, cfgs, comments, lengths
   loom [FILTER]         run the loom models whose name contains FILTER; prints what they explored
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its loom model fail
@@ -45,6 +47,7 @@ exit status: 0 all is well, 1 something failed, 2 bad usage";
 enum Command {
     Help,
     Ci,
+    Rules,
     Test,
     Loom(String),
     Mutants(String),
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
             println!("{HELP}");
             Ok(())
         }
+        Command::Rules => return ci::run_rules(&ws),
         Command::Ci => return ci::run(&ws),
         Command::Test => return test::run(&ws),
         Command::Loom(filter) => loom::run(&ws, &filter),
@@ -104,6 +108,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     match &*command {
         "help" => Ok(Command::Help),
         "ci" => Ok(Command::Ci),
+        "rules" => Ok(Command::Rules),
         "test" => Ok(Command::Test),
         "loom" => Ok(Command::Loom(filter)),
         "mutants" => Ok(Command::Mutants(filter)),

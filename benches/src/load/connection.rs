@@ -1,6 +1,6 @@
 //! One connection: its keys, its pipeline, its two buffers.
 
-use super::LoadError;
+use super::error::LoadError;
 use super::expect::{Checked, Expect, Request};
 use super::values::{Recipe, ValueId, splitmix};
 use std::collections::VecDeque;

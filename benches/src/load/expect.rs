@@ -86,7 +86,7 @@ impl Request {
     fn describe(&self, part: &str, at: usize, got: &[u8]) -> String {
         let from = at.saturating_sub(8).min(got.len());
         let to = (at + 40).min(got.len());
-        format!("{self:?}: {part} differs at byte {at}: got ..{:?}", got[from..to].escape_ascii().to_string())
+        format!("{self:?}: {part} differs at byte {at}: got ..\"{}\"", got[from..to].escape_ascii())
     }
 }
 

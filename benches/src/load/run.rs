@@ -1,8 +1,10 @@
 //! The event loop: level-triggered epoll over all connections, phase by phase.
 
 use super::connection::{Connection, Mix};
+use super::error::LoadError;
 use super::expect::{Expect, Request};
-use super::{LoadError, Options, Report};
+use super::options::Options;
+use super::report::Report;
 use rustix::event::epoll;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};

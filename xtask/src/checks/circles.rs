@@ -4,7 +4,9 @@
 //! a declared child module and leads to another module; a name that a module re-exports leads to
 //! where it comes from. `mod child;` alone is no edge.
 
-use super::{Findings, Source, Tree};
+use super::findings::Findings;
+use super::tokens::Source;
+use super::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Names from the crate's root; the root itself is empty.
@@ -208,20 +210,20 @@ pub(super) fn check(tree: &Tree) -> Findings {
         modules += this.modules.len();
         edges += this.edges.len();
         for circle in circles(&this) {
-            let names: Vec<String> =
-                circle.iter().map(|m| if m.is_empty() { "crate".into() } else { m.join("::") }).collect();
+            let names: Vec<String> = circle.iter().map(name).collect();
             let at = this.edges.iter().filter(|e| circle.contains(&e.from) && circle.contains(&e.to));
-            let places: Vec<String> =
-                at.map(|e| format!("{}:{} -> {}", e.path, e.line, e.to.join("::"))).collect();
-            found.violations.push(format!(
-                "{root}: circle of {}\n      {}",
-                names.join(", "),
-                places.join("\n      ")
-            ));
+            let places: BTreeSet<String> =
+                at.map(|e| format!("\n      {}:{} -> {}", e.path, e.line, name(&e.to))).collect();
+            let places: String = places.into_iter().collect();
+            found.violations.push(format!("{root}: circle of {}{places}", names.join(", ")));
         }
     }
     found.summary = format!("{modules} modules, {edges} imports");
     found
+}
+
+fn name(module: &Module) -> String {
+    if module.is_empty() { "crate".into() } else { module.join("::") }
 }
 
 /// Groups of modules that can all reach each other.

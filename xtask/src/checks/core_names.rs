@@ -2,7 +2,8 @@
 //!
 //! That what it names of `std` stands behind the feature is proven by the build without it.
 
-use super::{Findings, Tree};
+use super::findings::Findings;
+use super::tree::Tree;
 
 /// What the feature `std` is for: the thread-local fast path, `catch_unwind`, and (in `sync.rs`) locks
 /// that block.
@@ -15,7 +16,8 @@ const STD_ALLOWED: &[&[&str]] = &[
 ];
 const STD_IN_SYNC: &[&[&str]] = &[&["sync"]];
 /// Names that belong to an adapter.
-const FOREIGN: &[&str] = &["libc", "rustix", "io_uring", "polling", "Instant", "SystemTime"];
+const FOREIGN_CRATES: &[&str] = &["libc", "rustix", "io_uring", "polling"];
+const CLOCKS: &[&str] = &["Instant", "SystemTime"];
 
 pub(super) fn check(tree: &Tree) -> Findings {
     let mut found = Findings::default();
@@ -26,7 +28,8 @@ pub(super) fn check(tree: &Tree) -> Findings {
             let mut say = |what: String| {
                 found.violations.push(format!("{}:{}: {what}", source.path, source.tokens[i].line));
             };
-            if FOREIGN.contains(&source.at(i)) {
+            let of_crate = FOREIGN_CRATES.contains(&source.at(i)) && source.matches(i + 1, &[":", ":"]);
+            if of_crate || CLOCKS.contains(&source.at(i)) {
                 say(format!("core names `{}`", source.at(i)));
             }
             let path_start = !source.matches(i.saturating_sub(2), &[":", ":"]);
@@ -44,7 +47,7 @@ pub(super) fn check(tree: &Tree) -> Findings {
     found
 }
 
-fn names(source: &super::Source, mut i: usize, path: &[&str]) -> bool {
+fn names(source: &super::tokens::Source, mut i: usize, path: &[&str]) -> bool {
     for part in path {
         if source.at(i) != *part {
             return false;

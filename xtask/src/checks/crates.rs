@@ -2,7 +2,8 @@
 //!
 //! `programs, ffi, benches, tests -> ouzel -> ouzel-os-* -> ouzel-core -> core, alloc`
 
-use super::{Findings, Tree};
+use super::findings::Findings;
+use super::tree::Tree;
 use serde_json::Value;
 
 /// Runtimes we compare ourselves with.

@@ -1,7 +1,8 @@
 //! Inside core, imports go down: `sched, local -> owned, slab, queue -> task -> sync, config`.
 
 use super::circles::{Crate, Edge};
-use super::{Findings, Tree};
+use super::findings::Findings;
+use super::tree::Tree;
 
 /// A module of core, and those it may never import.
 const NEVER: &[(&str, &[&str])] = &[

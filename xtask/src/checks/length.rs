@@ -1,6 +1,7 @@
 //! A file of more than 500 lines says why it is not two: a comment with `LENGTH:` and the reason.
 
-use super::{Findings, Tree};
+use super::findings::Findings;
+use super::tree::Tree;
 
 const LIMIT: usize = 500;
 

@@ -2,7 +2,9 @@
 //!
 //! Code that is different under loom is code that loom does not check; two files may be, no more.
 
-use super::{Cfg, Findings, Source, Tree};
+use super::findings::Findings;
+use super::tokens::{Cfg, Source};
+use super::tree::Tree;
 
 const FILES: &[&str] = &["core/src/sync.rs", "core/src/config.rs"];
 

@@ -8,6 +8,7 @@ mod atomics;
 mod circles;
 mod core_names;
 mod crates;
+mod findings;
 mod layers;
 mod length;
 mod loom_cfg;
@@ -17,17 +18,8 @@ mod target_os;
 mod tokens;
 mod tree;
 
-pub(crate) use tokens::{Cfg, Source};
+use findings::Findings;
 pub(crate) use tree::Tree;
-
-/// What a check found.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    /// What was looked at, in numbers.
-    pub(crate) summary: String,
-    /// One line for each violation: `path:line: what`.
-    pub(crate) violations: Vec<String>,
-}
 
 /// A check: its name, and what does it.
 pub(crate) type Check = (&'static str, fn(&Tree) -> Findings);

@@ -4,7 +4,9 @@
 //! Relaxed of a name that says so (`counter`, `count`, `total`, `stats`, `metrics`), or in a file of
 //! such a name. Test code needs none.
 
-use super::{Findings, Source, Tree};
+use super::findings::Findings;
+use super::tokens::Source;
+use super::tree::Tree;
 
 const ORDERS: &[&str] = &["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
 const COUNTERS: &[&str] = &["count", "total", "stats", "metric"];

@@ -3,7 +3,8 @@
 //! Clippy's `undocumented_unsafe_blocks` is stricter about where; this one also looks into macros,
 //! into code that is not built here, and counts.
 
-use super::{Findings, Tree};
+use super::findings::Findings;
+use super::tree::Tree;
 
 /// How many lines above the block its comment may begin.
 const REACH: usize = 6;

@@ -1,11 +1,13 @@
 //! `src/platform.rs` is the one place that asks which operating system this is (manifests apart).
 
-use super::{Findings, Tree};
+use super::findings::Findings;
+use super::tree::Tree;
 
 pub(super) fn check(tree: &Tree) -> Findings {
     let mut found = Findings::default();
     for source in tree.sources.iter().filter(|s| s.path != "src/platform.rs") {
-        for token in source.tokens.iter().filter(|t| t.text == "target_os") {
+        let asked = |i: &usize| source.matches(*i, &["target_os", "="]);
+        for token in (0..source.tokens.len()).filter(asked).map(|i| &source.tokens[i]) {
             found.violations.push(format!("{}:{}: target_os", source.path, token.line));
         }
     }

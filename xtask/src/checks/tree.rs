@@ -1,6 +1,6 @@
 //! The repository as the checks see it.
 
-use super::Source;
+use super::tokens::Source;
 use std::collections::HashSet;
 use std::path::Path;
 
