@@ -1,1 +1,37 @@
-//! Placeholder head, replaced by the crate's first module.
+//! Linux adapter of ouzel: the io_uring and epoll drivers, futex parking, the clock, fork detection.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`uring`] | completions: one ring per thread |
+//! | [`epoll`] | readiness: one epoll per thread, each descriptor registered once, edge-triggered |
+//! | [`config`] | how a driver is made, and which kernel features it may not use |
+//! | [`fds`] | generations of descriptor numbers, shared by the epoll drivers of a runtime |
+//! | `buffers` | the buffers a multishot receive delivers its bytes in |
+//! | [`file`] | file requests run by a thread that may block |
+//! | [`clock`], [`futex`], [`fork`] | the small things |
+//!
+//! Both drivers have the same inherent methods; the facade chooses between them. They hold no
+//! lock-free protocol of their own: who sleeps and who wakes is [`ouzel_core::park`], who owns a
+//! buffer is `ouzel_core::op`.
+#![cfg(target_os = "linux")]
+
+mod buffers;
+pub mod clock;
+pub mod config;
+pub mod epoll;
+mod eventfd;
+pub mod fds;
+pub mod file;
+pub mod fork;
+pub mod futex;
+mod keys;
+mod sys;
+pub mod uring;
+
+pub use config::{DriverConfig, Mask};
+pub use epoll::EpollDriver;
+pub use fds::FdTable;
+pub use file::execute;
+pub use fork::in_forked_child;
+pub use ouzel_core::driver::Counters;
+pub use uring::UringDriver;

@@ -1,0 +1,135 @@
+//! One try at a request: a system call that does not wait.
+
+use std::cell::Cell;
+
+use ouzel_core::op::{AT_POSITION, Fd, Request};
+
+use super::table::Way;
+use crate::sys;
+
+/// How a try ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// A result.
+    Done(i32),
+    /// Not ready.
+    Again,
+    /// This descriptor cannot be tried without blocking.
+    Blocking,
+}
+
+/// The descriptor a request waits on, and for what; none for requests that never wait here.
+pub(super) fn waits_on(req: &Request) -> Option<(Fd, Way)> {
+    match *req {
+        Request::Accept { fd, .. }
+        | Request::Recv { fd, .. }
+        | Request::RecvMulti { fd }
+        | Request::Read { fd, .. } => Some((fd, Way::In)),
+        Request::Connect { fd, .. } | Request::Send { fd, .. } | Request::Write { fd, .. } => {
+            Some((fd, Way::Out))
+        }
+        _ => None,
+    }
+}
+
+/// Tries `req`. `sent` carries a send's progress from one try to the next; `first` is false from the
+/// second try on. Adds the system calls made to `calls`.
+pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell<u64>) -> Outcome {
+    let once = |call: &mut dyn FnMut() -> i32| {
+        sys::retry(|| {
+            count(calls);
+            call()
+        })
+    };
+    let ret = match *req {
+        Request::Recv { fd, buf, len, flags } => {
+            // SAFETY: a request's buffer stays valid until its completion (the contract of `Request`).
+            once(&mut || unsafe { sys::recv(fd, buf, len, flags | libc::MSG_DONTWAIT) })
+        }
+        Request::Send { fd, buf, len, flags, .. } => loop {
+            let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+            // SAFETY: `sent` never exceeds `len`.
+            let at = unsafe { buf.add(*sent) };
+            // SAFETY: as above, for the rest of the buffer.
+            match once(&mut || unsafe { sys::send(fd, at, len - *sent, flags) }) {
+                n if n >= 0 => {
+                    *sent += n as usize;
+                    if *sent >= len || n == 0 || *sent >= sys::MAX_BYTES {
+                        break *sent as i32;
+                    }
+                }
+                e if e == -libc::EAGAIN => break e,
+                // What went out counts; the error comes again with the next send.
+                e => break if *sent > 0 { *sent as i32 } else { e },
+            }
+        },
+        Request::Accept { fd, addr, addr_len } => {
+            // SAFETY: as above.
+            once(&mut || unsafe { sys::accept(fd, addr, addr_len) })
+        }
+        Request::Connect { fd, addr, addr_len } => {
+            // SAFETY: as above.
+            match once(&mut || unsafe { sys::connect(fd, addr, addr_len) }) {
+                e if e == -libc::EINPROGRESS || e == -libc::EALREADY => -libc::EAGAIN,
+                // No event announces room in a Unix listener's backlog.
+                e if e == -libc::EAGAIN => return Outcome::Done(e),
+                e if e == -libc::EISCONN && !first => 0,
+                ret => ret,
+            }
+        }
+        Request::Read { fd, buf, len, offset } => {
+            // SAFETY: as above.
+            let nowait = |at| once(&mut || unsafe { sys::read_nowait(fd, buf, len, at) });
+            match stream_or_file(fd, offset, calls, nowait) {
+                // SAFETY: as above.
+                Ok(()) => once(&mut || unsafe { sys::read(fd, buf, len, None) }),
+                Err(outcome) => return outcome,
+            }
+        }
+        Request::Write { fd, buf, len, offset } => {
+            // SAFETY: as above.
+            let nowait = |at| once(&mut || unsafe { sys::write_nowait(fd, buf, len, at) });
+            match stream_or_file(fd, offset, calls, nowait) {
+                // SAFETY: as above.
+                Ok(()) => once(&mut || unsafe { sys::write(fd, buf, len, None) }),
+                Err(outcome) => return outcome,
+            }
+        }
+        _ => -libc::EINVAL,
+    };
+    if ret == -libc::EAGAIN { Outcome::Again } else { Outcome::Done(ret) }
+}
+
+/// Tries a read or write with `RWF_NOWAIT`. `Ok`: the file does not know that flag, but is in
+/// non-blocking mode, so that the plain call will do.
+fn stream_or_file(
+    fd: Fd,
+    offset: u64,
+    calls: &Cell<u64>,
+    nowait: impl Fn(u64) -> i32,
+) -> Result<(), Outcome> {
+    let mut ret = nowait(offset);
+    if ret == -libc::ESPIPE && offset != AT_POSITION {
+        // A pipe has no offsets; like io_uring, ignore the one given.
+        ret = nowait(AT_POSITION);
+    }
+    if ret == -libc::EAGAIN {
+        return Err(Outcome::Again);
+    }
+    if ret != -libc::EOPNOTSUPP && ret != -libc::ENOSYS {
+        return Err(Outcome::Done(ret));
+    }
+    count(calls);
+    if sys::is_always_ready(fd) {
+        return Err(Outcome::Blocking);
+    }
+    count(calls);
+    match sys::status_flags(fd) {
+        flags if flags >= 0 && flags & libc::O_NONBLOCK != 0 => Ok(()),
+        _ => Err(Outcome::Blocking),
+    }
+}
+
+fn count(calls: &Cell<u64>) {
+    calls.set(calls.get() + 1);
+}

@@ -1,0 +1,291 @@
+//! Trying, waiting and trying again: the part of the driver that keeps the module's invariants.
+
+use std::os::fd::AsRawFd;
+
+use ouzel_core::driver::{Deadline, Errno, Nanos};
+use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+
+use super::attempt::{Outcome, attempt};
+use super::driver::{EpollDriver, TIMER, WAKE, check, done};
+use super::table::{Entry, Kind, Way};
+use crate::buffers::BufferPool;
+use crate::{clock, sys};
+
+/// Completions a descriptor gets per turn.
+const BUDGET: u32 = 16;
+
+const IN: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI) as u32;
+const OUT: u32 = libc::EPOLLOUT as u32;
+const ENDED: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
+const BROKEN: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
+
+impl EpollDriver {
+    fn entry(&mut self, fd: Fd) -> &mut Entry {
+        self.table.entry(fd, &self.fds)
+    }
+
+    pub(super) fn start(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
+        let mut sent = 0;
+        let entry = self.entry(fd);
+        entry.used = true;
+        if entry.side(way).is_empty() && entry.may_try(way) {
+            match self.attempt(req, fd, &mut sent, true) {
+                Outcome::Done(res) => {
+                    self.note(fd, req, res);
+                    return done(res);
+                }
+                Outcome::Blocking => return Submitted::Blocking,
+                Outcome::Again => match self.await_edge(fd, way) {
+                    Ok(()) => {}
+                    Err(Errno(libc::EPERM)) => return Submitted::Blocking,
+                    Err(Errno(e)) => return done(-e),
+                },
+            }
+        } else if let Err(Errno(e)) = self.register(fd, way) {
+            return done(-e);
+        }
+        self.table.push(key, *req, fd, way, sent);
+        Submitted::InFlight
+    }
+
+    /// A multishot receive is tried at the next `wait` or `reap`: it has many results to give.
+    pub(super) fn start_multi(&mut self, key: OpKey, req: &Request, fd: Fd) -> Submitted {
+        if fd < 0 {
+            return done(-libc::EBADF);
+        }
+        if self.pool.is_none() {
+            match BufferPool::new(self.pool_shape.0, self.pool_shape.1) {
+                Ok(pool) => self.pool = Some(pool),
+                Err(Errno(e)) => return done(-e),
+            }
+        }
+        self.entry(fd).used = true;
+        self.table.push(key, *req, fd, Way::In, 0);
+        self.list(fd);
+        Submitted::InFlight
+    }
+
+    fn list(&mut self, fd: Fd) {
+        if let Some(entry) = self.table.known(fd)
+            && !std::mem::replace(&mut entry.listed, true)
+        {
+            self.ready.push_back(fd);
+        }
+    }
+
+    fn attempt(&mut self, req: &Request, fd: Fd, sent: &mut usize, first: bool) -> Outcome {
+        if matches!(req, Request::Accept { .. } | Request::Connect { .. }) {
+            self.make_nonblocking(fd);
+        }
+        let outcome = attempt(req, sent, first, &self.calls);
+        if let (Request::Accept { .. }, Outcome::Done(fd)) = (req, outcome)
+            && fd >= 0
+        {
+            self.fds.changed(fd);
+        }
+        outcome
+    }
+
+    fn make_nonblocking(&mut self, fd: Fd) {
+        if std::mem::replace(&mut self.entry(fd).nonblocking, true) {
+            return;
+        }
+        self.called();
+        let flags = sys::status_flags(fd);
+        if flags >= 0 && flags & libc::O_NONBLOCK == 0 {
+            self.called();
+            sys::set_status_flags(fd, flags | libc::O_NONBLOCK);
+        }
+    }
+
+    /// Draws the conclusion from a short read: a registered stream is empty now.
+    fn note(&mut self, fd: Fd, req: &Request, res: i32) {
+        let Request::Recv { len, flags, .. } = *req else { return };
+        if res > 0 && (res as usize) < len && flags == 0 && self.is_registered_stream(fd) {
+            self.entry(fd).side(Way::In).may_try = false;
+        }
+    }
+
+    fn is_registered_stream(&mut self, fd: Fd) -> bool {
+        let entry = self.entry(fd);
+        if entry.events & IN == 0 {
+            return false;
+        }
+        if entry.kind == Kind::Unknown {
+            self.called();
+            let kind = if sys::is_stream_socket(fd) { Kind::Stream } else { Kind::Other };
+            self.entry(fd).kind = kind;
+        }
+        self.entry(fd).kind == Kind::Stream
+    }
+
+    /// After `EAGAIN`: the next event says when to try again.
+    fn await_edge(&mut self, fd: Fd, way: Way) -> Result<(), Errno> {
+        self.entry(fd).side(way).may_try = false;
+        let registered = self.register(fd, way);
+        if registered.is_err() {
+            self.entry(fd).side(way).may_try = true;
+        }
+        registered
+    }
+
+    /// Makes sure that edges of `fd` in this direction arrive here.
+    fn register(&mut self, fd: Fd, way: Way) -> Result<(), Errno> {
+        let wanted = if way == Way::In { IN } else { OUT };
+        let have = self.entry(fd).events;
+        if have & wanted == wanted {
+            return Ok(());
+        }
+        let events = have | wanted | libc::EPOLLET as u32;
+        let (first, second) = match have {
+            0 => ((libc::EPOLL_CTL_ADD, libc::EEXIST), libc::EPOLL_CTL_MOD),
+            _ => ((libc::EPOLL_CTL_MOD, libc::ENOENT), libc::EPOLL_CTL_ADD),
+        };
+        // Either may find that somebody closed and reopened the number without saying so.
+        let mut ret = self.control(first.0, fd, events);
+        if ret == -first.1 {
+            ret = self.control(second, fd, events);
+        }
+        check(ret)?;
+        self.entry(fd).events = events;
+        Ok(())
+    }
+
+    fn control(&mut self, op: i32, fd: Fd, events: u32) -> i32 {
+        self.called();
+        self.ctl += 1;
+        sys::epoll_ctl(self.epoll.as_raw_fd(), op, fd, events, fd as u64)
+    }
+
+    /// Hands out what is done, and looks once at each listed descriptor.
+    pub(super) fn settle(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
+        let mut count = self.done.len();
+        self.done.drain(..).for_each(|(key, c)| sink(key, c));
+        for _ in 0..self.ready.len() {
+            let Some(fd) = self.ready.pop_front() else { break };
+            self.entry(fd).listed = false;
+            let mut budget = BUDGET;
+            for way in [Way::In, Way::Out] {
+                count += self.serve(fd, way, &mut budget, sink);
+            }
+        }
+        count
+    }
+
+    /// Tries the operations of one side in order, until one must wait or the budget is spent.
+    fn serve(
+        &mut self,
+        fd: Fd,
+        way: Way,
+        budget: &mut u32,
+        sink: &mut dyn FnMut(OpKey, Completion),
+    ) -> usize {
+        let mut count = 0;
+        while self.entry(fd).may_try(way) {
+            let Some(op) = self.table.first(fd, way) else { break };
+            let (key, req, mut sent) = (op.key, op.req, op.sent);
+            if *budget == 0 {
+                self.list(fd);
+                break;
+            }
+            *budget -= 1;
+            let step = match req {
+                Request::RecvMulti { .. } => self.recv_step(fd),
+                _ => match self.attempt(&req, fd, &mut sent, false) {
+                    Outcome::Done(res) => Some(Completion::done(res)),
+                    Outcome::Again => None,
+                    // It could be tried at first, so it changed its mode since.
+                    Outcome::Blocking => Some(Completion::done(-libc::EOPNOTSUPP)),
+                },
+            };
+            if let Some(op) = self.table.first(fd, way) {
+                op.sent = sent;
+            }
+            let completion = match step {
+                Some(completion) => completion,
+                None => match self.await_edge(fd, way) {
+                    Ok(()) => break,
+                    Err(Errno(e)) => Completion::done(-e),
+                },
+            };
+            if !completion.more() {
+                self.table.pop(fd, way);
+                self.note(fd, &req, completion.res);
+            }
+            sink(key, completion);
+            count += 1;
+        }
+        count
+    }
+
+    /// One buffer's worth of a multishot receive; none if nothing is there.
+    fn recv_step(&mut self, fd: Fd) -> Option<Completion> {
+        let pool = self.pool.as_mut()?;
+        let Some(id) = pool.take() else { return Some(Completion::done(-libc::ENOBUFS)) };
+        let (at, size) = (pool.at(id), pool.size());
+        let res = sys::retry(|| {
+            self.called();
+            // SAFETY: the buffer was taken from the pool just now: nobody else has it.
+            unsafe { sys::recv(fd, at, size, libc::MSG_DONTWAIT) }
+        });
+        if res > 0 {
+            if (res as usize) < size && self.is_registered_stream(fd) {
+                self.entry(fd).side(Way::In).may_try = false;
+            }
+            return Some(Completion::in_buffer(res, id, true));
+        }
+        self.recycle(id);
+        (res != -libc::EAGAIN).then_some(Completion::done(res))
+    }
+
+    /// Asks the kernel for events and notes them.
+    pub(super) fn poll_events(&mut self, block: bool, deadline: Option<Deadline>) -> Result<(), Errno> {
+        self.waits += u64::from(block);
+        let count = loop {
+            let left = deadline.map(|Deadline(at)| Nanos(at.0.saturating_sub(clock::now().0)));
+            let timeout = if block { left } else { Some(Nanos(0)) };
+            self.called();
+            let epoll = self.epoll.as_raw_fd();
+            let ret = match &mut self.timer {
+                None => sys::epoll_pwait2(epoll, &mut self.events, timeout),
+                Some(_) if timeout == Some(Nanos(0)) => sys::epoll_wait(epoll, &mut self.events, 0),
+                Some(timer) => {
+                    let extra = timer.set(deadline)?;
+                    self.calls.set(self.calls.get() + u64::from(extra));
+                    sys::epoll_wait(epoll, &mut self.events, -1)
+                }
+            };
+            if ret != -libc::EINTR {
+                break check(ret)? as usize;
+            }
+        };
+        for i in 0..count {
+            let event = self.events[i];
+            self.note_event(event.u64, event.events);
+        }
+        Ok(())
+    }
+
+    fn note_event(&mut self, data: u64, events: u32) {
+        match (data, &mut self.timer) {
+            (WAKE, _) => return,
+            (TIMER, Some(timer)) => return timer.expired(),
+            _ => {}
+        }
+        let fd = data as Fd;
+        let entry = self.entry(fd);
+        entry.side(Way::In).may_try |= events & (IN | BROKEN) != 0;
+        entry.side(Way::Out).may_try |= events & (OUT | BROKEN) != 0;
+        entry.always_try |= events & ENDED != 0;
+        let used = std::mem::replace(&mut entry.used, false);
+        if !entry.is_idle() {
+            entry.unwanted = 0;
+            return self.list(fd);
+        }
+        entry.unwanted = if used { 0 } else { entry.unwanted + 1 };
+        if entry.unwanted >= 2 {
+            entry.forget();
+            self.control(libc::EPOLL_CTL_DEL, fd, 0);
+        }
+    }
+}

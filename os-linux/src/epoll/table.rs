@@ -1,0 +1,243 @@
+//! What the driver knows of each descriptor, and the operations that wait on it. Owner-only.
+
+use ouzel_core::op::{Fd, OpKey, Request};
+
+use crate::fds::FdTable;
+use crate::keys::KeyMap;
+
+const NONE: u32 = u32::MAX;
+
+/// Which way an operation moves bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+/// What a descriptor is, as far as anybody has asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Unknown,
+    /// A short read has taken everything.
+    Stream,
+    Other,
+}
+
+/// One direction of a descriptor: does a try make sense, and who waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Side {
+    pub(super) may_try: bool,
+    head: u32,
+    tail: u32,
+}
+
+impl Side {
+    const NEW: Side = Side { may_try: true, head: NONE, tail: NONE };
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head == NONE
+    }
+}
+
+/// What is known of one descriptor number in its present generation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    generation: u32,
+    /// Events the descriptor is registered for in this epoll; 0: not registered.
+    pub(super) events: u32,
+    /// The peer has hung up, or urgent data has come: every try makes sense.
+    pub(super) always_try: bool,
+    pub(super) kind: Kind,
+    /// `O_NONBLOCK` is known to be set.
+    pub(super) nonblocking: bool,
+    /// An operation was submitted since the last event.
+    pub(super) used: bool,
+    /// Events in a row that nobody waited for.
+    pub(super) unwanted: u8,
+    /// In the driver's list of descriptors to look at.
+    pub(super) listed: bool,
+    pub(super) sides: [Side; 2],
+}
+
+impl Entry {
+    const NEW: Entry = Entry {
+        generation: 0,
+        events: 0,
+        always_try: false,
+        kind: Kind::Unknown,
+        nonblocking: false,
+        used: false,
+        unwanted: 0,
+        listed: false,
+        sides: [Side::NEW; 2],
+    };
+
+    pub(super) fn side(&mut self, way: Way) -> &mut Side {
+        &mut self.sides[way as usize]
+    }
+
+    /// Whether a system call may find something.
+    pub(super) fn may_try(&self, way: Way) -> bool {
+        self.sides[way as usize].may_try || self.always_try
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.sides.iter().all(Side::is_empty)
+    }
+
+    /// Forgets the registration, and all that was concluded from it.
+    pub(super) fn forget(&mut self) {
+        let sides = self.sides.map(|s| Side { may_try: true, ..s });
+        *self = Entry { generation: self.generation, listed: self.listed, sides, ..Entry::NEW };
+    }
+}
+
+/// An operation that waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) key: OpKey,
+    pub(super) req: Request,
+    pub(super) way: Way,
+    /// Bytes sent so far.
+    pub(super) sent: usize,
+    pub(super) fd: Fd,
+    next: u32,
+}
+
+/// All descriptors, and all operations that wait on them.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    entries: Vec<Entry>,
+    ops: Vec<Pending>,
+    free: Vec<u32>,
+    by_key: KeyMap<u32>,
+}
+
+impl Table {
+    /// The entry of `fd`, brought up to its present generation.
+    pub(super) fn entry(&mut self, fd: Fd, fds: &FdTable) -> &mut Entry {
+        let index = fd as usize;
+        if index >= self.entries.len() {
+            self.entries.resize((index + 1).next_power_of_two().max(64), Entry::NEW);
+        }
+        let entry = &mut self.entries[index];
+        let generation = fds.generation(fd);
+        if entry.generation != generation {
+            entry.forget();
+            entry.generation = generation;
+        }
+        entry
+    }
+
+    /// The entry of `fd`, if there is one.
+    pub(super) fn known(&mut self, fd: Fd) -> Option<&mut Entry> {
+        self.entries.get_mut(fd as usize)
+    }
+
+    /// Operations that wait.
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Puts an operation behind the others of its descriptor and direction. The entry exists.
+    pub(super) fn push(&mut self, key: OpKey, req: Request, fd: Fd, way: Way, sent: usize) {
+        let op = Pending { key, req, way, sent, fd, next: NONE };
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.ops[index as usize] = op;
+                index
+            }
+            None => {
+                self.ops.push(op);
+                self.ops.len() as u32 - 1
+            }
+        };
+        let side = self.entries[fd as usize].side(way);
+        let last = std::mem::replace(&mut side.tail, index);
+        if last == NONE {
+            side.head = index;
+        } else {
+            self.ops[last as usize].next = index;
+        }
+        self.by_key.insert(key.0, index);
+    }
+
+    /// The operation that is next on `fd`.
+    pub(super) fn first(&mut self, fd: Fd, way: Way) -> Option<&mut Pending> {
+        let head = self.entries.get(fd as usize)?.sides[way as usize].head;
+        self.ops.get_mut(head as usize)
+    }
+
+    /// Takes the operation that is next on `fd` out.
+    pub(super) fn pop(&mut self, fd: Fd, way: Way) -> Option<Pending> {
+        let op = *self.first(fd, way)?;
+        let side = self.entries[fd as usize].side(way);
+        self.free.push(side.head);
+        side.head = op.next;
+        if op.next == NONE {
+            side.tail = NONE;
+        }
+        self.by_key.remove(&op.key.0);
+        Some(op)
+    }
+
+    /// Takes an operation out of the middle.
+    pub(super) fn remove(&mut self, key: OpKey) -> Option<Pending> {
+        let index = self.by_key.remove(&key.0)?;
+        let op = self.ops[index as usize];
+        let (mut before, mut at) = (NONE, self.entries[op.fd as usize].sides[op.way as usize].head);
+        while at != index {
+            before = at;
+            at = self.ops[at as usize].next;
+        }
+        let side = self.entries[op.fd as usize].side(op.way);
+        if before == NONE {
+            side.head = op.next;
+        } else {
+            self.ops[before as usize].next = op.next;
+        }
+        if op.next == NONE {
+            side.tail = before;
+        }
+        self.free.push(index);
+        Some(op)
+    }
+
+    /// Some operation that waits, while there is one.
+    pub(super) fn any(&self) -> Option<OpKey> {
+        self.by_key.keys().next().map(|&k| OpKey(k))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_leave_in_order_and_from_the_middle() {
+        let (fds, mut table) = (FdTable::new(), Table::default());
+        table.entry(3, &fds);
+        let keys: Vec<OpKey> = (1..=5).map(OpKey).collect();
+        keys.iter().for_each(|&k| table.push(k, Request::Nop, 3, Way::In, 0));
+        assert_eq!(table.remove(keys[2]).map(|p| p.key), Some(keys[2]));
+        assert_eq!(table.remove(keys[4]).map(|p| p.key), Some(keys[4]));
+        table.push(OpKey(6), Request::Nop, 3, Way::In, 0);
+        assert_eq!(table.remove(keys[0]).map(|p| p.key), Some(keys[0]));
+        let rest: Vec<u64> = std::iter::from_fn(|| table.pop(3, Way::In)).map(|p| p.key.0).collect();
+        assert_eq!((rest, table.len()), (vec![2, 4, 6], 0));
+        assert!(table.known(3).is_some_and(|e| e.is_idle()));
+    }
+
+    #[test]
+    fn a_new_generation_forgets_the_registration_and_keeps_the_waiting() {
+        let (fds, mut table) = (FdTable::new(), Table::default());
+        let entry = table.entry(3, &fds);
+        (entry.events, entry.kind) = (1, Kind::Stream);
+        entry.side(Way::In).may_try = false;
+        table.push(OpKey(1), Request::Nop, 3, Way::In, 0);
+        fds.changed(3);
+        let entry = table.entry(3, &fds);
+        assert_eq!((entry.events, entry.kind), (0, Kind::Unknown));
+        assert!(entry.may_try(Way::In) && !entry.is_idle());
+    }
+}

@@ -1,0 +1,44 @@
+//! File requests run by a thread that may block: what a driver answered `Blocking` for.
+
+use ouzel_core::op::{AT_POSITION, Request};
+
+use crate::sys;
+
+/// Runs a file request to its end on the calling thread, and answers like a completion.
+///
+/// Blocks. For `Read`, `Write`, `OpenAt`, `Close` and `Fsync`; `-EINVAL` for all else. Whoever runs an
+/// `OpenAt` or a `Close` here tells the [`crate::FdTable`]. What the request points at is valid and
+/// nobody else's until this returns: the contract of [`Request`].
+#[must_use]
+pub fn execute(req: &Request) -> i32 {
+    let at = |offset: u64| (offset != AT_POSITION).then_some(offset);
+    match *req {
+        Request::Nop => 0,
+        Request::Read { fd, buf, len, offset } => {
+            // SAFETY: what a request points at is valid until it completes (the contract of `Request`).
+            let read = |offset| sys::retry(|| unsafe { sys::read(fd, buf, len, offset) });
+            or_at_position(read, at(offset))
+        }
+        Request::Write { fd, buf, len, offset } => {
+            // SAFETY: what a request points at is valid until it completes (the contract of `Request`).
+            let write = |offset| sys::retry(|| unsafe { sys::write(fd, buf, len, offset) });
+            or_at_position(write, at(offset))
+        }
+        Request::OpenAt { dir, path, flags, mode } => {
+            // SAFETY: what a request points at is valid until it completes (the contract of `Request`).
+            sys::retry(|| unsafe { sys::openat(dir, path, flags, mode) })
+        }
+        Request::Fsync { fd, data_only } => sys::retry(|| sys::fsync(fd, data_only)),
+        // Not again after a signal: the number is free by then, and may be somebody else's.
+        Request::Close { fd } => sys::close(fd),
+        _ => -libc::EINVAL,
+    }
+}
+
+/// A pipe has no offsets; like io_uring, ignore the one given.
+fn or_at_position(mut call: impl FnMut(Option<u64>) -> i32, offset: Option<u64>) -> i32 {
+    match call(offset) {
+        ret if ret == -libc::ESPIPE && offset.is_some() => call(None),
+        ret => ret,
+    }
+}

@@ -1,0 +1,262 @@
+//! The way out: completion queue entries into completions.
+
+use std::mem::MaybeUninit;
+
+use io_uring::{EnterFlags, cqueue};
+use ouzel_core::driver::{Deadline, Errno};
+use ouzel_core::op::{Completion, Fd, OpKey, Request};
+
+use super::buffers::Provided;
+use super::driver::{Cqe, UringDriver};
+use super::op::{self, Follow, Own};
+use crate::config::Mask;
+use crate::fork::FORKED;
+use crate::sys;
+
+/// Where completions go.
+type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
+
+impl UringDriver {
+    /// Submits what is queued and waits for completions, an unpark or `deadline`, in one system call;
+    /// returns early at will. Blocks.
+    ///
+    /// The caller has called `begin` on the park word. `lazy_waited`: somebody already waits for the
+    /// completion of a lazy send, so report those before waiting for anything else.
+    ///
+    /// # Errors
+    /// What `io_uring_enter` says, never `EINTR`; [`FORKED`] in a forked child.
+    pub fn wait(
+        &mut self,
+        deadline: Option<Deadline>,
+        lazy_waited: bool,
+        sink: &mut dyn FnMut(OpKey, Completion),
+    ) -> Result<usize, Errno> {
+        if self.made.is_foreign() {
+            return Err(FORKED);
+        }
+        let something = !self.stash.is_empty() || self.has_cqes() || self.park.has_token();
+        if something || (lazy_waited && !self.lazy.is_empty()) {
+            return self.reap(sink);
+        }
+        self.arm()?;
+        self.enter_waiting(deadline)?;
+        self.take_completions(sink)
+    }
+
+    /// Takes what has completed, without blocking. Enters the kernel only if entries are queued or it
+    /// has said that it has work for us.
+    ///
+    /// # Errors
+    /// As [`UringDriver::wait`].
+    pub fn reap(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> Result<usize, Errno> {
+        if self.made.is_foreign() {
+            return Err(FORKED);
+        }
+        let sq = self.ring.submission();
+        let worthwhile = !sq.is_empty() || sq.taskrun() || sq.cq_overflow();
+        drop(sq);
+        let silent = self.has.has(Mask::DEFER_TASKRUN) && !self.has.has(Mask::COOP_TASKRUN);
+        if worthwhile || (silent && self.in_flight > 0) {
+            match self.enter(0, EnterFlags::GETEVENTS, None) {
+                n if n >= 0 || n == -libc::EINTR => {}
+                e if e == -libc::EBUSY || e == -libc::EAGAIN => {}
+                e => return Err(Errno(-e)),
+            }
+            self.flush()?;
+        }
+        self.take_completions(sink)
+    }
+
+    /// Handles every CQE there is, then tells which lazy sends are done.
+    pub(super) fn take_completions(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
+        let mut count = 0;
+        let mut batch = [const { MaybeUninit::<cqueue::Entry>::uninit() }; 32];
+        loop {
+            while let Some(cqe) = self.stash.pop_front() {
+                count += self.on_cqe(cqe, sink);
+            }
+            let got = self.ring.completion().fill(&mut batch);
+            self.counters.cqes += got.len() as u64;
+            for cqe in got.iter() {
+                let cqe = Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() };
+                count += self.on_cqe(cqe, sink);
+            }
+            if got.is_empty() && self.stash.is_empty() {
+                if !self.ring.submission().cq_overflow() {
+                    break;
+                }
+                // The kernel keeps what did not fit, and hands it over when asked.
+                self.enter(0, EnterFlags::GETEVENTS, None);
+            }
+        }
+        count += self.settle_lazy(sink);
+        for key in std::mem::take(&mut self.owed_cancels) {
+            self.cancel(key);
+        }
+        Ok(count)
+    }
+
+    fn on_cqe(&mut self, cqe: Cqe, sink: Sink<'_>) -> usize {
+        match Own::of(cqe.user_data) {
+            Some(Own::Lazy(seq)) => {
+                let at = usize::from(seq.wrapping_sub(self.lazy_base));
+                return self.on_lazy(at, cqe.res, sink);
+            }
+            Some(Own::Unpark) => self.armed = false,
+            // A timeout that was taken out is followed by its successor.
+            Some(Own::Timer) if cqe.res != -libc::ECANCELED => self.timer = None,
+            Some(_) => {}
+            None => {
+                let key = OpKey(cqe.user_data);
+                if !self.follow.is_empty()
+                    && let Some(follow) = self.follow.remove(&key.0)
+                {
+                    return self.on_follow(key, follow, cqe, sink);
+                }
+                let completion = self.translate(cqe);
+                self.deliver(key, completion, sink);
+                return 1;
+            }
+        }
+        0
+    }
+
+    /// A lazy send that is not simply done.
+    fn on_lazy(&mut self, at: usize, res: i32, sink: Sink<'_>) -> usize {
+        let Some(lazy) = self.lazy.get_mut(at) else { return 0 };
+        lazy.failed = true;
+        let lazy = *lazy;
+        let sent = res.max(0) as usize;
+        if res < 0 && res != -libc::EAGAIN {
+            self.deliver(lazy.key, Completion::done(res), sink);
+            return 1;
+        }
+        self.send_rest(lazy.key, lazy.req, sent, lazy.cancelled, sink)
+    }
+
+    /// No CQE, and the call that submitted them is over: these sent everything.
+    fn settle_lazy(&mut self, sink: Sink<'_>) -> usize {
+        let mut count = 0;
+        for _ in 0..std::mem::take(&mut self.entered) {
+            let Some(lazy) = self.lazy.pop_front() else { break };
+            self.lazy_base = self.lazy_base.wrapping_add(1);
+            if !lazy.failed {
+                self.deliver(lazy.key, Completion::done(op::send_len(&lazy.req) as i32), sink);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Goes on with a send of which `sent` bytes are out, or ends it.
+    fn send_rest(&mut self, key: OpKey, req: Request, sent: usize, cancelled: bool, sink: Sink<'_>) -> usize {
+        let so_far = |error: i32| Completion::done(if sent > 0 { sent as i32 } else { error });
+        let end = if sent >= op::send_len(&req) {
+            so_far(0)
+        } else if cancelled || self.closing {
+            so_far(-libc::ECANCELED)
+        } else {
+            self.follow.insert(key.0, Follow::Rest { req, sent });
+            match self.push(op::send(&req, sent, libc::MSG_WAITALL).user_data(key.0)) {
+                Ok(()) => return 0,
+                Err(Errno(e)) => {
+                    self.follow.remove(&key.0);
+                    so_far(-e)
+                }
+            }
+        };
+        self.deliver(key, end, sink);
+        1
+    }
+
+    fn on_follow(&mut self, key: OpKey, follow: Follow, cqe: Cqe, sink: Sink<'_>) -> usize {
+        let again = [-libc::EAGAIN, -libc::EINTR].contains(&cqe.res) && !self.closing;
+        let next = match follow {
+            Follow::Rest { req, sent } if cqe.res > 0 => {
+                return self.send_rest(key, req, sent + cqe.res as usize, false, sink);
+            }
+            Follow::Rest { sent, .. } if sent > 0 => {
+                self.deliver(key, Completion::done(sent as i32), sink);
+                return 1;
+            }
+            Follow::Close(fd) if cqe.res == -libc::ECANCELED => {
+                self.counters.syscalls += 1;
+                self.deliver(key, Completion::done(sys::close(fd)), sink);
+                return 1;
+            }
+            Follow::Retry(req) if again => Some((Follow::Poll(req), op::poll(&req))),
+            Follow::Poll(req) if cqe.res >= 0 && !self.closing => {
+                op::entry(&req).map(|entry| (Follow::Retry(req), entry))
+            }
+            Follow::Recv(fd) if cqe.res >= 0 && !self.closing => match self.recv_now(fd) {
+                Some(completion) => {
+                    self.deliver(key, completion, sink);
+                    return 1;
+                }
+                None => Some((follow, op::poll_in(fd))),
+            },
+            // Shutting down: what became ready was not done.
+            Follow::Poll(_) | Follow::Recv(_) if cqe.res >= 0 => {
+                self.deliver(key, Completion::done(-libc::ECANCELED), sink);
+                return 1;
+            }
+            _ => None,
+        };
+        if let Some((follow, entry)) = next {
+            self.follow.insert(key.0, follow);
+            if self.push(entry.user_data(key.0)).is_ok() {
+                return 0;
+            }
+            self.follow.remove(&key.0);
+        }
+        let completion = self.translate(cqe);
+        if let (Follow::Retry(Request::Accept { .. }), fd @ 0..) = (follow, completion.res) {
+            self.fds.changed(fd);
+        }
+        self.deliver(key, completion, sink);
+        1
+    }
+
+    /// The stand-in for a multishot receive: there is something to receive, or the end.
+    fn recv_now(&mut self, fd: Fd) -> Option<Completion> {
+        let Some(Provided::Pool(pool)) = &mut self.provided else {
+            return Some(Completion::done(-libc::ENOBUFS));
+        };
+        let Some(id) = pool.take() else { return Some(Completion::done(-libc::ENOBUFS)) };
+        let (at, size) = (pool.at(id), pool.size());
+        let syscalls = &mut self.counters.syscalls;
+        let res = sys::retry(|| {
+            *syscalls += 1;
+            // SAFETY: the buffer was taken from the pool just now: nobody else has it.
+            unsafe { sys::recv(fd, at, size, libc::MSG_DONTWAIT) }
+        });
+        if res > 0 {
+            return Some(Completion::in_buffer(res, id, false));
+        }
+        pool.put(id);
+        (res != -libc::EAGAIN).then_some(Completion::done(res))
+    }
+
+    /// The CQE in the core's terms. A buffer without bytes goes straight back.
+    fn translate(&mut self, cqe: Cqe) -> Completion {
+        let more = cqueue::more(cqe.flags);
+        match cqueue::buffer_select(cqe.flags) {
+            Some(id) if cqe.res > 0 => Completion::in_buffer(cqe.res, id, more),
+            Some(id) => {
+                self.recycle(id);
+                Completion { res: cqe.res, flags: if more { Completion::MORE } else { 0 } }
+            }
+            None => Completion { res: cqe.res, flags: if more { Completion::MORE } else { 0 } },
+        }
+    }
+
+    fn deliver(&mut self, key: OpKey, completion: Completion, sink: Sink<'_>) {
+        if !completion.more() {
+            self.in_flight -= 1;
+            if let Some(keys) = &mut self.keys {
+                keys.remove(&key.0);
+            }
+        }
+        sink(key, completion);
+    }
+}

@@ -1,0 +1,260 @@
+//! The driver's state, its making and its end; how it submits is `submit`, how it completes `complete`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+
+use io_uring::IoUring;
+use io_uring::types::Timespec;
+use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
+use ouzel_core::op::{Completion, OpKey};
+use ouzel_core::park::ParkWord;
+
+use super::buffers::Provided;
+use super::op::{Follow, Lazy};
+use super::probe::{Probed, probe, unregister_fd};
+use crate::clock;
+use crate::config::{DriverConfig, Mask};
+use crate::eventfd::EventUnpark;
+use crate::fds::FdTable;
+use crate::fork::{FORKED, Generation};
+use crate::futex::FutexUnpark;
+use crate::keys::{KeyMap, KeySet};
+
+/// How a parked owner is woken.
+#[derive(Debug)]
+pub(super) enum Wake {
+    /// The ring waits on the park word.
+    Futex(Arc<FutexUnpark>),
+    /// The ring reads an eventfd, into a place that does not move.
+    Event(Arc<EventUnpark>, Box<u64>),
+}
+
+impl Wake {
+    fn calls(&self) -> u64 {
+        match self {
+            Wake::Futex(wake) => wake.calls(),
+            Wake::Event(wake, _) => wake.calls(),
+        }
+    }
+}
+
+/// One CQE, copied out of the ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cqe {
+    pub(super) user_data: u64,
+    pub(super) res: i32,
+    pub(super) flags: u32,
+}
+
+/// The io_uring driver of one thread; see [the module](crate::uring).
+pub struct UringDriver {
+    /// Taken out by `drop`, which leaks it if the kernel still owns memory of operations.
+    pub(super) ring: ManuallyDrop<IoUring>,
+    /// What `io_uring_enter` is called with: an index if the ring is registered, else the descriptor.
+    pub(super) enter_fd: RawFd,
+    pub(super) index: Option<i32>,
+    pub(super) has: Mask,
+    lacking: String,
+    pub(super) park: Arc<ParkWord>,
+    pub(super) wake: Wake,
+    /// The unpark entry is in the ring.
+    pub(super) armed: bool,
+    /// The deadline of the timeout entry in the ring, where `io_uring_enter` takes none.
+    pub(super) timer: Option<Deadline>,
+    pub(super) timespec: Box<Timespec>,
+    /// Lazy sends without a verdict, oldest first; the first has number `lazy_base`.
+    pub(super) lazy: VecDeque<Lazy>,
+    pub(super) lazy_base: u16,
+    /// How many of them the kernel has seen.
+    pub(super) entered: usize,
+    pub(super) follow: KeyMap<Follow>,
+    /// Keys in flight, where the ring cannot cancel everything by itself.
+    pub(super) keys: Option<KeySet>,
+    /// Cancels that found no room.
+    pub(super) owed_cancels: Vec<OpKey>,
+    /// CQEs taken out of the ring to make room, oldest first.
+    pub(super) stash: VecDeque<Cqe>,
+    pub(super) provided: Option<Provided>,
+    pub(super) shape: (u32, u32),
+    pub(super) fds: Arc<FdTable>,
+    pub(super) in_flight: usize,
+    /// `shutdown` has begun: nothing is submitted again.
+    pub(super) closing: bool,
+    pub(super) made: Generation,
+    pub(super) counters: Counters,
+}
+
+impl fmt::Debug for UringDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UringDriver")
+            .field("fd", &self.ring.as_raw_fd())
+            .field("in_flight", &self.in_flight)
+            .field("armed", &self.armed)
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}
+
+impl UringDriver {
+    /// A driver for the calling thread, that sleeps only while `park` is PARKED.
+    ///
+    /// # Errors
+    /// `ENOSYS` or `EPERM` where io_uring is missing or forbidden, `EOPNOTSUPP` where it is too old;
+    /// `EMFILE`, `ENOMEM`.
+    pub fn new(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Self, Errno> {
+        let Probed { ring, has, lacking, index } = probe(config)?;
+        let wake = if has.has(Mask::FUTEX_WAIT) {
+            Wake::Futex(Arc::new(FutexUnpark::new(park.clone())))
+        } else {
+            Wake::Event(Arc::new(EventUnpark::new()?), Box::new(0))
+        };
+        Ok(UringDriver {
+            enter_fd: index.unwrap_or(ring.as_raw_fd()),
+            ring: ManuallyDrop::new(ring),
+            index,
+            has,
+            lacking,
+            park,
+            wake,
+            armed: false,
+            timer: None,
+            timespec: Box::new(Timespec::new()),
+            lazy: VecDeque::new(),
+            lazy_base: 0,
+            entered: 0,
+            follow: KeyMap::default(),
+            keys: (!has.has(Mask::CANCEL_ANY)).then(KeySet::default),
+            owed_cancels: Vec::new(),
+            stash: VecDeque::new(),
+            provided: None,
+            shape: (config.buffers, config.buffer_size),
+            fds: config.shared_fds.clone(),
+            in_flight: 0,
+            closing: false,
+            made: Generation::current(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Wakes this driver's owner from any thread. May outlive the driver.
+    #[must_use]
+    pub fn unparker(&self) -> Arc<dyn Unpark> {
+        match &self.wake {
+            Wake::Futex(wake) => wake.clone(),
+            Wake::Event(wake, _) => wake.clone(),
+        }
+    }
+
+    /// Cancels all operations and waits until the kernel has let go of each.
+    ///
+    /// Blocks for as long as a disk takes to answer; what waits for a peer ends at once.
+    ///
+    /// # Errors
+    /// What `io_uring_enter` says; [`FORKED`] in a forked child.
+    pub fn shutdown(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> Result<usize, Errno> {
+        if self.made.is_foreign() {
+            return Err(FORKED);
+        }
+        self.closing = true;
+        let mut count = 0;
+        while self.in_flight > 0 || self.armed {
+            self.cancel_everything()?;
+            // An operation that was on its way to a kernel thread may miss the first cancel.
+            let again = Deadline(self.now() + std::time::Duration::from_millis(20));
+            self.enter_waiting(Some(again))?;
+            count += self.take_completions(sink)?;
+        }
+        Ok(count)
+    }
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        clock::now()
+    }
+
+    /// The first byte of provided buffer `id`.
+    ///
+    /// # Panics
+    /// If no completion has named such a buffer.
+    #[must_use]
+    pub fn buffer(&self, id: u16) -> *mut u8 {
+        self.provided.as_ref().expect("a completion named the buffer").at(id)
+    }
+
+    /// Gives a provided buffer back.
+    pub fn recycle(&mut self, id: u16) {
+        if let Some(provided) = &mut self.provided {
+            provided.recycle(id);
+        }
+    }
+
+    /// Operations without their last completion.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// What the driver has done since it was made.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters { syscalls: self.counters.syscalls + self.wake.calls(), ..self.counters }
+    }
+
+    /// A descriptor that is readable when `reap` would find something; for a host with its own loop.
+    #[must_use]
+    pub fn pollable(&self) -> Option<RawFd> {
+        Some(self.ring.as_raw_fd())
+    }
+
+    /// `"uring"`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        "uring"
+    }
+
+    /// What was chosen, and why.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let unpark = match self.wake {
+            Wake::Futex(_) => "futex in the ring",
+            Wake::Event(..) => "eventfd",
+        };
+        let in_use = Mask::NAMES.iter().filter(|(f, _)| self.has.has(*f)).map(|(_, name)| *name);
+        let in_use = in_use.collect::<Vec<_>>().join(" ");
+        let lacking = if self.lacking.is_empty() { "nothing" } else { &self.lacking };
+        format!("io_uring: {in_use}; unpark by {unpark}; without: {lacking}")
+    }
+}
+
+impl Drop for UringDriver {
+    fn drop(&mut self) {
+        if self.made.is_foreign() {
+            // The rings are not mapped here; only the descriptors are to be closed, and exit does that.
+            return;
+        }
+        if self.in_flight > 0 {
+            if cfg!(debug_assertions) && !std::thread::panicking() {
+                eprintln!("io_uring driver dropped with {} operations in flight", self.in_flight);
+                std::process::abort();
+            }
+            // The kernel may yet write to operations' buffers, and to ours: leak the ring and them.
+            std::mem::forget(self.provided.take());
+            return;
+        }
+        // The eventfd read points into `self.wake`.
+        let ended = !self.armed || self.shutdown(&mut |_, _| {}).is_ok();
+        if let Some(index) = self.index {
+            unregister_fd(&self.ring, index);
+        }
+        if ended {
+            // SAFETY: dropped here only, and not used again.
+            unsafe { ManuallyDrop::drop(&mut self.ring) };
+        } else if let Wake::Event(_, place) = &mut self.wake {
+            std::mem::forget(std::mem::take(place));
+        }
+    }
+}

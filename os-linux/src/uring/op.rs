@@ -1,0 +1,147 @@
+//! A request as a submission queue entry, and what an operation needs after its first CQE.
+
+use io_uring::opcode;
+use io_uring::squeue::{Entry, Flags};
+use io_uring::types;
+use ouzel_core::op::{Fd, OpKey, Request};
+
+use crate::sys::MAX_BYTES;
+
+/// Bits that are never all zero in a key: an address above the first page.
+const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+
+/// User data of the driver's own entries. `Lazy` carries a sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// A cancel that found nothing, and the like: no news.
+    Nothing,
+    Unpark,
+    Timer,
+    Lazy(u16),
+}
+
+impl Own {
+    pub(super) fn user_data(self) -> u64 {
+        match self {
+            Own::Nothing => 1,
+            Own::Unpark => 2,
+            Own::Timer => 3,
+            Own::Lazy(seq) => 4 | u64::from(seq) << 48,
+        }
+    }
+
+    /// None: the user data is an operation's key.
+    pub(super) fn of(user_data: u64) -> Option<Own> {
+        if user_data & ADDRESS != 0 {
+            return None;
+        }
+        Some(match user_data & 0xfff {
+            2 => Own::Unpark,
+            3 => Own::Timer,
+            4 => Own::Lazy((user_data >> 48) as u16),
+            _ => Own::Nothing,
+        })
+    }
+}
+
+/// Whether `key` can be told from the driver's own user data.
+pub(super) fn is_key(key: OpKey) -> bool {
+    key.0 & ADDRESS != 0
+}
+
+/// A lazy send between `submit` and the end of the `io_uring_enter` that submits it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lazy {
+    pub(super) key: OpKey,
+    pub(super) req: Request,
+    /// A CQE said that it is not done: it goes on as a [`Follow::Rest`].
+    pub(super) failed: bool,
+    pub(super) cancelled: bool,
+}
+
+/// What a CQE does not finish. Kept by key for the few operations that need it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Follow {
+    /// A close that was cancelled is done by hand: it must not leak.
+    Close(Fd),
+    /// `-EAGAIN` (a descriptor in non-blocking mode): wait for readiness, submit again.
+    Retry(Request),
+    /// The wait for readiness.
+    Poll(Request),
+    /// A send of which `sent` bytes are out.
+    Rest { req: Request, sent: usize },
+    /// One-completion stand-in for a multishot receive: waits for readiness.
+    Recv(Fd),
+}
+
+/// The entry for `req`; none for what a ring does not serve.
+pub(super) fn entry(req: &Request) -> Option<Entry> {
+    let size = |len: usize| len.min(MAX_BYTES) as u32;
+    Some(match *req {
+        Request::Nop => opcode::Nop::new().build(),
+        Request::Accept { fd, addr, addr_len } => opcode::Accept::new(types::Fd(fd), addr.cast(), addr_len)
+            .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
+            .build(),
+        Request::Connect { fd, addr, addr_len } => {
+            opcode::Connect::new(types::Fd(fd), addr.cast(), addr_len).build()
+        }
+        Request::Recv { fd, buf, len, flags } => {
+            opcode::Recv::new(types::Fd(fd), buf, size(len)).flags(flags).build()
+        }
+        Request::Send { .. } => return Some(send(req, 0, libc::MSG_WAITALL)),
+        Request::Read { fd, buf, len, offset } => {
+            opcode::Read::new(types::Fd(fd), buf, size(len)).offset(offset).build()
+        }
+        Request::Write { fd, buf, len, offset } => {
+            opcode::Write::new(types::Fd(fd), buf, size(len)).offset(offset).build()
+        }
+        Request::OpenAt { dir, path, flags, mode } => {
+            opcode::OpenAt::new(types::Fd(dir), path.cast()).flags(flags | libc::O_CLOEXEC).mode(mode).build()
+        }
+        Request::Close { fd } => opcode::Close::new(types::Fd(fd)).build(),
+        Request::Fsync { fd, data_only } => {
+            let flags = if data_only { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+            opcode::Fsync::new(types::Fd(fd)).flags(flags).build()
+        }
+        Request::Shutdown { fd, how } => opcode::Shutdown::new(types::Fd(fd), how).build(),
+        _ => return None,
+    })
+}
+
+/// The entry for what is left of a send.
+pub(super) fn send(req: &Request, sent: usize, more_flags: i32) -> Entry {
+    let Request::Send { fd, buf, len, flags, .. } = *req else { unreachable!("only sends are continued") };
+    let flags = flags | libc::MSG_NOSIGNAL | more_flags;
+    // SAFETY: `sent` is at most `len`.
+    let at = unsafe { buf.add(sent) };
+    let size = (len.min(MAX_BYTES) - sent) as u32;
+    opcode::Send::new(types::Fd(fd), at, size).flags(flags).build()
+}
+
+/// The entry for a lazy send: complete or failed when the submitting call returns.
+pub(super) fn lazy_send(req: &Request) -> Entry {
+    send(req, 0, libc::MSG_DONTWAIT | libc::MSG_WAITALL).flags(Flags::SKIP_SUCCESS)
+}
+
+/// Bytes a send is for.
+pub(super) fn send_len(req: &Request) -> usize {
+    match *req {
+        Request::Send { len, .. } => len.min(MAX_BYTES),
+        _ => 0,
+    }
+}
+
+/// Waits until a retried request may go on.
+pub(super) fn poll(req: &Request) -> Entry {
+    let (fd, events) = match *req {
+        Request::Write { fd, .. } => (fd, libc::POLLOUT),
+        Request::Read { fd, .. } | Request::Accept { fd, .. } => (fd, libc::POLLIN),
+        _ => (-1, libc::POLLIN),
+    };
+    opcode::PollAdd::new(types::Fd(fd), events as u32).build()
+}
+
+/// Waits until there is something to receive.
+pub(super) fn poll_in(fd: Fd) -> Entry {
+    opcode::PollAdd::new(types::Fd(fd), (libc::POLLIN | libc::POLLRDHUP) as u32).build()
+}

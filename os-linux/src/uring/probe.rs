@@ -1,0 +1,140 @@
+//! Makes the ring with all the kernel offers and the mask allows, and remembers what that is.
+//!
+//! Set-up flags have no probe: the kernel answers `EINVAL` to one it does not know, so the newest is
+//! dropped and the rest tried again. What came with a kernel version but has neither flag nor opcode is
+//! taken from an opcode of the same version.
+
+use std::fmt::Write;
+use std::os::fd::AsRawFd;
+
+use io_uring::{IoUring, Probe, opcode};
+use ouzel_core::driver::Errno;
+
+use crate::config::{DriverConfig, Mask};
+use crate::sys;
+
+/// The set-up flags, newest first: the order in which they are given up.
+const FLAGS: [Mask; 5] =
+    [Mask::NO_SQARRAY, Mask::DEFER_TASKRUN, Mask::SINGLE_ISSUER, Mask::COOP_TASKRUN, Mask::SUBMIT_ALL];
+
+/// A ring, and what it can do.
+pub(super) struct Probed {
+    pub(super) ring: IoUring,
+    /// Features in use, as a set.
+    pub(super) has: Mask,
+    /// Features not in use, and whose doing that is.
+    pub(super) lacking: String,
+    /// The ring's number in the thread's table of rings.
+    pub(super) index: Option<i32>,
+}
+
+/// Makes the ring.
+pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
+    if config.mask.has(Mask::URING) {
+        return Err(Errno(libc::ENOSYS));
+    }
+    let (ring, mut has) = set_up(config)?;
+    let mut probe = Probe::new();
+    // Kernels before 5.6 cannot be asked; nothing they have is optional here.
+    let _ = ring.submitter().register_probe(&mut probe);
+    // Without these there is no driver worth having: better epoll.
+    if !ring.params().is_feature_nodrop() || !probe.is_supported(opcode::Send::CODE) {
+        return Err(Errno(libc::EOPNOTSUPP));
+    }
+    let v6_0 = probe.is_supported(opcode::SendZc::CODE);
+    let v5_19 = probe.is_supported(opcode::Socket::CODE);
+    let params = ring.params();
+    let offered = [
+        (Mask::EXT_ARG, params.is_feature_ext_arg()),
+        (Mask::ABS_TIMER, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
+        (Mask::FUTEX_WAIT, probe.is_supported(opcode::FutexWait::CODE)),
+        (Mask::RECV_MULTI, v6_0),
+        (Mask::CQE_SKIP, params.is_feature_skip_cqe_on_success()),
+        (Mask::CANCEL_ANY, v5_19),
+        (Mask::SEND_WAITALL, v6_0),
+        (Mask::NO_IOWAIT, params.is_feature_no_iowait()),
+        (Mask::INLINE_FILES, true),
+    ];
+    for (feature, there) in offered {
+        if there && !config.mask.has(feature) {
+            has = has.and(feature);
+        }
+    }
+    if !has.has(Mask::EXT_ARG) {
+        has = Mask(has.0 & !Mask::ABS_TIMER.0);
+    }
+    let index = if config.mask.has(Mask::RING_FD) { None } else { register_fd(&ring) };
+    if index.is_some() {
+        has = has.and(Mask::RING_FD);
+    }
+    Ok(Probed { lacking: lacking(has, config.mask), ring, has, index })
+}
+
+fn set_up(config: &DriverConfig) -> Result<(IoUring, Mask), Errno> {
+    let mut flags: Vec<Mask> = FLAGS.into_iter().filter(|f| !config.mask.has(*f)).collect();
+    loop {
+        // The kernel wants the one with the other.
+        if !flags.contains(&Mask::SINGLE_ISSUER) {
+            flags.retain(|f| *f != Mask::DEFER_TASKRUN);
+        }
+        let mut builder = IoUring::builder();
+        let entries = config.entries.clamp(1, 1 << 15).next_power_of_two();
+        // Not in the address space of a child: it would write into our queues.
+        builder.dontfork().setup_clamp().setup_cqsize(entries * 4);
+        for flag in &flags {
+            match *flag {
+                Mask::NO_SQARRAY => builder.setup_no_sqarray(),
+                Mask::DEFER_TASKRUN => builder.setup_defer_taskrun(),
+                Mask::SINGLE_ISSUER => builder.setup_single_issuer(),
+                Mask::COOP_TASKRUN => builder.setup_coop_taskrun().setup_taskrun_flag(),
+                _ => builder.setup_submit_all(),
+            };
+        }
+        match builder.build(entries) {
+            Ok(ring) => return Ok((ring, flags.into_iter().fold(Mask::NONE, Mask::and))),
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) && !flags.is_empty() => {
+                flags.remove(0);
+            }
+            Err(e) => return Err(Errno(e.raw_os_error().unwrap_or(libc::EIO))),
+        }
+    }
+}
+
+const REGISTER_RING_FDS: u32 = 20;
+const UNREGISTER_RING_FDS: u32 = 21;
+
+/// The kernel's `struct io_uring_rsrc_update`.
+#[repr(C)]
+struct RingUpdate {
+    offset: u32,
+    resv: u32,
+    data: u64,
+}
+
+/// Saves the look-up of the descriptor, and its reference count, in every `io_uring_enter`.
+fn register_fd(ring: &IoUring) -> Option<i32> {
+    let fd = ring.as_raw_fd();
+    let mut update = RingUpdate { offset: u32::MAX, resv: 0, data: fd as u64 };
+    // SAFETY: `update` is the one element that the call reads and writes.
+    let ret = unsafe { sys::uring_register(fd, REGISTER_RING_FDS, (&raw mut update).cast(), 1) };
+    (ret == 1).then_some(update.offset as i32)
+}
+
+/// A registered ring lives until its thread ends, unless it is taken out of the table.
+pub(super) fn unregister_fd(ring: &IoUring, index: i32) {
+    let mut update = RingUpdate { offset: index as u32, resv: 0, data: 0 };
+    // SAFETY: `update` is the one element that the call reads.
+    unsafe { sys::uring_register(ring.as_raw_fd(), UNREGISTER_RING_FDS, (&raw mut update).cast(), 1) };
+}
+
+fn lacking(has: Mask, mask: Mask) -> String {
+    let mut text = String::new();
+    for (feature, name) in Mask::NAMES {
+        if has.has(*feature) || [Mask::PWAIT2, Mask::URING].contains(feature) {
+            continue;
+        }
+        let why = if mask.has(*feature) { "masked" } else { "not in this kernel" };
+        let _ = write!(text, "{}{name} ({why})", if text.is_empty() { "" } else { ", " });
+    }
+    text
+}

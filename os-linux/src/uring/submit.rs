@@ -1,0 +1,332 @@
+//! The way in: entries into the submission queue, and the queue into the kernel.
+
+use std::mem::MaybeUninit;
+use std::ptr::null;
+
+use io_uring::squeue::{Entry, Flags};
+use io_uring::types::{self, CancelBuilder, Timespec};
+use io_uring::{EnterFlags, cqueue, opcode};
+use ouzel_core::driver::{Deadline, Errno, Nanos};
+use ouzel_core::op::{AT_POSITION, Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::park::PARKED;
+
+use super::buffers::{BufferRing, GROUP, Provided};
+use super::driver::{Cqe, UringDriver, Wake};
+use super::op::{self, Follow, Lazy, Own};
+use crate::buffers::BufferPool;
+use crate::config::Mask;
+use crate::fork::FORKED;
+use crate::{clock, sys};
+
+/// `FUTEX2_SIZE_U32`, and not `FUTEX2_PRIVATE`: see [`crate::futex`].
+const FUTEX_FLAGS: u32 = 2;
+
+/// The kernel's `struct io_uring_getevents_arg`.
+#[repr(C)]
+struct GetEvents {
+    sigmask: u64,
+    sigmask_size: u32,
+    min_wait: u32,
+    time: u64,
+}
+
+impl UringDriver {
+    /// Starts an operation. Makes a system call only if the submission queue is full, or to try a file.
+    ///
+    /// What the request points at stays valid and untouched until the operation's last completion:
+    /// the contract of [`Request`]. `key` is a slot's address (bits 12 to 47 are not all zero) and not in
+    /// flight.
+    pub fn submit(&mut self, key: OpKey, req: &Request) -> Submitted {
+        debug_assert!(op::is_key(key), "{key:?} looks like the driver's own");
+        if self.made.is_foreign() {
+            return done(-FORKED.0);
+        }
+        if self.closing {
+            return done(-libc::ECANCELED);
+        }
+        let pushed = match *req {
+            Request::Send { lazy: true, .. } if self.has.has(Mask::CQE_SKIP) => self.submit_lazy(key, req),
+            Request::RecvMulti { fd } => self.submit_recv_multi(key, fd),
+            Request::Read { fd, buf, len, offset }
+                if offset != AT_POSITION && self.has.has(Mask::INLINE_FILES) =>
+            {
+                self.counters.syscalls += 1;
+                // SAFETY: a request's buffer is valid until it completes (the contract of `Request`).
+                match unsafe { sys::read_nowait(fd, buf, len, offset) } {
+                    n if n >= 0 => return done(n),
+                    _ => self.submit_entry(key, req),
+                }
+            }
+            _ => self.submit_entry(key, req),
+        };
+        if let Err(Errno(e)) = pushed {
+            self.follow.remove(&key.0);
+            return done(-e);
+        }
+        self.in_flight += 1;
+        if let Some(keys) = &mut self.keys {
+            keys.insert(key.0);
+        }
+        Submitted::InFlight
+    }
+
+    fn submit_entry(&mut self, key: OpKey, req: &Request) -> Result<(), Errno> {
+        let entry = op::entry(req).ok_or(Errno(libc::EINVAL))?;
+        let follow = match *req {
+            Request::Close { fd } => {
+                self.fds.changed(fd);
+                Some(Follow::Close(fd))
+            }
+            Request::Read { .. } | Request::Write { .. } | Request::Accept { .. } => {
+                Some(Follow::Retry(*req))
+            }
+            Request::Send { .. } if !self.has.has(Mask::SEND_WAITALL) => {
+                Some(Follow::Rest { req: *req, sent: 0 })
+            }
+            _ => None,
+        };
+        if let Some(follow) = follow {
+            self.follow.insert(key.0, follow);
+        }
+        self.push(entry.user_data(key.0))
+    }
+
+    fn submit_lazy(&mut self, key: OpKey, req: &Request) -> Result<(), Errno> {
+        // Room first: the number is taken when the entry is certain to go in.
+        if self.ring.submission().is_full() {
+            self.flush()?;
+        }
+        let seq = self.lazy_base.wrapping_add(self.lazy.len() as u16);
+        self.push(op::lazy_send(req).user_data(Own::Lazy(seq).user_data()))?;
+        self.lazy.push_back(Lazy { key, req: *req, failed: false, cancelled: false });
+        Ok(())
+    }
+
+    fn submit_recv_multi(&mut self, key: OpKey, fd: Fd) -> Result<(), Errno> {
+        if self.provided.is_none() {
+            let (count, size) = self.shape;
+            let ring = if self.has.has(Mask::RECV_MULTI) {
+                self.counters.syscalls += 1;
+                BufferRing::new(&self.ring, count, size).ok()
+            } else {
+                None
+            };
+            self.provided = Some(match ring {
+                Some(ring) => Provided::Ring(ring),
+                None => Provided::Pool(BufferPool::new(count, size)?),
+            });
+        }
+        let entry = match self.provided {
+            Some(Provided::Ring(_)) => opcode::RecvMulti::new(types::Fd(fd), GROUP).build(),
+            _ => {
+                self.follow.insert(key.0, Follow::Recv(fd));
+                op::poll_in(fd)
+            }
+        };
+        self.push(entry.user_data(key.0))
+    }
+
+    /// Asks for an operation to end early. It completes all the same: with `-ECANCELED`, or with what
+    /// it had done. Unknown keys are ignored.
+    pub fn cancel(&mut self, key: OpKey) {
+        if self.made.is_foreign() {
+            return;
+        }
+        if let Some(lazy) = self.lazy.iter_mut().find(|l| l.key == key && !l.failed) {
+            lazy.cancelled = true;
+            return;
+        }
+        let entry = self.own(opcode::AsyncCancel::new(key.0).build(), Own::Nothing);
+        if self.push(entry).is_err() {
+            self.owed_cancels.push(key);
+        }
+    }
+
+    /// Hands what was submitted to the kernel now, instead of with the next `wait` or `reap`.
+    ///
+    /// # Errors
+    /// What `io_uring_enter` says; [`FORKED`] in a forked child.
+    pub fn flush(&mut self) -> Result<(), Errno> {
+        if self.made.is_foreign() {
+            return Err(FORKED);
+        }
+        let mut refusals = 0;
+        while !self.ring.submission().is_empty() {
+            match self.enter(0, EnterFlags::empty(), None) {
+                n if n >= 0 || n == -libc::EINTR => {}
+                // Too many completions wait, or memory is short: make room, and try again.
+                e if (e == -libc::EBUSY || e == -libc::EAGAIN) && refusals < 64 => {
+                    refusals += 1;
+                    self.stash_completions();
+                    self.enter(0, EnterFlags::GETEVENTS, None);
+                }
+                e => return Err(Errno(-e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Before a host waits on [`UringDriver::pollable`], with the park word PARKED: submits what is
+    /// queued, and makes an unpark show there.
+    pub fn arm_notify(&mut self) {
+        if self.arm().is_err() || self.flush().is_err() || !self.stash.is_empty() {
+            // Something is left over: a completion of our own makes the ring readable.
+            let entry = opcode::Nop::new().build().user_data(Own::Nothing.user_data());
+            let _ = self.push(entry);
+            let _ = self.flush();
+        }
+    }
+
+    /// One of the driver's own entries; if it only reports failures, without a CQE for success.
+    fn own(&self, entry: Entry, own: Own) -> Entry {
+        let quiet = own == Own::Nothing && self.has.has(Mask::CQE_SKIP);
+        let entry = if quiet { entry.flags(Flags::SKIP_SUCCESS) } else { entry };
+        entry.user_data(own.user_data())
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) -> Result<(), Errno> {
+        if self.ring.submission().is_full() {
+            self.flush()?;
+        }
+        self.counters.sqes += 1;
+        // SAFETY: what the entry points at belongs to an operation (valid until its last completion) or
+        // to a box of ours, which `drop` leaks rather than free too early.
+        unsafe { self.ring.submission().push(&entry) }.map_err(|_| Errno(libc::EBUSY))
+    }
+
+    /// Puts the unpark entry into the ring unless it is there.
+    pub(super) fn arm(&mut self) -> Result<(), Errno> {
+        if self.armed {
+            return Ok(());
+        }
+        let entry = match &mut self.wake {
+            Wake::Futex(_) => {
+                let (word, all) = (self.park.as_ptr(), u64::from(libc::FUTEX_BITSET_MATCH_ANY as u32));
+                opcode::FutexWait::new(word, u64::from(PARKED), all, FUTEX_FLAGS).build()
+            }
+            Wake::Event(event, place) => {
+                let place = (&raw mut **place).cast::<u8>();
+                opcode::Read::new(types::Fd(event.fd()), place, size_of::<u64>() as u32).build()
+            }
+        };
+        let entry = self.own(entry, Own::Unpark);
+        self.push(entry)?;
+        self.armed = true;
+        Ok(())
+    }
+
+    /// Where `io_uring_enter` takes no timeout: makes the ring's timeout entry the one for `deadline`.
+    pub(super) fn set_timer(&mut self, deadline: Option<Deadline>) -> Result<(), Errno> {
+        let Some(Deadline(at)) = deadline else { return Ok(()) };
+        if self.timer.is_some_and(|set| set.0 <= at) {
+            // It goes off early enough; too early is a spurious return.
+            return Ok(());
+        }
+        if self.timer.is_some() {
+            let remove = opcode::TimeoutRemove::new(Own::Timer.user_data()).build();
+            let remove = self.own(remove, Own::Nothing);
+            self.push(remove)?;
+            self.flush()?;
+        }
+        *self.timespec = Timespec::new().sec(at.0 / 1_000_000_000).nsec((at.0 % 1_000_000_000) as u32);
+        let timeout =
+            opcode::Timeout::new(&raw const *self.timespec).count(0).flags(types::TimeoutFlags::ABS).build();
+        let timeout = self.own(timeout, Own::Timer);
+        self.push(timeout)?;
+        self.timer = deadline;
+        Ok(())
+    }
+
+    pub(super) fn cancel_everything(&mut self) -> Result<(), Errno> {
+        if let Some(keys) = &self.keys {
+            let keys: Vec<u64> = keys.iter().copied().collect();
+            for user_data in keys.into_iter().chain(self.armed.then_some(Own::Unpark.user_data())) {
+                let entry = self.own(opcode::AsyncCancel::new(user_data).build(), Own::Nothing);
+                self.push(entry)?;
+            }
+            return Ok(());
+        }
+        let entry = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
+        let entry = self.own(entry, Own::Nothing);
+        self.push(entry)
+    }
+
+    /// Submits everything and waits for one completion, or for `deadline`. Returns early at will.
+    pub(super) fn enter_waiting(&mut self, deadline: Option<Deadline>) -> Result<(), Errno> {
+        if !self.has.has(Mask::EXT_ARG) {
+            self.set_timer(deadline)?;
+        }
+        self.counters.waits += 1;
+        loop {
+            match self.enter(1, EnterFlags::GETEVENTS, deadline) {
+                // A submission cut short did not wait: go on. Otherwise something has arrived.
+                n if n >= 0 && !self.ring.submission().is_empty() && !self.has_cqes() => {}
+                n if n >= 0 || n == -libc::ETIME => return Ok(()),
+                e if e == -libc::EINTR => {}
+                e if e == -libc::EBUSY || e == -libc::EAGAIN => return self.flush(),
+                e => return Err(Errno(-e)),
+            }
+        }
+    }
+
+    /// One `io_uring_enter` with all that is queued. With `want` zero it does not wait.
+    pub(super) fn enter(&mut self, want: u32, mut flags: EnterFlags, deadline: Option<Deadline>) -> i32 {
+        let queued = self.ring.submission().len() as u32;
+        self.counters.syscalls += 1;
+        self.counters.enters += 1;
+        if self.index.is_some() {
+            flags |= EnterFlags::REGISTERED_RING;
+        }
+        if want > 0 && self.has.has(Mask::NO_IOWAIT) {
+            flags |= EnterFlags::NO_IOWAIT;
+        }
+        let mut time = [0i64; 2];
+        let mut arg = GetEvents { sigmask: 0, sigmask_size: 0, min_wait: 0, time: 0 };
+        let (mut at, mut size) = (null(), 0);
+        if let Some(Deadline(deadline)) = deadline.filter(|_| self.has.has(Mask::EXT_ARG)) {
+            let wait = if self.has.has(Mask::ABS_TIMER) {
+                flags |= EnterFlags::ABS_TIMER;
+                deadline
+            } else {
+                Nanos(deadline.0.saturating_sub(clock::now().0))
+            };
+            let spec = sys::timespec(wait);
+            time = [i64::from(spec.tv_sec), i64::from(spec.tv_nsec)];
+            arg.time = (&raw const time) as u64;
+            flags |= EnterFlags::EXT_ARG;
+            (at, size) = ((&raw const arg).cast(), size_of::<GetEvents>());
+        }
+        // SAFETY: the entries' memory as in `push`; `arg` and `time` outlive the call.
+        let ret = unsafe { sys::uring_enter(self.enter_fd, queued, want, flags.bits(), at, size) };
+        let _ = time;
+        if self.ring.submission().is_empty() {
+            self.entered = self.lazy.len();
+        }
+        ret
+    }
+
+    pub(super) fn has_cqes(&mut self) -> bool {
+        !self.ring.completion().is_empty()
+    }
+
+    /// Moves what is in the completion queue to the stash, oldest first.
+    fn stash_completions(&mut self) {
+        let mut batch = [const { MaybeUninit::<cqueue::Entry>::uninit() }; 32];
+        loop {
+            let got = self.ring.completion().fill(&mut batch);
+            if got.is_empty() {
+                return;
+            }
+            self.counters.cqes += got.len() as u64;
+            self.stash.extend(got.iter().map(|c| Cqe {
+                user_data: c.user_data(),
+                res: c.result(),
+                flags: c.flags(),
+            }));
+        }
+    }
+}
+
+fn done(res: i32) -> Submitted {
+    Submitted::Done(Completion::done(res))
+}
