@@ -228,7 +228,7 @@ impl UringDriver {
             self.push(remove)?;
             self.flush()?;
         }
-        *self.timespec = Timespec::new().sec(at.0 / 1_000_000_000).nsec((at.0 % 1_000_000_000) as u32);
+        *self.timespec = kernel_time(at);
         let timeout =
             opcode::Timeout::new(&raw const *self.timespec).count(0).flags(types::TimeoutFlags::ABS).build();
         let timeout = self.own(timeout, Own::Timer);
@@ -280,7 +280,7 @@ impl UringDriver {
         if want > 0 && self.has.has(Mask::NO_IOWAIT) {
             flags |= EnterFlags::NO_IOWAIT;
         }
-        let mut time = [0i64; 2];
+        let mut time = Timespec::new();
         let mut arg = GetEvents { sigmask: 0, sigmask_size: 0, min_wait: 0, time: 0 };
         let (mut at, mut size) = (null(), 0);
         if let Some(Deadline(deadline)) = deadline.filter(|_| self.has.has(Mask::EXT_ARG)) {
@@ -290,8 +290,7 @@ impl UringDriver {
             } else {
                 Nanos(deadline.0.saturating_sub(clock::now().0))
             };
-            let spec = sys::timespec(wait);
-            time = [i64::from(spec.tv_sec), i64::from(spec.tv_nsec)];
+            time = kernel_time(wait);
             arg.time = (&raw const time) as u64;
             flags |= EnterFlags::EXT_ARG;
             (at, size) = ((&raw const arg).cast(), size_of::<GetEvents>());
@@ -325,6 +324,11 @@ impl UringDriver {
             }));
         }
     }
+}
+
+/// At most 68 years, which no kernel refuses.
+fn kernel_time(t: Nanos) -> Timespec {
+    Timespec::new().sec((t.0 / 1_000_000_000).min(1 << 31)).nsec((t.0 % 1_000_000_000) as u32)
 }
 
 fn done(res: i32) -> Submitted {
