@@ -3,11 +3,11 @@ use super::{CAPACITY, Owner, Ring};
 use crate::config::RING_CAPACITY;
 use crate::queue::Chain;
 use crate::queue::testing::Item;
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use proptest::prelude::*;
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::vec::Vec;
 
 fn leak() -> &'static Ring<Item> {

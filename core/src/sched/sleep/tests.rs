@@ -1,5 +1,5 @@
 use super::{Sleep, Woken};
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 use std::vec::Vec;
 
 #[test]
