@@ -35,3 +35,17 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 pub const COOP_BUDGET: u32 = 128;
 /// Workers at the most: one bit each in the sleeper word.
 pub const MAX_WORKERS: usize = 64;
+/// Operation slots in a chunk. A chunk is allocated at once, its slots are touched one by one.
+#[cfg(not(ouzel_loom))]
+pub const OP_CHUNK_SLOTS: usize = 64;
+/// Operation slots in a chunk.
+#[cfg(ouzel_loom)]
+pub const OP_CHUNK_SLOTS: usize = 2;
+/// Completions of a multishot operation that fit in its slot; more go to the heap, and cancel it.
+#[cfg(not(ouzel_loom))]
+pub const MULTI_RING: usize = 8;
+/// Completions of a multishot operation that fit in its slot.
+#[cfg(ouzel_loom)]
+pub const MULTI_RING: usize = 2;
+/// Entries of an anchor table: runtimes that weak ids can name at one time.
+pub const ANCHORS: usize = 256;

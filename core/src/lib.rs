@@ -12,6 +12,7 @@
 //! | `sched` | the work-stealing scheduler: worker loop, sleep protocol |
 //! | `local` | the single-thread executor |
 //! | `op` | the operation slot between a future and a driver |
+//! | [`anchor`] | weak ids of runtimes |
 //! | `timer` | the hierarchical timer wheel |
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
@@ -21,6 +22,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test, ouzel_loom))]
 extern crate std;
 
+pub mod anchor;
 pub mod config;
 pub mod driver;
 #[cfg(feature = "alloc")]
@@ -30,3 +32,4 @@ pub mod park;
 pub mod queue;
 pub mod sched;
 pub mod sync;
+pub mod timer;

@@ -15,7 +15,122 @@ pub use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Atomic
 #[cfg(not(ouzel_loom))]
 pub use atomic_waker::AtomicWaker;
 #[cfg(ouzel_loom)]
-pub use loom::future::AtomicWaker;
+pub use waker::AtomicWaker;
+
+pub(crate) use thread::token as thread_token;
+
+/// loom's waker cell under the names that `atomic-waker` gives its methods.
+#[cfg(ouzel_loom)]
+mod waker {
+    use core::task::Waker;
+
+    /// Holds the waker of whoever waits, for whoever ends the wait.
+    #[derive(Debug, Default)]
+    pub struct AtomicWaker(loom::future::AtomicWaker);
+
+    impl AtomicWaker {
+        /// An empty cell.
+        pub fn new() -> Self {
+            Self(loom::future::AtomicWaker::new())
+        }
+
+        /// Stores a clone of `waker`; wakes it instead if somebody is taking one at this moment.
+        pub fn register(&self, waker: &Waker) {
+            self.0.register_by_ref(waker);
+        }
+
+        /// Takes the waker out, if one is there.
+        pub fn take(&self) -> Option<Waker> {
+            self.0.take_waker()
+        }
+    }
+}
+
+/// A number for each thread, never used twice; zero where there are no thread-locals to keep it in.
+mod thread {
+    #[cfg(ouzel_loom)]
+    use std::sync::atomic::AtomicU64;
+
+    #[cfg(all(feature = "std", not(ouzel_loom)))]
+    use super::AtomicU64;
+    #[cfg(any(feature = "std", ouzel_loom))]
+    use {super::Ordering, core::cell::Cell};
+
+    #[cfg(any(feature = "std", ouzel_loom))]
+    fn draw() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    #[cfg(ouzel_loom)]
+    loom::thread_local! {
+        static TOKEN: Cell<u64> = Cell::new(0);
+    }
+    #[cfg(all(feature = "std", not(ouzel_loom)))]
+    std::thread_local! {
+        static TOKEN: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// The calling thread's number.
+    #[cfg(any(feature = "std", ouzel_loom))]
+    #[inline]
+    pub(crate) fn token() -> u64 {
+        let known = TOKEN.try_with(Cell::get).unwrap_or(0);
+        if known != 0 { known } else { first() }
+    }
+
+    /// Draws the thread's number; zero once its thread-locals are gone.
+    #[cfg(any(feature = "std", ouzel_loom))]
+    #[cold]
+    fn first() -> u64 {
+        let drawn = draw();
+        TOKEN.try_with(|t| t.set(drawn)).map_or(0, |()| drawn)
+    }
+
+    /// No thread-locals: every thread is a stranger, which is always correct.
+    #[cfg(not(any(feature = "std", ouzel_loom)))]
+    #[inline]
+    pub(crate) fn token() -> u64 {
+        0
+    }
+}
+
+/// Items that need a `const` atomic, which loom does not have: statics, and what names them.
+#[cfg(not(ouzel_loom))]
+macro_rules! with_statics {
+    ($($item:item)*) => { $($item)* };
+}
+#[cfg(ouzel_loom)]
+macro_rules! with_statics {
+    ($($item:item)*) => {};
+}
+pub(crate) use with_statics;
+
+/// A constructor of atomics: `const`, but not under loom.
+#[cfg(not(ouzel_loom))]
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis const fn $($rest)* };
+}
+#[cfg(ouzel_loom)]
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis fn $($rest)* };
+}
+pub(crate) use const_fn;
+
+/// An array of things with atomics in them, for use in a [`const_fn`].
+#[cfg(not(ouzel_loom))]
+macro_rules! array_of {
+    ($value:expr; $n:expr) => {
+        [const { $value }; $n]
+    };
+}
+#[cfg(ouzel_loom)]
+macro_rules! array_of {
+    ($value:expr; $n:expr) => {
+        core::array::from_fn::<_, { $n }, _>(|_| $value)
+    };
+}
+pub(crate) use array_of;
 
 /// Tells the processor that this is a spin loop; under loom, lets another thread run.
 #[inline]
