@@ -4,13 +4,16 @@
 //! schedules or fewer proves nothing (its threads never meet) and counts as failed.
 
 use crate::workspace::{Workspace, build};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 /// A model must explore more schedules than this.
 const FEW: u64 = 100;
+/// Longest time without a word from the models; each should take seconds.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// What one model printed.
 #[derive(Debug, PartialEq)]
@@ -36,20 +39,35 @@ pub(crate) fn run(ws: &Workspace, filter: &str) -> Result<(), String> {
         .map_err(|e| format!("the models: {e}"))?;
     let mut models = Vec::new();
     let mut said = Vec::new();
-    for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
-        let line = line.map_err(|e| format!("the models' output: {e}"))?;
-        match parse(&line) {
-            Some(model) => {
-                println!("{:<52} {:>10} {:>9.2}", model.name, model.schedules, model.seconds);
-                models.push(model);
-            }
-            None => said.push(line),
+    let lines = lines_of(child.stdout.take().expect("it is piped"));
+    let stuck = loop {
+        match lines.recv_timeout(SILENCE) {
+            Ok(line) => match parse(&line) {
+                Some(model) => {
+                    println!("{:<52} {:>10} {:>9.2}", model.name, model.schedules, model.seconds);
+                    models.push(model);
+                }
+                None => {
+                    if line.contains("running for over") {
+                        println!("{line}");
+                    }
+                    said.push(line);
+                }
+            },
+            Err(RecvTimeoutError::Disconnected) => break false,
+            Err(RecvTimeoutError::Timeout) => break true,
         }
+    };
+    if stuck {
+        child.kill().map_err(|e| format!("the models: {e}"))?;
     }
     let status = child.wait().map_err(|e| format!("the models: {e}"))?;
     let schedules: u64 = models.iter().map(|m| m.schedules).sum();
     let few: Vec<&str> = models.iter().filter(|m| m.schedules <= FEW).map(|m| &*m.name).collect();
-    let result = if !status.success() {
+    let result = if stuck {
+        println!("{}", said.join("\n"));
+        Err(format!("no model ended for {} s: one explores too much", SILENCE.as_secs()))
+    } else if !status.success() {
         println!("{}", said.join("\n"));
         Err(format!("a model failed: {status}"))
     } else if models.is_empty() {
@@ -61,6 +79,16 @@ pub(crate) fn run(ws: &Workspace, filter: &str) -> Result<(), String> {
     };
     println!("{} models, {schedules} schedules, {:.1} s", models.len(), start.elapsed().as_secs_f64());
     result
+}
+
+/// The lines of a pipe, read by a thread so that the reader can lose patience.
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+        lines.take_while(|line| send.send(line.clone()).is_ok()).for_each(drop);
+    });
+    receive
 }
 
 /// Builds the test program of core that holds the models; `cargo` is a bare command of the right kind.
