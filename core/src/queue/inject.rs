@@ -17,7 +17,8 @@
 //!
 //! Why shards: one mutex costs 265 ns per task with one spawner and 633 with eight (Tokio #7944); eight
 //! shards give 1.00x with one outside spawner, 3.11x with 4, 5.16x with 8 on 64 cores (Tokio #8483). A shard
-//! chosen anew for each push was 20 to 33 % slower than one kept (Tokio #7973). It buys nothing for wakes on workers.
+//! chosen anew for each push was 20 to 33 % slower than one kept (Tokio #7973). It buys nothing for wakes
+//! on workers.
 //!
 //! Without `std` the shard's lock spins, so an interrupt must not push: it may have stopped the holder.
 //! A list of producers by CAS would lift that; it is not built yet.
@@ -56,8 +57,8 @@ impl<T: Linked> Inject<T> {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        // ORDERING: Relaxed. For a parker, the SeqCst fences of `Sleep::announce` and `Sleep::notify` order it
-        // against a push; for anyone else it is a hint, and the shard's lock brings the tasks.
+        // ORDERING: Relaxed. For a parker, the SeqCst fences of `Sleep::announce` and `Sleep::notify` order
+        // it against a push; for anyone else it is a hint, and the shard's lock brings the tasks.
         self.nonempty.load(Ordering::Relaxed) == 0
     }
 

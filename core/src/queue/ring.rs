@@ -169,8 +169,9 @@ impl<T: Linked> Ring<T> {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             let (_, real) = unpack(head);
-            // ORDERING: AcqRel. Release pairs with the Acquire in `room` and `overflow`: our reads of the slots are
-            // over before the owner writes them again. Acquire keeps the chain of tails (see `claim_half`).
+            // ORDERING: AcqRel. Release pairs with the Acquire in `room` and `overflow`: our reads of the
+            // slots are over before the owner writes them again. Acquire keeps the chain of tails (see
+            // `claim_half`).
             match self.head.compare_exchange(head, pack(real, real), Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => head = now,

@@ -1,17 +1,17 @@
 //! How many polls a busy worker runs between two looks at the injection queue.
 //!
 //! Short polls can wait longer for the look (it costs a cache line others write), long ones must not: the
-//! worker aims at one look in 200 us. It keeps a moving average of the time one poll takes, weighs a batch of `n` polls as `n`
-//! single ones, and divides.
+//! worker aims at one look in 200 us. It keeps a moving average of the time one poll takes, weighs a batch
+//! of `n` polls as `n` single ones, and divides.
 //!
 //! ```text
 //!   average := keep * average + (1 - keep) * batch mean,   keep = 0.9^n from a table
 //!   every    = 200 us / average, 2 to 127, starts at 61, moves when it differs by more than 2
 //! ```
 //!
-//! Integers only (Q16 fractions): this runs without `std` and without a floating-point unit. The clock is read at
-//! the ends of a batch, not per poll. One batch counts for at most 16.8 ms per poll: a worker that was
-//! stopped for a second recovers within tens of polls, not hundreds.
+//! Integers only (Q16 fractions): this runs without `std` and without a floating-point unit. The clock is
+//! read at the ends of a batch, not per poll. One batch counts for at most 16.8 ms per poll: a worker that
+//! was stopped for a second recovers within tens of polls, not hundreds.
 //!
 //! Prior work: Tokio's self-tuning interval (2023), from which the constants are.
 

@@ -1,7 +1,8 @@
 //! Who sleeps, who searches, and whom a push wakes: the protocol that loses no wake-up and needs no timeout.
 //!
 //! Two words: `sleepers`, one bit per worker, and `searching`, the number of workers that look for work
-//! they do not have. Each worker sleeps on a [`ParkWord`](crate::park::ParkWord) of its own, in its own driver.
+//! they do not have. Each worker sleeps on a [`ParkWord`](crate::park::ParkWord) of its own, in its own
+//! driver.
 //!
 //! ```text
 //!   pusher                                     worker w
@@ -25,17 +26,19 @@
 //! notifier that found no sleeper after it had raised `searching` takes it back, fences and looks once
 //! more: the pushes its 1 suppressed are its to carry.
 //!
-//! **The bit carries the claim, the token only ends the sleep.** An earlier form had the token mean "you are counted
-//! as a searcher", so that a worker whose bit was claimed while it woke for another reason had to wait for its token, and
-//! nobody else might leave one. Here a token that comes late, or from someone who only wants the worker to look at
-//! its mailbox, costs one idle turn of the loop: no state to wait in, and `searching` cannot underflow.
+//! **The bit carries the claim, the token only ends the sleep.** An earlier form had the token mean "you
+//! are counted as a searcher", so that a worker whose bit was claimed while it woke for another reason had
+//! to wait for its token, and nobody else might leave one. Here a token that comes late, or from someone
+//! who only wants the worker to look at its mailbox, costs one idle turn of the loop: no state to wait in,
+//! and `searching` cannot underflow.
 //!
-//! **Fences.** Only the fences order; the two words themselves are Relaxed. Pushes are frequent and parks rare, so where the
-//! system can fence the other threads from outside (`membarrier` on Linux) the pusher's fence may become a
-//! compiler fence and the parker pays (`heavy`; 0.66 to 1.0 of the time in the design's prototype).
-//! The models prove the symmetric form only.
+//! **Fences.** Only the fences order; the two words themselves are Relaxed. Pushes are frequent and parks
+//! rare, so where the system can fence the other threads from outside (`membarrier` on Linux) the pusher's
+//! fence may become a compiler fence and the parker pays (`heavy`; 0.66 to 1.0 of the time in the design's
+//! prototype). The models prove the symmetric form only.
 //!
-//! Prior work: Go's spinning workers (2012), Tokio's idle set (2019); asymmetric fences: Dice, Huang, Yang (2001).
+//! Prior work: Go's spinning workers (2012), Tokio's idle set (2019); asymmetric fences: Dice, Huang, Yang
+//! (2001).
 
 use crate::config::MAX_WORKERS;
 use crate::sync::{AtomicU32, AtomicU64, CachePadded, Ordering, compiler_fence, fence};
@@ -121,8 +124,8 @@ impl Sleep {
     #[cold]
     fn wake_one(&self) -> Option<usize> {
         loop {
-            // ORDERING: Relaxed. One notifier at a time gets from 0 to 1; what it then reads is ordered by the fence
-            // before it and, when it gives up, by the one below.
+            // ORDERING: Relaxed. One notifier at a time gets from 0 to 1; what it then reads is ordered by
+            // the fence before it and, when it gives up, by the one below.
             if self.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).is_err() {
                 return None;
             }
@@ -190,7 +193,8 @@ impl Sleep {
 
     /// Takes our bit back; false if a notifier was faster and has counted us as searching.
     fn retract(&self, worker: usize) -> bool {
-        // ORDERING: Relaxed: an RMW reads the newest value, so exactly one of us and the notifiers takes the bit.
+        // ORDERING: Relaxed: an RMW reads the newest value, so exactly one of us and the notifiers takes
+        // the bit.
         self.sleepers.fetch_and(!bit(worker), Ordering::Relaxed) & bit(worker) != 0
     }
 

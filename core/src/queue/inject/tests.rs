@@ -75,6 +75,15 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     proptest::collection::vec(op, 1..80)
 }
 
+fn first_nonempty(shards: &[VecDeque<u32>], start: usize) -> Option<usize> {
+    (0..shards.len()).map(|i| start.wrapping_add(i) % shards.len()).find(|&s| !shards[s].is_empty())
+}
+
+/// What one worker of `workers` takes out of a shard at once.
+fn share(len: usize, workers: usize, room: usize) -> usize {
+    (len / workers + 1).min(INJECT_BATCH).min(room).min(len)
+}
+
 proptest! {
     #[test]
     fn inject_behaves_as_plain_queues(workers in 1..20_usize, ops in ops()) {
@@ -95,13 +104,14 @@ proptest! {
                     next += n;
                 }
                 Op::Pop(start) => {
-                    let shard = (0..shards).map(|i| start.wrapping_add(i) % shards).find(|&s| !plain[s].is_empty());
-                    prop_assert_eq!(inject.pop(start).map(Item::id), shard.and_then(|s| plain[s].pop_front()));
+                    let shard = first_nonempty(&plain, start);
+                    let expected = shard.and_then(|s| plain[s].pop_front());
+                    prop_assert_eq!(inject.pop(start).map(Item::id), expected);
                 }
                 Op::Batch(start, room) => {
-                    let shard = (0..shards).map(|i| start.wrapping_add(i) % shards).find(|&s| !plain[s].is_empty());
+                    let shard = first_nonempty(&plain, start);
                     let expected = shard.map_or(Vec::new(), |s| {
-                        let n = (plain[s].len() / workers + 1).min(INJECT_BATCH).min(room).min(plain[s].len());
+                        let n = share(plain[s].len(), workers, room);
                         plain[s].drain(..n).collect()
                     });
                     prop_assert_eq!(ids(inject.pop_batch(start, room)), expected);

@@ -37,8 +37,8 @@ impl<T: Linked> Owner<T> {
     /// Takes possession of the pushing end of `ring`.
     ///
     /// # Safety
-    /// `ring` outlives the owner and does not move, and no other owner of it is used meanwhile (a former one's last use
-    /// happens before this).
+    /// `ring` outlives the owner and does not move, and no other owner of it is used meanwhile (a former
+    /// one's last use happens before this).
     #[must_use]
     pub unsafe fn new(ring: &Ring<T>) -> Self {
         // ORDERING: Relaxed: the former owner's last use happens before this.
