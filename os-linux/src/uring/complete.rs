@@ -128,8 +128,7 @@ impl UringDriver {
         let lazy = *lazy;
         let sent = res.max(0) as usize;
         if res < 0 && res != -libc::EAGAIN {
-            self.deliver(lazy.key, Completion::done(res), sink);
-            return 1;
+            return self.end(lazy.key, res, sink);
         }
         self.send_rest(lazy.key, lazy.req, sent, lazy.cancelled, sink)
     }
@@ -150,10 +149,10 @@ impl UringDriver {
 
     /// Goes on with a send of which `sent` bytes are out, or ends it.
     fn send_rest(&mut self, key: OpKey, req: Request, sent: usize, cancelled: bool, sink: Sink<'_>) -> usize {
-        let so_far = |error: i32| Completion::done(if sent > 0 { sent as i32 } else { error });
+        let so_far = |error: i32| if sent > 0 { sent as i32 } else { error };
         let end = if sent >= op::send_len(&req) {
             so_far(0)
-        } else if cancelled || self.closing {
+        } else if cancelled {
             so_far(-libc::ECANCELED)
         } else {
             self.follow.insert(key.0, Follow::Rest { req, sent });
@@ -165,55 +164,54 @@ impl UringDriver {
                 }
             }
         };
-        self.deliver(key, end, sink);
-        1
+        self.end(key, end, sink)
     }
 
     fn on_follow(&mut self, key: OpKey, follow: Follow, cqe: Cqe, sink: Sink<'_>) -> usize {
-        let again = [-libc::EAGAIN, -libc::EINTR].contains(&cqe.res) && !self.closing;
-        let next = match follow {
+        let again = cqe.res == -libc::EAGAIN || cqe.res == -libc::EINTR;
+        let ready = cqe.res >= 0;
+        let (next, entry) = match follow {
             Follow::Rest { req, sent } if cqe.res > 0 => {
                 return self.send_rest(key, req, sent + cqe.res as usize, false, sink);
             }
-            Follow::Rest { sent, .. } if sent > 0 => {
-                self.deliver(key, Completion::done(sent as i32), sink);
-                return 1;
+            Follow::Rest { sent, .. } | Follow::Last { sent, .. } if sent > 0 => {
+                return self.end(key, sent as i32 + cqe.res.max(0), sink);
             }
             Follow::Close(fd) if cqe.res == -libc::ECANCELED => {
                 self.counters.syscalls += 1;
-                self.deliver(key, Completion::done(sys::close(fd)), sink);
-                return 1;
+                return self.end(key, sys::close(fd), sink);
             }
-            Follow::Retry(req) if again => Some((Follow::Poll(req), op::poll(&req))),
-            Follow::Poll(req) if cqe.res >= 0 && !self.closing => {
-                op::entry(&req).map(|entry| (Follow::Retry(req), entry))
-            }
-            Follow::Recv(fd) if cqe.res >= 0 && !self.closing => match self.recv_now(fd) {
+            Follow::Nothing => return self.end(key, if ready { -libc::ECANCELED } else { cqe.res }, sink),
+            Follow::Retry(req) if again => (Follow::Poll(req), op::poll(&req)),
+            Follow::Poll(req) if ready => match op::entry(&req) {
+                Some(entry) => (Follow::Retry(req), entry),
+                None => return self.end(key, -libc::EINVAL, sink),
+            },
+            Follow::Recv(fd) if ready => match self.recv_now(fd) {
                 Some(completion) => {
                     self.deliver(key, completion, sink);
                     return 1;
                 }
-                None => Some((follow, op::poll_in(fd))),
+                None => (follow, op::poll_in(fd)),
             },
-            // Shutting down: what became ready was not done.
-            Follow::Poll(_) | Follow::Recv(_) if cqe.res >= 0 => {
-                self.deliver(key, Completion::done(-libc::ECANCELED), sink);
-                return 1;
+            Follow::Retry(Request::Accept { .. }) | Follow::Last { accepts: true, .. } if ready => {
+                self.fds.changed(cqe.res);
+                return self.end(key, cqe.res, sink);
             }
-            _ => None,
+            _ => return self.end(key, cqe.res, sink),
         };
-        if let Some((follow, entry)) = next {
-            self.follow.insert(key.0, follow);
-            if self.push(entry.user_data(key.0)).is_ok() {
-                return 0;
+        self.follow.insert(key.0, next);
+        match self.push(entry.user_data(key.0)) {
+            Ok(()) => 0,
+            Err(Errno(e)) => {
+                self.follow.remove(&key.0);
+                self.end(key, -e, sink)
             }
-            self.follow.remove(&key.0);
         }
-        let completion = self.translate(cqe);
-        if let (Follow::Retry(Request::Accept { .. }), fd @ 0..) = (follow, completion.res) {
-            self.fds.changed(fd);
-        }
-        self.deliver(key, completion, sink);
+    }
+
+    fn end(&mut self, key: OpKey, res: i32, sink: Sink<'_>) -> usize {
+        self.deliver(key, Completion::done(res), sink);
         1
     }
 

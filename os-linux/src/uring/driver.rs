@@ -1,5 +1,6 @@
 //! The driver's state, its making and its end; how it submits is `submit`, how it completes `complete`.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -13,6 +14,7 @@ use ouzel_core::op::{Completion, OpKey};
 use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
+use super::notify::Notify;
 use super::op::{Follow, Lazy};
 use super::probe::{Probed, probe, unregister_fd};
 use crate::clock;
@@ -81,6 +83,8 @@ pub struct UringDriver {
     pub(super) shape: (u32, u32),
     pub(super) fds: Arc<FdTable>,
     pub(super) in_flight: usize,
+    /// What a host with its own loop polls, once it has asked.
+    pub(super) notify: OnceCell<Option<Notify>>,
     /// `shutdown` has begun: nothing is submitted again.
     pub(super) closing: bool,
     pub(super) made: Generation,
@@ -133,6 +137,7 @@ impl UringDriver {
             shape: (config.buffers, config.buffer_size),
             fds: config.shared_fds.clone(),
             in_flight: 0,
+            notify: OnceCell::new(),
             closing: false,
             made: Generation::current(),
             counters: Counters::default(),
@@ -159,6 +164,8 @@ impl UringDriver {
             return Err(FORKED);
         }
         self.closing = true;
+        self.follow.values_mut().for_each(Follow::end);
+        self.lazy.iter_mut().for_each(|lazy| lazy.cancelled = true);
         let mut count = 0;
         while self.in_flight > 0 || self.armed {
             self.cancel_everything()?;
@@ -202,12 +209,6 @@ impl UringDriver {
     #[must_use]
     pub fn counters(&self) -> Counters {
         Counters { syscalls: self.counters.syscalls + self.wake.calls(), ..self.counters }
-    }
-
-    /// A descriptor that is readable when `reap` would find something; for a host with its own loop.
-    #[must_use]
-    pub fn pollable(&self) -> Option<RawFd> {
-        Some(self.ring.as_raw_fd())
     }
 
     /// `"uring"`.

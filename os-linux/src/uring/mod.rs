@@ -35,6 +35,7 @@
 mod buffers;
 mod complete;
 mod driver;
+mod notify;
 mod op;
 mod probe;
 mod submit;

@@ -59,7 +59,7 @@ pub(super) struct Lazy {
     pub(super) cancelled: bool,
 }
 
-/// What a CQE does not finish. Kept by key for the few operations that need it.
+/// What the next CQE of an operation does not finish by itself. Kept by key for the few that need it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Follow {
     /// A close that was cancelled is done by hand: it must not leak.
@@ -72,6 +72,22 @@ pub(super) enum Follow {
     Rest { req: Request, sent: usize },
     /// One-completion stand-in for a multishot receive: waits for readiness.
     Recv(Fd),
+    /// Cancelled: what the next CQE says is the last word.
+    Last { accepts: bool, sent: usize },
+    /// Cancelled in a wait for readiness: nothing was done.
+    Nothing,
+}
+
+impl Follow {
+    /// The operation is being cancelled: it is not submitted again.
+    pub(super) fn end(&mut self) {
+        *self = match *self {
+            Follow::Retry(req) => Follow::Last { accepts: matches!(req, Request::Accept { .. }), sent: 0 },
+            Follow::Rest { sent, .. } => Follow::Last { accepts: false, sent },
+            Follow::Poll(_) | Follow::Recv(_) => Follow::Nothing,
+            end => end,
+        }
+    }
 }
 
 /// The entry for `req`; none for what a ring does not serve.

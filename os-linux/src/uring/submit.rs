@@ -136,6 +136,9 @@ impl UringDriver {
             lazy.cancelled = true;
             return;
         }
+        if let Some(follow) = self.follow.get_mut(&key.0) {
+            follow.end();
+        }
         let entry = self.own(opcode::AsyncCancel::new(key.0).build(), Own::Nothing);
         if self.push(entry).is_err() {
             self.owed_cancels.push(key);
@@ -164,17 +167,6 @@ impl UringDriver {
             }
         }
         Ok(())
-    }
-
-    /// Before a host waits on [`UringDriver::pollable`], with the park word PARKED: submits what is
-    /// queued, and makes an unpark show there.
-    pub fn arm_notify(&mut self) {
-        if self.arm().is_err() || self.flush().is_err() || !self.stash.is_empty() {
-            // Something is left over: a completion of our own makes the ring readable.
-            let entry = opcode::Nop::new().build().user_data(Own::Nothing.user_data());
-            let _ = self.push(entry);
-            let _ = self.flush();
-        }
     }
 
     /// One of the driver's own entries; if it only reports failures, without a CQE for success.

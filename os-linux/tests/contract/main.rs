@@ -1,0 +1,99 @@
+//! One suite for both drivers, and for io_uring with each feature taken away.
+
+#![expect(clippy::multiple_unsafe_ops_per_block, reason = "set-up calls of tests come in pairs")]
+
+mod files;
+mod only;
+mod parking;
+mod rig;
+mod sockets;
+mod streams;
+
+use ouzel_os_linux::{DriverConfig, Mask};
+use rig::Kind;
+
+macro_rules! suite {
+    ($($kind:ident = $make:expr;)*) => {
+        $(mod $kind {
+            cases! { super::$kind;
+                sockets::nop_completes,
+                sockets::recv_takes_what_is_there,
+                sockets::recv_waits_for_data,
+                sockets::recv_finds_the_end_behind_a_short_read,
+                sockets::recv_is_cancelled_in_flight,
+                sockets::a_cancel_after_the_end_does_nothing,
+                sockets::operations_on_one_descriptor_complete_in_order,
+                sockets::a_bad_descriptor_is_an_error,
+                sockets::recv_reports_a_reset,
+                sockets::accept_waits_and_makes_a_private_socket,
+                sockets::connect_succeeds_or_is_refused,
+                sockets::connect_waits_for_a_full_backlog,
+                sockets::send_sends_everything_to_a_slow_reader,
+                sockets::send_to_a_full_buffer_is_cancelled_or_breaks,
+                sockets::shutdown_ends_the_stream,
+                sockets::a_descriptor_number_is_used_again,
+                sockets::a_number_closed_elsewhere_is_used_again,
+                sockets::shutdown_of_the_driver_cancels_everything,
+                sockets::a_busy_connection_does_not_starve_another,
+                sockets::done_at_once_needs_no_wait,
+                parking::a_deadline_ends_the_wait,
+                parking::a_short_deadline_is_kept_precisely,
+                parking::an_earlier_deadline_after_a_later_one,
+                parking::an_unpark_before_the_park_is_not_lost,
+                parking::an_unpark_between_begin_and_wait_is_not_lost,
+                parking::an_unpark_ends_a_park,
+                parking::unparks_from_many_threads,
+                parking::an_unpark_works_after_wakes_by_io,
+                parking::an_unparker_outlives_its_driver,
+                parking::a_host_sees_io_and_unparks_on_one_descriptor,
+                streams::recv_multi_delivers_each_message,
+                streams::recv_multi_delivers_a_long_stream,
+                streams::recv_multi_ends_without_buffers_and_loses_nothing,
+                streams::recv_multi_is_cancelled,
+                streams::many_streams_share_the_buffers,
+                streams::a_lazy_send_arrives_and_completes,
+                streams::a_lazy_send_nobody_waits_for_does_not_end_the_wait,
+                streams::a_lazy_send_that_is_waited_for_is_reported_at_once,
+                streams::lazy_sends_under_back_pressure_lose_nothing,
+                streams::a_lazy_send_fails_like_any_other,
+                streams::many_lazy_sends_through_a_small_ring,
+                files::a_file_is_written_and_read_back,
+                files::a_pipe_in_blocking_mode_waits,
+                files::a_pipe_in_non_blocking_mode_waits,
+                files::a_read_of_a_pipe_is_cancelled,
+            }
+
+            #[test]
+            fn a_thousand_operations_through_a_small_ring() {
+                let config = crate::DriverConfig { entries: 8, ..crate::DriverConfig::default() };
+                let test = crate::sockets::a_thousand_operations_through_a_small_ring;
+                crate::rig::run_with(super::$kind(), config, test);
+            }
+        }
+
+        fn $kind() -> Kind {
+            $make
+        })*
+    };
+}
+
+macro_rules! cases {
+    ($kind:path; $($module:ident::$case:ident,)*) => {
+        $(#[test]
+        fn $case() {
+            crate::rig::run($kind(), crate::$module::$case);
+        })*
+    };
+}
+
+suite! {
+    uring = Kind::Uring(Mask::NONE);
+    uring_eventfd = Kind::Uring(Mask::FUTEX_WAIT.and(Mask::RING_FD).and(Mask::NO_IOWAIT));
+    uring_no_task_flags = Kind::Uring(SET_UP);
+    uring_6_1 = Kind::Uring(Mask::COOP_TASKRUN.and(Mask::NO_SQARRAY).and(Mask::ABS_TIMER));
+    uring_oldest = Kind::Uring(Mask(!Mask::URING.0));
+    epoll = Kind::Epoll(Mask::NONE);
+    epoll_oldest = Kind::Epoll(Mask(u32::MAX));
+}
+
+const SET_UP: Mask = Mask::SINGLE_ISSUER.and(Mask::COOP_TASKRUN).and(Mask::SUBMIT_ALL).and(Mask::NO_SQARRAY);

@@ -1,0 +1,154 @@
+//! What one driver alone promises.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ouzel_core::driver::Errno;
+use ouzel_core::op::Request;
+use ouzel_core::park::ParkWord;
+use ouzel_os_linux::fork::FORKED;
+use ouzel_os_linux::{DriverConfig, Mask, UringDriver};
+
+use crate::rig::{Kind, Rig, recv, run};
+use crate::sockets::{send_req, tcp_pair};
+
+#[test]
+fn a_masked_ring_is_refused_with_enosys() {
+    let config = DriverConfig { mask: Mask::URING, ..DriverConfig::default() };
+    let made = UringDriver::new(&config, Arc::new(ParkWord::new()));
+    assert_eq!(made.map(|_| ()), Err(Errno(libc::ENOSYS)));
+}
+
+#[test]
+fn the_description_says_what_was_chosen_and_why() {
+    run(Kind::Uring(Mask::FUTEX_WAIT), |rig| {
+        let text = rig.describe();
+        assert!(text.contains("unpark by eventfd") && text.contains("futex_wait (masked)"), "{text}");
+    });
+    run(Kind::Epoll(Mask::PWAIT2), |rig| assert!(rig.describe().contains("timerfd"), "{}", rig.describe()));
+}
+
+/// What one request costs on a connection: from one receive to the next.
+fn echo_costs(rig: &mut Rig) -> [u64; 4] {
+    const ROUNDS: u64 = 50;
+    let (mut a, b) = tcp_pair();
+    let mut buf = [0; 64];
+    let mut before = rig.counters();
+    for round in 0..ROUNDS + 5 {
+        if round == 5 {
+            before = rig.counters();
+        }
+        let key = rig.recv(&b, &mut buf);
+        // The client writes while the server is on its way to sleep.
+        a.write_all(b"request").unwrap();
+        while rig.take(key).is_none() {
+            rig.turn(None, false);
+        }
+        let reply = rig.send(&b, b"reply", true);
+        let _ = rig.flush();
+        a.read_exact(&mut buf[..5]).unwrap();
+        let _ = rig.take(reply);
+    }
+    let after = rig.counters();
+    let per = |a: u64, b: u64| (a - b + ROUNDS / 2) / ROUNDS;
+    [
+        per(after.syscalls, before.syscalls),
+        per(after.sqes, before.sqes),
+        per(after.cqes, before.cqes),
+        per(after.ctl, before.ctl),
+    ]
+}
+
+#[test]
+fn a_reply_costs_one_entry_and_no_completion() {
+    // Two calls, because the test flushes the reply by itself.
+    run(Kind::Uring(Mask::NONE), |rig| assert_eq!(echo_costs(rig), [2, 2, 1, 0]));
+}
+
+#[test]
+fn epoll_makes_three_calls_per_request_and_registers_once() {
+    run(Kind::Epoll(Mask::NONE), |rig| assert_eq!(echo_costs(rig), [3, 0, 0, 0]));
+}
+
+#[test]
+fn epoll_lets_go_of_a_descriptor_nobody_waits_for() {
+    run(Kind::Epoll(Mask::NONE), |rig| {
+        let (mut a, b) = tcp_pair();
+        let mut buf = [0; 64];
+        let key = rig.recv(&b, &mut buf);
+        a.write_all(b"x").unwrap();
+        assert_eq!(rig.finish_op(key).res, 1);
+        let ctl = rig.counters().ctl;
+        for _ in 0..6 {
+            a.write_all(b"x").unwrap();
+            rig.turn(Some(rig.after(Duration::from_millis(2))), false);
+        }
+        assert_eq!(rig.counters().ctl, ctl + 1, "unregistered once, and no events after that");
+        assert_eq!(rig.result(&recv(&b, &mut buf)), 6);
+        let key = rig.recv(&b, &mut buf);
+        rig.stays_pending(key, Duration::from_millis(2));
+        a.write_all(b"y").unwrap();
+        assert_eq!(rig.finish_op(key).res, 1);
+    });
+}
+
+#[test]
+fn an_idle_ring_is_reaped_without_a_system_call() {
+    run(Kind::Uring(Mask::NONE), |rig| {
+        let (mut a, b) = tcp_pair();
+        let mut buf = [0; 8];
+        let key = rig.recv(&b, &mut buf);
+        rig.reap();
+        let before = rig.counters().syscalls;
+        for _ in 0..100 {
+            rig.reap();
+        }
+        assert_eq!(rig.counters().syscalls, before);
+        a.write_all(b"x").unwrap();
+        while rig.take(key).is_none() {
+            rig.reap();
+        }
+        assert_eq!(rig.counters().syscalls, before + 1);
+    });
+}
+
+#[test]
+fn a_forked_child_is_told() {
+    for kind in [Kind::Uring(Mask::NONE), Kind::Epoll(Mask::NONE)] {
+        run(kind, |rig| {
+            let (mut a, b) = tcp_pair();
+            let mut buf = [0; 8];
+            let key = rig.recv(&b, &mut buf);
+            rig.turn(Some(rig.after(Duration::from_millis(1))), false);
+            // SAFETY: the child calls the driver, which refuses, and exits.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                let refused = rig.submit(&send_req(&b, b"no")).1;
+                let submit = matches!(refused, ouzel_core::op::Submitted::Done(c) if c.res == -FORKED.0);
+                let mut sink = |_, _| {};
+                let wait = match &mut rig.driver {
+                    crate::rig::Any::Uring(d) => d.wait(None, false, &mut sink),
+                    crate::rig::Any::Epoll(d) => d.wait(None, false, &mut sink),
+                };
+                // SAFETY: ends the child without running the parent's destructors.
+                unsafe { libc::_exit(i32::from(!(submit && wait == Err(FORKED)))) };
+            }
+            let mut status = 0;
+            // SAFETY: `status` is writable and outlives the call.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            assert_eq!(status, 0);
+            a.write_all(b"parent").unwrap();
+            assert_eq!(rig.finish_op(key).res, 6);
+        });
+    }
+}
+
+#[test]
+fn operations_never_collide_with_the_drivers_own_numbers() {
+    run(Kind::Uring(Mask::NONE), |rig| {
+        for _ in 0..1000 {
+            assert_eq!(rig.result(&Request::Nop), 0);
+        }
+    });
+}
