@@ -31,6 +31,24 @@ pub const INJECT_BATCH: usize = 128;
 pub const INJECT_BATCH: usize = 2;
 /// Bytes and alignment of a slab chunk.
 pub const CHUNK_BYTES: usize = 64 * 1024;
+/// Cells in a chunk at the most.
+#[cfg(not(ouzel_loom))]
+pub const CHUNK_CELLS: usize = CHUNK_BYTES / 64;
+/// Cells in a chunk at the most.
+#[cfg(ouzel_loom)]
+pub const CHUNK_CELLS: usize = 2;
+/// Chunks that are taken from the allocator at once: 2 MiB.
+#[cfg(not(ouzel_loom))]
+pub const REGION_CHUNKS: usize = 32;
+/// Chunks that are taken from the allocator at once.
+#[cfg(ouzel_loom)]
+pub const REGION_CHUNKS: usize = 2;
+/// Chunks in the first segment of a chunk table; each segment is twice as long as the one before.
+#[cfg(not(ouzel_loom))]
+pub const TABLE_FIRST: usize = 64;
+/// Chunks in the first segment of a chunk table; each segment is twice as long as the one before.
+#[cfg(ouzel_loom)]
+pub const TABLE_FIRST: usize = 1;
 /// Polls a task may make progress on I/O before it should yield.
 pub const COOP_BUDGET: u32 = 128;
 /// Workers at the most: one bit each in the sleeper word.

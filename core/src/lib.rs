@@ -24,7 +24,11 @@ extern crate std;
 
 pub mod anchor;
 pub mod config;
+#[cfg(feature = "alloc")]
+pub(crate) mod context;
 pub mod driver;
+#[cfg(feature = "alloc")]
+pub mod error;
 #[cfg(feature = "alloc")]
 pub mod local;
 pub mod op;
@@ -32,4 +36,5 @@ pub mod park;
 pub mod queue;
 pub mod sched;
 pub mod sync;
+pub mod task;
 pub mod timer;

@@ -95,6 +95,56 @@ mod thread {
     }
 }
 
+/// A thread-local that no destructor belongs to: `NAME.try_with(|x| ..)` fails where there are no threads,
+/// or none of their storage any more.
+#[cfg(all(feature = "std", not(ouzel_loom)))]
+macro_rules! per_thread {
+    (static $name:ident: $ty:ty = $init:expr;) => {
+        std::thread_local! { static $name: $ty = const { $init }; }
+    };
+}
+#[cfg(ouzel_loom)]
+macro_rules! per_thread {
+    (static $name:ident: $ty:ty = $init:expr;) => {
+        loom::thread_local! { static $name: $ty = $init; }
+    };
+}
+#[cfg(not(any(feature = "std", ouzel_loom)))]
+macro_rules! per_thread {
+    (static $name:ident: $ty:ty = $init:expr;) => {
+        static $name: $crate::sync::NoThreads<$ty> = $crate::sync::NoThreads::new(|| $init);
+    };
+}
+pub(crate) use per_thread;
+
+/// What [`per_thread`] declares where there is no such thing.
+#[cfg(not(any(feature = "std", ouzel_loom)))]
+pub(crate) struct NoThreads<T>(core::marker::PhantomData<fn() -> T>);
+
+#[cfg(not(any(feature = "std", ouzel_loom)))]
+impl<T> NoThreads<T> {
+    pub(crate) const fn new(_: fn() -> T) -> Self {
+        NoThreads(core::marker::PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn try_with<R>(&self, _: impl FnOnce(&T) -> R) -> Result<R, ()> {
+        Err(())
+    }
+}
+
+/// Stores to a word that no other thread can change at this moment (they may read it).
+///
+/// Under loom a swap: it lets a plain store slip between another thread's earlier read-modify-write and what
+/// that one read, and then reports a loss that cannot happen.
+#[inline(always)]
+pub(crate) fn store_alone(word: &AtomicU64, value: u64, order: Ordering) {
+    #[cfg(not(ouzel_loom))]
+    word.store(value, order);
+    #[cfg(ouzel_loom)]
+    word.swap(value, order);
+}
+
 /// Items that need a `const` atomic, which loom does not have: statics, and what names them.
 #[cfg(not(ouzel_loom))]
 macro_rules! with_statics {

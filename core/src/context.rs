@@ -1,0 +1,168 @@
+//! What a thread knows about itself: the task it polls, the slab and the scheduler it works for.
+//!
+//! | cell         | set by             | read by                                                    |
+//! |--------------|--------------------|------------------------------------------------------------|
+//! | `polling`    | `enter_poll`       | wakers: is it the task that this thread polls?             |
+//! | `self_woken` | such a waker       | the poll's end: push the task again, leave its word alone  |
+//! | `to_tail`    | `with_to_tail`     | the scheduler: a woken joiner goes behind what waits       |
+//! | `slab`       | `enter_slab`       | a free: is it this thread's slab?                          |
+//! | `sched`      | `enter_sched`      | spawn and wake: is this a worker of that scheduler?        |
+//! | `budget`     | the worker         | operations: may the task go on without yielding?           |
+//!
+//! One const-initialised thread-local without a destructor: an access is one load relative to the thread
+//! pointer, and it works in other thread-locals' destructors too. Without `std` there is none, and every
+//! question is answered with "no": always correct, since each has a path for a thread that knows nothing.
+//! The pointers are identities; nothing here follows them.
+
+use core::cell::Cell;
+use core::ptr;
+
+use crate::sync::per_thread;
+
+struct Context {
+    polling: Cell<*const ()>,
+    self_woken: Cell<bool>,
+    to_tail: Cell<bool>,
+    slab: Cell<*const ()>,
+    sched: Cell<*const ()>,
+    core: Cell<*const ()>,
+    budget: Cell<u32>,
+}
+
+per_thread! {
+    static CONTEXT: Context = Context {
+        polling: Cell::new(ptr::null()),
+        self_woken: Cell::new(false),
+        to_tail: Cell::new(false),
+        slab: Cell::new(ptr::null()),
+        sched: Cell::new(ptr::null()),
+        core: Cell::new(ptr::null()),
+        budget: Cell::new(u32::MAX),
+    };
+}
+
+#[inline(always)]
+fn get<T: Copy>(none: T, f: impl FnOnce(&Context) -> T) -> T {
+    CONTEXT.try_with(f).unwrap_or(none)
+}
+
+/// The thread's number, never used by another thread, before or after; zero if it has none.
+#[inline]
+pub(crate) fn token() -> u64 {
+    crate::sync::thread_token()
+}
+
+/// Undoes one `enter_*`, on the same thread.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Restore<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Restore<F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A poll in progress; polls nest. Dropping it brings back the one around it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Poll {
+    outer: *const (),
+    outer_woken: bool,
+}
+
+/// Declares that this thread polls `task` from now on.
+#[inline(always)]
+pub(crate) fn enter_poll(task: *const ()) -> Poll {
+    let (outer, outer_woken) =
+        get((ptr::null(), false), |c| (c.polling.replace(task), c.self_woken.replace(false)));
+    Poll { outer, outer_woken }
+}
+
+impl Poll {
+    /// Whether the task was woken by the thread that polls it, since `enter_poll`.
+    #[inline(always)]
+    pub(crate) fn self_woken(&self) -> bool {
+        get(false, |c| c.self_woken.get())
+    }
+}
+
+impl Drop for Poll {
+    #[inline(always)]
+    fn drop(&mut self) {
+        get((), |c| {
+            c.polling.set(self.outer);
+            c.self_woken.set(self.outer_woken);
+        });
+    }
+}
+
+/// The task that this thread polls; null if none.
+#[inline(always)]
+pub(crate) fn polling() -> *const () {
+    get(ptr::null(), |c| c.polling.get())
+}
+
+/// If this thread polls `task`, notes that it has been woken. False: it does not.
+#[inline(always)]
+pub(crate) fn wake_self(task: *const ()) -> bool {
+    get(false, |c| {
+        let mine = c.polling.get() == task;
+        if mine {
+            c.self_woken.set(true);
+        }
+        mine
+    })
+}
+
+/// Whether what is woken now belongs at the tail of its queue.
+#[inline(always)]
+pub(crate) fn to_tail() -> bool {
+    get(false, |c| c.to_tail.get())
+}
+
+/// Runs `f`; what it wakes goes to the tail. `f` does not unwind.
+#[inline(always)]
+pub(crate) fn with_to_tail<R>(f: impl FnOnce() -> R) -> R {
+    let outer = get(false, |c| c.to_tail.replace(true));
+    let result = f();
+    get((), |c| c.to_tail.set(outer));
+    result
+}
+
+/// The slab whose owner this thread is; null if none.
+#[inline(always)]
+pub(crate) fn slab() -> *const () {
+    get(ptr::null(), |c| c.slab.get())
+}
+
+/// Makes this thread the owner of `slab` until the guard is dropped.
+pub(crate) fn enter_slab(slab: *const ()) -> Restore<impl FnMut()> {
+    let outer = get(ptr::null(), |c| c.slab.replace(slab));
+    Restore(move || get((), |c| c.slab.set(outer)))
+}
+
+/// What [`enter_sched`] was given beside `sched`, if this thread works for it.
+#[inline(always)]
+pub(crate) fn sched(sched: *const ()) -> Option<*const ()> {
+    get(None, |c| (c.sched.get() == sched).then(|| c.core.get()))
+}
+
+/// Makes this thread a worker of `sched` until the guard is dropped; `core` is what it needs for that.
+pub(crate) fn enter_sched(sched: *const (), core: *const ()) -> Restore<impl FnMut()> {
+    let (outer, outer_core) =
+        get((ptr::null(), ptr::null()), |c| (c.sched.replace(sched), c.core.replace(core)));
+    Restore(move || {
+        get((), |c| {
+            c.sched.set(outer);
+            c.core.set(outer_core);
+        });
+    })
+}
+
+/// Sets how many operations the task about to be polled may finish before it should yield.
+#[inline(always)]
+pub(crate) fn set_budget(budget: u32) {
+    get((), |c| c.budget.set(budget));
+}

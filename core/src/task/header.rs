@@ -1,0 +1,221 @@
+//! What every cell begins with, and what every chunk of cells begins with.
+//!
+//! ```text
+//!  cell (64-byte aligned)                       chunk (64 KiB aligned)
+//!  0  state    u64                              0  scheduler, slab, table index, cell size, ...
+//!  8  vtable                                    64 or more: cells, all of one size
+//! 16  link     run queue, remote stack
+//! 24  join waker; in a free cell: free list     cell & !0xffff is its chunk
+//! 40  remote   u32, a single-thread executor's
+//! 44  stage    u8, what is in the payload
+//! 48  payload: future, output or panic
+//! ```
+//!
+//! A 16-byte future fits one cache line with its header, and a task of 128 bytes three.
+//!
+//! - `vtable`, `stage` and the payload belong to the holder of N; after COMPLETE the payload and `stage` belong
+//!   to the join handle (`state`, "Who owns what").
+//! - `link` belongs to whoever holds N, or to a remote stack. The free list does not use it: a weak id may put
+//!   a free cell of a single-thread executor on that executor's remote stack.
+//! - `state` and `remote` of a free cell stay as they are: generation and late wakes live there.
+//!
+//! Each access to the payload goes through [`Header::stage`], the cell that loom checks in its place.
+
+use core::fmt;
+use core::mem::{self, ManuallyDrop, MaybeUninit};
+use core::ptr::{self, NonNull};
+use core::task::{Context, Waker};
+
+use super::schedule::Schedule;
+use super::state::State;
+use crate::config::CHUNK_BYTES;
+use crate::sync::{AtomicU32, UnsafeCell};
+
+/// The part of a task's cell that does not depend on its future.
+#[repr(C, align(16))]
+pub struct Header {
+    pub(crate) state: State,
+    pub(crate) vtable: UnsafeCell<&'static VTable>,
+    pub(crate) link: UnsafeCell<*mut Header>,
+    pub(crate) tail: UnsafeCell<Tail>,
+    pub(crate) remote: AtomicU32,
+    pub(crate) stage: UnsafeCell<Stage>,
+}
+
+/// The join waker of a task, or the next cell of a free list.
+pub(crate) union Tail {
+    pub(crate) waker: ManuallyDrop<MaybeUninit<Waker>>,
+    pub(crate) next: *mut Header,
+}
+
+/// What is in a cell's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// The future.
+    Future,
+    /// The output.
+    Output,
+    /// Nothing: the future was dropped before it was done.
+    Cancelled,
+    /// What the future panicked with.
+    #[cfg(feature = "std")]
+    Panicked,
+    /// Nothing: it has been taken, or is being dropped. A drop that panics is not repeated.
+    Gone,
+}
+
+/// How far a poll got.
+pub(crate) enum Polled {
+    Pending,
+    /// The output is in the payload.
+    Ready,
+    /// The output was there, but dropping the future panicked, and so it is gone.
+    #[cfg(feature = "std")]
+    Panicked(crate::error::Payload),
+}
+
+/// What depends on the future's type.
+pub(crate) struct VTable {
+    /// Polls the future; if it is ready, drops it and stores the output. Unwinds only out of the future's poll.
+    ///
+    /// # Safety
+    /// The caller holds N, and the stage is `Future`.
+    pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
+    /// Marks the payload as gone, then drops it: the future, or the output. May unwind.
+    ///
+    /// # Safety
+    /// The payload is the caller's, and the stage is `Future` or `Output`.
+    pub(crate) drop_payload: unsafe fn(NonNull<Header>),
+}
+
+/// Where the payload begins.
+pub(crate) const PAYLOAD: usize = mem::size_of::<Header>();
+
+// One line each, so that a look at a parked task tells its cost.
+#[cfg(not(ouzel_loom))]
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Header, state) == 0, "debugger scripts and ouzel.h read the state at offset 0");
+    assert!(offset_of!(Header, vtable) == 8);
+    assert!(offset_of!(Header, link) == 16);
+    assert!(offset_of!(Header, tail) == 24);
+    assert!(offset_of!(Header, remote) == 40);
+    assert!(offset_of!(Header, stage) == 44);
+    assert!(PAYLOAD == 48, "16 bytes of the future share the header's line");
+    assert!(mem::size_of::<ChunkHead>() <= 64);
+};
+
+unsafe fn never_polled(_: NonNull<Header>, _: &mut Context<'_>) -> Polled {
+    unreachable!("a vacant cell was polled")
+}
+
+unsafe fn never_dropped(_: NonNull<Header>) {
+    unreachable!("a vacant cell was dropped")
+}
+
+static VACANT: VTable = VTable { poll: never_polled, drop_payload: never_dropped };
+
+impl Header {
+    /// The header of a cell that was never used.
+    pub(crate) fn vacant() -> Self {
+        Header {
+            state: State::vacant(),
+            vtable: UnsafeCell::new(&VACANT),
+            link: UnsafeCell::new(ptr::null_mut()),
+            tail: UnsafeCell::new(Tail { next: ptr::null_mut() }),
+            remote: AtomicU32::new(0),
+            stage: UnsafeCell::new(Stage::Gone),
+        }
+    }
+
+    /// What the holder of N calls.
+    #[inline(always)]
+    pub(crate) fn vtable(&self) -> &'static VTable {
+        // SAFETY: written before the task was published, and not again while it is one.
+        self.vtable.with(|v| unsafe { *v })
+    }
+
+    #[inline(always)]
+    pub(crate) fn stage(&self) -> Stage {
+        // SAFETY: the caller owns the payload (see the module), and with it the stage.
+        self.stage.with(|s| unsafe { *s })
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        // SAFETY: the caller owns the payload (see the module), and with it the stage.
+        self.stage.with_mut(|s| unsafe { *s = stage });
+    }
+}
+
+/// The payload of `cell`, seen as a `T`.
+#[inline(always)]
+pub(crate) fn payload<T>(cell: NonNull<Header>) -> *mut T {
+    cell.as_ptr().cast::<u8>().wrapping_add(PAYLOAD).cast()
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// What all cells of a chunk have in common. Written once, before the chunk's first cell is handed out.
+pub(crate) struct ChunkHead {
+    /// Kept alive by the slab, for as long as one of its cells is out.
+    pub(crate) sched: *const dyn Schedule,
+    /// The slab's identity, which is also its address.
+    pub(crate) slab: *const (),
+    /// Number of this chunk in its chunk table.
+    pub(crate) index: u32,
+    pub(crate) cell_size: u32,
+    /// Cells in this chunk.
+    pub(crate) cells: u32,
+    /// Distance of the first cell from the chunk.
+    pub(crate) first: u32,
+    /// The size class.
+    pub(crate) class: u32,
+}
+
+impl ChunkHead {
+    /// Cell number `i` of the chunk at `chunk`.
+    ///
+    /// # Safety
+    /// `chunk` is a chunk's address, with leave to access all of it, and has more than `i` cells.
+    #[inline(always)]
+    pub(crate) unsafe fn cell(chunk: NonNull<ChunkHead>, i: u32) -> NonNull<Header> {
+        // SAFETY: a chunk's head is written before it is given to anybody.
+        let head = unsafe { chunk.as_ref() };
+        debug_assert!(i < head.cells);
+        let offset = head.first as usize + i as usize * head.cell_size as usize;
+        // SAFETY: cell `i` lies inside the chunk, by the caller's promise.
+        unsafe { chunk.cast::<u8>().add(offset) }.cast()
+    }
+
+    /// The number of `cell` in its chunk.
+    pub(crate) fn number_of(&self, cell: NonNull<Header>) -> u32 {
+        let offset = cell.as_ptr().addr() & (CHUNK_BYTES - 1);
+        (offset as u32 - self.first) / self.cell_size
+    }
+}
+
+/// The chunk that `cell` lies in.
+#[inline(always)]
+pub(crate) fn chunk_of(cell: NonNull<Header>) -> NonNull<ChunkHead> {
+    let chunk = cell.as_ptr().map_addr(|a| a & !(CHUNK_BYTES - 1)).cast();
+    // SAFETY: every task lies in a chunk, behind its head, so rounding its address down does not reach zero.
+    unsafe { NonNull::new_unchecked(chunk) }
+}
+
+/// The head of the chunk that `cell` lies in.
+///
+/// # Safety
+/// The caller keeps the cell, or its slab, alive for `'a`.
+#[inline(always)]
+pub(crate) unsafe fn head_of<'a>(cell: NonNull<Header>) -> &'a ChunkHead {
+    // SAFETY: heads are written before their cells are handed out and never again; the caller keeps it mapped.
+    unsafe { chunk_of(cell).as_ref() }
+}
+

@@ -1,0 +1,54 @@
+//! What a task asks of its scheduler: to take it, and to run it some time.
+
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use super::header::Header;
+
+/// The right, and the duty, to run a task: it exists exactly while the task's SCHED bit is set.
+///
+/// It is never thrown away. Whoever holds one puts it in a queue, calls [`run`](super::run) or
+/// [`cancel`](super::cancel); a task whose `Notified` is lost is neither polled nor dropped again.
+#[must_use = "a task whose `Notified` is lost is neither polled nor dropped"]
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Notified(NonNull<Header>);
+
+// SAFETY: tasks of a stealing scheduler are `Send`; the others never leave their owner's thread.
+unsafe impl Send for Notified {}
+
+impl Notified {
+    /// The same as a pointer, for a queue.
+    #[inline(always)]
+    #[must_use]
+    pub fn into_raw(self) -> NonNull<Header> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// Takes back what [`Notified::into_raw`] gave out.
+    ///
+    /// # Safety
+    /// `task` came from `into_raw`, or the caller has just set its SCHED bit, and nobody else does this.
+    #[inline(always)]
+    pub unsafe fn from_raw(task: NonNull<Header>) -> Self {
+        Notified(task)
+    }
+}
+
+impl Drop for Notified {
+    fn drop(&mut self) {
+        debug_assert!(false, "a task was dropped on its way to be run");
+    }
+}
+
+/// Takes runnable tasks. Chunks of cells hold it: the scheduler's shared part lives as long as any of its
+/// tasks' cells is out, however long a waker keeps one.
+///
+/// # Safety
+/// - `schedule` refuses no task, and runs or cancels it at some later time.
+/// - A worker's thread is entered with `context::enter_sched(self, ..)`, `self` being this object's
+///   address: there, a wake by value gives its reference away before `schedule` is called.
+pub unsafe trait Schedule: Send + Sync {
+    /// Queues `task`. Called from any thread, also inside polls and destructors.
+    fn schedule(&self, task: Notified);
+}

@@ -1,0 +1,520 @@
+//! The task's state word: seven flags, a reference count and a generation in one `u64`.
+//!
+//! ```text
+//!  63        40 39         8 7 6 5 4 3 2 1 0
+//! | generation | references |- E C W J N F S|   S SCHED   F COMPLETE  N NOTIFIED  J JOIN_INTEREST
+//!                                               W JOIN_WAKER  C CANCELLED  E EXPORTED
+//! ```
+//!
+//! **Who owns what.** *T*: the task's own reference, exactly one from spawn until complete; it lies in the
+//! cell while the task is idle and travels with its [`Notified`](super::Notified) otherwise. *J*: the join handle.
+//! *W*: one per waker or abort handle. So a spawn stores T + J, SCHED and JOIN_INTEREST with one plain store, and
+//! wake and idle move no reference. References 0 means that future and output are gone (only `complete`
+//! gives T back) and the cell is free or about to be.
+//!
+//! **Who may poll.** A `Notified` (N) exists exactly while SCHED is set; whoever holds it alone may poll, cancel
+//! or drop the future. Only `complete` and `end_pending` clear SCHED, both called by the holder of N.
+//!
+//! | from              | event              | to                     | what follows                             |
+//! |-------------------|--------------------|------------------------|------------------------------------------|
+//! | SCHED             | `start`            | NOTIFIED cleared       | poll; CANCELLED: cancel                  |
+//! | SCHED             | `end_pending`      | idle                   | nothing                                  |
+//! | SCHED NOTIFIED    | `end_pending`      | -                      | N again, `start` clears the bit          |
+//! | SCHED CANCELLED   | `end_pending`      | -                      | cancel                                   |
+//! | idle              | wake               | SCHED                  | submit N                                 |
+//! | SCHED             | wake               | NOTIFIED               | nothing                                  |
+//! | SCHED             | `complete`         | COMPLETE, refs-1       | free at 0; JOIN_WAKER: see below         |
+//! | SCHED JOIN_WAKER  | `complete`         | COMPLETE               | wake the joiner, then `joiner_woken`     |
+//! | COMPLETE W        | `joiner_woken`     | not JOIN_WAKER, refs-1 | free at 0                                |
+//! | idle              | `abort`            | SCHED CANCELLED        | submit N, or cancel in place             |
+//! | SCHED             | `abort`            | CANCELLED              | nothing: the holder of N will see it     |
+//! | COMPLETE or free  | wake, abort        | -                      | nothing                                  |
+//! | pending           | `drop_handle`      | not J, not W, refs-1   | drop the stored waker                    |
+//! | COMPLETE          | `drop_output_ref`  | not J, refs-1          | free at 0; the output is gone before     |
+//!
+//! A wake by value gives its reference back in the same step.
+//!
+//! **The join waker's field** belongs to the handle while JOIN_WAKER is clear and the task is pending. Setting
+//! the bit hands it over; clearing it by CAS takes it back; `complete` with the bit set gives it to the completer for good.
+//! It is decided by the value the CAS replaced: between an earlier load and the CAS the handle may have gone.
+//!
+//! **Sole owner.** References 1 and not EXPORTED, read by whoever holds that one: no other thread can reach the
+//! word any more, so freeing is a plain store. A weak id reaches it without a reference, hence EXPORTED (set
+//! when an id is made, kept over reuse). The reading is an Acquire load.
+//!
+//! **Generation.** Bumped when the cell is reused. Weak ids compare it in the CAS that changes the word, and ask for
+//! references above 0. An EXPORTED cell whose generation would wrap is never used again, so there is no false match.
+//!
+//! Prior work: Tokio's state word (2019), async-task (2019); biased self-wakes as in glommio (2020).
+
+use crate::sync::{AtomicU64, Ordering, store_alone};
+
+/// N exists: the task is queued, being polled, or on its way between the two.
+pub(crate) const SCHED: u64 = 1;
+/// The future is gone; the output is there if the handle still is.
+pub(crate) const COMPLETE: u64 = 1 << 1;
+/// Woken while SCHED was set: poll again.
+pub(crate) const NOTIFIED: u64 = 1 << 2;
+/// The join handle exists: whoever completes the task keeps the output.
+pub(crate) const JOIN_INTEREST: u64 = 1 << 3;
+/// The header's waker field is set and not the handle's.
+pub(crate) const JOIN_WAKER: u64 = 1 << 4;
+/// The holder of N drops the future instead of polling it.
+pub(crate) const CANCELLED: u64 = 1 << 5;
+/// Weak ids of this cell are about.
+pub(crate) const EXPORTED: u64 = 1 << 6;
+/// One reference.
+pub(crate) const REF: u64 = 1 << 8;
+const REFS: u64 = 0xffff_ffff << 8;
+const REFS_MAX: u64 = (1 << 31) << 8;
+const GENERATION_SHIFT: u32 = 40;
+/// The last generation of a cell.
+pub(crate) const GENERATION_MAX: u64 = (1 << 24) - 1;
+/// The bits of a word that outlive the task: its generation and EXPORTED.
+const KEPT: u64 = (GENERATION_MAX << GENERATION_SHIFT) | EXPORTED;
+
+/// A state word as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word(pub(crate) u64);
+
+impl Word {
+    #[inline(always)]
+    pub(crate) const fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// References, as a multiple of [`REF`].
+    #[inline(always)]
+    const fn refs(self) -> u64 {
+        self.0 & REFS
+    }
+
+    /// Nobody holds it: a free cell.
+    #[inline(always)]
+    pub(crate) const fn is_free(self) -> bool {
+        self.refs() == 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn generation(self) -> u32 {
+        (self.0 >> GENERATION_SHIFT) as u32
+    }
+
+    /// One reference is left and no weak id: its holder is alone with the word.
+    #[inline(always)]
+    pub(crate) const fn is_sole(self) -> bool {
+        self.0 & (REFS | EXPORTED) == REF
+    }
+
+    /// A free cell that must not be reused: the next generation would be one that weak ids still name.
+    #[inline(always)]
+    pub(crate) const fn is_retired(self) -> bool {
+        self.0 & KEPT == KEPT
+    }
+}
+
+/// What the holder of N does with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Start {
+    Poll,
+    Cancel,
+}
+
+/// What becomes of N after a poll that returned pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum AfterPoll {
+    /// N is gone; hands off.
+    Idle,
+    /// Woken meanwhile: N goes to the queue again.
+    Again,
+    /// Aborted meanwhile: N cancels.
+    Cancel,
+}
+
+/// What a wake, an abort or a drop leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum After {
+    Nothing,
+    /// N exists now and is the caller's: give it to the scheduler.
+    Submit,
+    /// It was the last reference: give the cell back.
+    Free,
+}
+
+/// What the completer does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Completed {
+    /// Not done: the handle has gone, so drop the output and call again.
+    Unwanted,
+    Done,
+    Free,
+    /// The waker field is the caller's: wake it by value, then call `joiner_woken`.
+    WakeJoiner,
+}
+
+/// What a join handle may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Join {
+    /// The waker field is the handle's.
+    Pending,
+    /// The output is there and the handle's.
+    Complete,
+}
+
+/// What a weak id's operation found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Weak {
+    /// As `After::Submit`.
+    Submit,
+    /// It will happen anyway.
+    Pending,
+    /// Another task's generation, a free cell, or a completed task.
+    Stale,
+}
+
+/// See the module.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct State(pub(crate) AtomicU64);
+
+impl State {
+    /// The word of a cell that was never used.
+    pub(crate) fn vacant() -> Self {
+        State(AtomicU64::new(0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(&self, order: Ordering) -> Word {
+        Word(self.0.load(order))
+    }
+
+    /// Makes a free cell a task: T, SCHED, and with a handle J and JOIN_INTEREST. The next generation.
+    #[inline(always)]
+    pub(crate) fn spawn(&self, joined: bool) {
+        // ORDERING: Relaxed: the cell is free and came off the caller's own free list; nobody writes the word.
+        let old = self.load(Ordering::Relaxed);
+        debug_assert!(old.is_free() && !old.is_retired(), "a cell in use was taken for a new task");
+        let kept = (old.0 & KEPT).wrapping_add(1 << GENERATION_SHIFT);
+        let first = if joined { 2 * REF | SCHED | JOIN_INTEREST } else { REF | SCHED };
+        // ORDERING: Release pairs with the Acquire load of a walk (`owned`) and of a weak id: future, vtable
+        // and stage are written before the task is there to be found.
+        self.0.store(kept | first, Ordering::Release);
+    }
+
+    /// Holder of N: before a poll.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> Start {
+        // ORDERING: Relaxed: the wake that made N is acquired through the queue N came out of.
+        let mut seen = self.load(Ordering::Relaxed);
+        debug_assert!(seen.has(SCHED) && !seen.has(COMPLETE), "run without an N");
+        if seen.has(NOTIFIED) {
+            // ORDERING: Acquire pairs with the Release of each wake since the last poll, so the poll sees what
+            // their callers wrote; Release keeps the chain for a waker that reads this value. Never a load and
+            // a store: a wake between the two would be overwritten.
+            seen = Word(self.0.fetch_and(!NOTIFIED, Ordering::AcqRel));
+        }
+        if seen.has(CANCELLED) { Start::Cancel } else { Start::Poll }
+    }
+
+    /// Holder of N: the poll returned pending and the task did not wake itself.
+    #[inline(always)]
+    pub(crate) fn end_pending(&self) -> AfterPoll {
+        // ORDERING: Relaxed: the CAS decides; NOTIFIED and CANCELLED stay, `start` acquires what came with them.
+        let mut seen = self.load(Ordering::Relaxed);
+        loop {
+            debug_assert!(seen.has(SCHED) && !seen.has(COMPLETE), "N was lost during a poll");
+            if seen.has(CANCELLED) {
+                return AfterPoll::Cancel;
+            }
+            if seen.has(NOTIFIED) {
+                return AfterPoll::Again;
+            }
+            // ORDERING: Release pairs with the Acquire of the wake or abort that makes the next N: its holder finds
+            // the future as this poll left it. Acquire keeps the wakes in one order with the polls.
+            let idle = seen.0 & !SCHED;
+            match self.0.compare_exchange(seen.0, idle, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return AfterPoll::Idle,
+                Err(now) => seen = Word(now),
+            }
+        }
+    }
+
+    /// Any thread: a wake that keeps its reference.
+    #[inline(always)]
+    pub(crate) fn wake_by_ref(&self) -> After {
+        self.wake(0)
+    }
+
+    /// Any thread: a wake that gives its reference up. After `Submit` N alone keeps the cell.
+    #[inline(always)]
+    pub(crate) fn wake_by_val(&self) -> After {
+        self.wake(REF)
+    }
+
+    #[inline(always)]
+    fn wake(&self, given: u64) -> After {
+        // ORDERING: Relaxed: the CAS decides, and a complete task needs nothing of what the waker wrote.
+        let mut seen = self.load(Ordering::Relaxed);
+        loop {
+            debug_assert!(!seen.is_free(), "woken without a reference");
+            if seen.has(COMPLETE) {
+                return if given == 0 { After::Nothing } else { self.drop_ref() };
+            }
+            debug_assert!(given == 0 || seen.refs() > given, "T was given away by a waker");
+            let idle = !seen.has(SCHED);
+            let next = (seen.0 | if idle { SCHED } else { NOTIFIED }) - given;
+            // ORDERING: Release pairs with the Acquire of `start` (or of the queue N goes through): the poll sees
+            // what the waker wrote. Also when NOTIFIED is already set: else the poll would acquire the first waker's
+            // write and not this one's. Acquire pairs with `end_pending`: N carries the future as it was left.
+            match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return if idle { After::Submit } else { After::Nothing },
+                Err(now) => seen = Word(now),
+            }
+        }
+    }
+
+    /// Any thread that holds a reference, or the walk of a shutdown: the future is to be dropped.
+    pub(crate) fn abort(&self) -> After {
+        match self.abort_if(None) {
+            Weak::Submit => After::Submit,
+            Weak::Pending | Weak::Stale => After::Nothing,
+        }
+    }
+
+    /// As `abort`, for one who may hold nothing but a generation.
+    pub(crate) fn abort_if(&self, generation: Option<u32>) -> Weak {
+        // ORDERING: Acquire pairs with the Release of `spawn`, for whoever found the cell by a walk or an id.
+        let mut seen = self.load(Ordering::Acquire);
+        loop {
+            if !self.is_target(seen, generation) {
+                return Weak::Stale;
+            }
+            if seen.has(CANCELLED) {
+                return Weak::Pending;
+            }
+            // SCHED: N is in a queue or still on its way there, and its holder will see the bit. It is not ours to take.
+            let idle = !seen.has(SCHED);
+            let next = seen.0 | CANCELLED | if idle { SCHED } else { 0 };
+            // ORDERING: Acquire pairs with `end_pending`: if N is made here it carries the future as it was left.
+            // Release keeps the chain for the one who reads this value.
+            match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return if idle { Weak::Submit } else { Weak::Pending },
+                Err(now) => seen = Word(now),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn is_target(&self, seen: Word, generation: Option<u32>) -> bool {
+        generation.is_none_or(|g| g == seen.generation()) && !seen.is_free() && !seen.has(COMPLETE)
+    }
+
+    /// A weak id's wake. `Submit` also made a reference for the caller, to be dropped after the scheduler
+    /// has returned.
+    pub(crate) fn wake_if(&self, generation: u32) -> Weak {
+        // ORDERING: Acquire pairs with the Release of `spawn`, as the id may have come without any.
+        let mut seen = self.load(Ordering::Acquire);
+        loop {
+            if !self.is_target(seen, Some(generation)) {
+                return Weak::Stale;
+            }
+            let idle = !seen.has(SCHED);
+            let next = if idle { add_ref(seen) | SCHED } else { seen.0 | NOTIFIED };
+            // ORDERING: as in `wake`.
+            match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return if idle { Weak::Submit } else { Weak::Pending },
+                Err(now) => seen = Word(now),
+            }
+        }
+    }
+
+    /// Turns a weak id into a reference. False: stale (a completed task is not).
+    pub(crate) fn upgrade(&self, generation: u32) -> bool {
+        // ORDERING: Acquire pairs with the Release of `spawn`.
+        let mut seen = self.load(Ordering::Acquire);
+        loop {
+            if seen.is_free() || seen.generation() != generation {
+                return false;
+            }
+            // ORDERING: Acquire pairs with the Release of `spawn`; Release keeps the chain of drops.
+            match self.0.compare_exchange(seen.0, add_ref(seen), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(now) => seen = Word(now),
+            }
+        }
+    }
+
+    /// Holder of a reference: from now on weak ids of this cell exist. Returns the generation.
+    pub(crate) fn export(&self) -> u32 {
+        // ORDERING: Relaxed: a sole owner that must see the bit gets its reference from here on, in this word's own
+        // order: the holder's later drop, which the sole owner acquires, comes after this.
+        Word(self.0.fetch_or(EXPORTED, Ordering::Relaxed)).generation()
+    }
+
+    /// Another reference. The caller holds one.
+    #[inline(always)]
+    pub(crate) fn add_ref(&self) {
+        // ORDERING: Relaxed: a clone publishes nothing, and whoever hands it on orders that hand-over.
+        let before = self.0.fetch_add(REF, Ordering::Relaxed);
+        if before & REFS >= REFS_MAX {
+            overflow();
+        }
+    }
+
+    /// One reference less.
+    #[inline(always)]
+    pub(crate) fn drop_ref(&self) -> After {
+        self.drop_ref_and(0)
+    }
+
+    /// Handle, the output taken or dropped: gives J back.
+    #[inline(always)]
+    pub(crate) fn drop_output_ref(&self) -> After {
+        self.drop_ref_and(JOIN_INTEREST)
+    }
+
+    /// Completer, after it has woken the joiner: gives T back, and JOIN_WAKER with it.
+    pub(crate) fn joiner_woken(&self) -> After {
+        self.drop_ref_and(JOIN_WAKER)
+    }
+
+    #[inline(always)]
+    fn drop_ref_and(&self, flag: u64) -> After {
+        // ORDERING: Acquire pairs with the Release of the drops before this one (below, and in `wake` and
+        // `complete`): what the others read in the cell comes before its reuse.
+        let seen = self.load(Ordering::Acquire);
+        debug_assert!(!seen.is_free() && seen.0 & flag == flag, "a reference dropped twice");
+        if seen.is_sole() {
+            self.free_alone(seen);
+            return After::Free;
+        }
+        // ORDERING: Release pairs with that load, or with the Acquire half of the last drop, which may be this
+        // one: then all that the others did with the cell comes before its reuse.
+        let before = Word(self.0.fetch_sub(REF + flag, Ordering::AcqRel));
+        if before.refs() == REF { After::Free } else { After::Nothing }
+    }
+
+    /// Holder of N: whether T is the only reference, so that the task can be freed without a locked instruction.
+    #[inline(always)]
+    pub(crate) fn is_sole(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release of every drop, as in `drop_ref_and`.
+        self.load(Ordering::Acquire).is_sole()
+    }
+
+    /// The sole holder: references 0, flags gone.
+    #[inline(always)]
+    pub(crate) fn free_sole(&self) {
+        // ORDERING: Relaxed: nobody else writes the word any more.
+        let seen = self.load(Ordering::Relaxed);
+        debug_assert!(seen.is_sole(), "freed under a reference");
+        self.free_alone(seen);
+    }
+
+    #[inline(always)]
+    fn free_alone(&self, seen: Word) {
+        // ORDERING: Release pairs with the Acquire load of a walk that waits for the end of all tasks: the future
+        // and the output have been dropped.
+        store_alone(&self.0, seen.0 & KEPT, Ordering::Release);
+    }
+
+    /// Holder of N: whether somebody may still want the output. Once false it stays so.
+    #[inline(always)]
+    pub(crate) fn is_joined(&self) -> bool {
+        // ORDERING: Relaxed: dropping an output that nobody wants needs nothing of the handle's.
+        self.load(Ordering::Relaxed).has(JOIN_INTEREST)
+    }
+
+    /// Holder of N, the future gone: ends the task. `kept`: the output is there.
+    pub(crate) fn complete(&self, kept: bool) -> Completed {
+        // ORDERING: Relaxed: the CAS decides.
+        let mut seen = self.load(Ordering::Relaxed);
+        loop {
+            debug_assert!(seen.has(SCHED) && !seen.has(COMPLETE), "completed without an N");
+            if kept && !seen.has(JOIN_INTEREST) {
+                return Completed::Unwanted;
+            }
+            let wake = seen.has(JOIN_WAKER);
+            let next = (seen.0 & !(SCHED | NOTIFIED) | COMPLETE) - if wake { 0 } else { REF };
+            // ORDERING: Release pairs with the Acquire of the join handle (the output), of a walk (the future
+            // is gone) and of the last drop. Acquire pairs with `store_waker` (the field is ours to read) and with earlier drops.
+            match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if wake => return Completed::WakeJoiner,
+                Ok(_) if Word(next).is_free() => return Completed::Free,
+                Ok(_) => return Completed::Done,
+                Err(now) => seen = Word(now),
+            }
+        }
+    }
+
+    /// Handle: whether the output is there. Second: whether the waker field is the completer's.
+    #[inline(always)]
+    pub(crate) fn poll_join(&self) -> (Join, bool) {
+        // ORDERING: Acquire pairs with the Release of `complete`: the output.
+        let seen = self.load(Ordering::Acquire);
+        let join = if seen.has(COMPLETE) { Join::Complete } else { Join::Pending };
+        (join, seen.has(JOIN_WAKER))
+    }
+
+    /// Handle: takes the waker field back, to change it.
+    pub(crate) fn take_waker_back(&self) -> Join {
+        self.flip(JOIN_WAKER, 0)
+    }
+
+    /// Handle: the waker field is written; gives it to the completer.
+    pub(crate) fn store_waker(&self) -> Join {
+        self.flip(0, JOIN_WAKER)
+    }
+
+    /// Handle: gives up a pending task's output. `Pending`: the waker field is the caller's again, if `waker`.
+    /// J itself is still held if `waker`, and gone otherwise.
+    pub(crate) fn drop_handle(&self, waker: bool) -> Join {
+        let clear = if waker { JOIN_INTEREST | JOIN_WAKER } else { JOIN_INTEREST + REF };
+        self.flip(clear, 0)
+    }
+
+    fn flip(&self, minus: u64, plus: u64) -> Join {
+        // ORDERING: Acquire pairs with the Release of `complete`: the output.
+        let mut seen = self.load(Ordering::Acquire);
+        loop {
+            if seen.has(COMPLETE) {
+                return Join::Complete;
+            }
+            debug_assert!(seen.has(JOIN_INTEREST), "a handle after its end");
+            // ORDERING: Release pairs with the Acquire of `complete`: the waker as written, or the handle's last
+            // look at the cell. Acquire: what was written to the field last was written by this handle; on failure as above.
+            let next = seen.0 - minus + plus;
+            match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Join::Pending,
+                Err(now) => seen = Word(now),
+            }
+        }
+    }
+}
+
+/// `seen` with one reference more.
+#[inline(always)]
+fn add_ref(seen: Word) -> u64 {
+    if seen.refs() >= REFS_MAX {
+        overflow();
+    }
+    seen.0 + REF
+}
+
+/// Aborts: an unwinding clone would leave the count wrong.
+#[cold]
+fn overflow() -> ! {
+    struct Abort;
+    impl Drop for Abort {
+        fn drop(&mut self) {
+            panic!("a second panic, to abort");
+        }
+    }
+    let _abort = Abort;
+    panic!("more than 2^31 references to one task");
+}
