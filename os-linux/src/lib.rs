@@ -7,7 +7,7 @@
 //! | [`config`] | how a driver is made, and which kernel features it may not use |
 //! | [`fds`] | generations of descriptor numbers, shared by the epoll drivers of a runtime |
 //! | `buffers` | the buffers a multishot receive delivers its bytes in |
-//! | [`file`] | file requests run by a thread that may block |
+//! | [`mod@file`] | file requests run by a thread that may block |
 //! | [`clock`], [`futex`], [`fork`] | the small things |
 //!
 //! Both drivers have the same inherent methods; the facade chooses between them. They hold no

@@ -44,6 +44,8 @@ pub struct EpollDriver {
     /// In place of `epoll_pwait2`.
     pub(super) timer: Option<Timer>,
     inline_files: bool,
+    /// `shutdown` was called: nothing is submitted any more.
+    closing: bool,
     pub(super) made: Generation,
     pub(super) calls: Cell<u64>,
     pub(super) waits: u64,
@@ -91,6 +93,7 @@ impl EpollDriver {
             events,
             timer,
             inline_files: !config.mask.has(Mask::INLINE_FILES),
+            closing: false,
             made: Generation::current(),
             calls: Cell::new(0),
             waits: 0,
@@ -111,6 +114,9 @@ impl EpollDriver {
     pub fn submit(&mut self, key: OpKey, req: &Request) -> Submitted {
         if self.made.is_foreign() {
             return done(-FORKED.0);
+        }
+        if self.closing {
+            return done(-libc::ECANCELED);
         }
         match *req {
             Request::Nop => done(0),
@@ -193,11 +199,12 @@ impl EpollDriver {
         Ok(())
     }
 
-    /// Ends all operations, each with its completion.
+    /// Ends all operations, each with its completion, and refuses further ones.
     ///
     /// # Errors
     /// None.
     pub fn shutdown(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> Result<usize, Errno> {
+        self.closing = true;
         while let Some(key) = self.table.any() {
             self.cancel(key);
         }

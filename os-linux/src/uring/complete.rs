@@ -194,7 +194,7 @@ impl UringDriver {
                 }
                 None => (follow, op::poll_in(fd)),
             },
-            Follow::Retry(Request::Accept { .. }) | Follow::Last { accepts: true, .. } if ready => {
+            Follow::Retry(Request::Accept { .. }) | Follow::Last { opens: true, .. } if ready => {
                 self.fds.changed(cqe.res);
                 return self.end(key, cqe.res, sink);
             }

@@ -153,7 +153,7 @@ impl UringDriver {
         }
     }
 
-    /// Cancels all operations and waits until the kernel has let go of each.
+    /// Cancels all operations, waits until the kernel has let go of each, and refuses further ones.
     ///
     /// Blocks for as long as a disk takes to answer; what waits for a peer ends at once.
     ///
@@ -231,10 +231,20 @@ impl UringDriver {
     }
 }
 
+impl UringDriver {
+    /// The kernel may yet write to operations' buffers and to ours: nothing of that is given back.
+    fn leak(&mut self) {
+        std::mem::forget(self.provided.take());
+        if let Wake::Event(_, place) = &mut self.wake {
+            std::mem::forget(std::mem::take(place));
+        }
+    }
+}
+
 impl Drop for UringDriver {
     fn drop(&mut self) {
         if self.made.is_foreign() {
-            // The rings are not mapped here; only the descriptors are to be closed, and exit does that.
+            // The rings are not mapped here; all there is to close are descriptors, and exit does that.
             return;
         }
         if self.in_flight > 0 {
@@ -242,20 +252,17 @@ impl Drop for UringDriver {
                 eprintln!("io_uring driver dropped with {} operations in flight", self.in_flight);
                 std::process::abort();
             }
-            // The kernel may yet write to operations' buffers, and to ours: leak the ring and them.
-            std::mem::forget(self.provided.take());
-            return;
+            return self.leak();
         }
-        // The eventfd read points into `self.wake`.
-        let ended = !self.armed || self.shutdown(&mut |_, _| {}).is_ok();
+        // The standing unpark goes first: as a read it points into `self.wake`. Fails on a thread that
+        // does not own the ring.
+        if self.armed && self.shutdown(&mut |_, _| {}).is_err() {
+            return self.leak();
+        }
         if let Some(index) = self.index {
             unregister_fd(&self.ring, index);
         }
-        if ended {
-            // SAFETY: dropped here only, and not used again.
-            unsafe { ManuallyDrop::drop(&mut self.ring) };
-        } else if let Wake::Event(_, place) = &mut self.wake {
-            std::mem::forget(std::mem::take(place));
-        }
+        // SAFETY: dropped here only, and not used again.
+        unsafe { ManuallyDrop::drop(&mut self.ring) };
     }
 }

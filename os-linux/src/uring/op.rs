@@ -72,8 +72,9 @@ pub(super) enum Follow {
     Rest { req: Request, sent: usize },
     /// One-completion stand-in for a multishot receive: waits for readiness.
     Recv(Fd),
-    /// Cancelled: what the next CQE says is the last word.
-    Last { accepts: bool, sent: usize },
+    /// What the next CQE says is the last word, with `sent` bytes out before it. If it `opens`, a good
+    /// result is a new descriptor.
+    Last { opens: bool, sent: usize },
     /// Cancelled in a wait for readiness: nothing was done.
     Nothing,
 }
@@ -82,8 +83,8 @@ impl Follow {
     /// The operation is being cancelled: it is not submitted again.
     pub(super) fn end(&mut self) {
         *self = match *self {
-            Follow::Retry(req) => Follow::Last { accepts: matches!(req, Request::Accept { .. }), sent: 0 },
-            Follow::Rest { sent, .. } => Follow::Last { accepts: false, sent },
+            Follow::Retry(req) => Follow::Last { opens: matches!(req, Request::Accept { .. }), sent: 0 },
+            Follow::Rest { sent, .. } => Follow::Last { opens: false, sent },
             Follow::Poll(_) | Follow::Recv(_) => Follow::Nothing,
             end => end,
         }

@@ -80,6 +80,7 @@ impl UringDriver {
             Request::Read { .. } | Request::Write { .. } | Request::Accept { .. } => {
                 Some(Follow::Retry(*req))
             }
+            Request::OpenAt { .. } => Some(Follow::Last { opens: true, sent: 0 }),
             Request::Send { .. } if !self.has.has(Mask::SEND_WAITALL) => {
                 Some(Follow::Rest { req: *req, sent: 0 })
             }

@@ -3,6 +3,7 @@
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "set-up calls of tests come in pairs")]
 
 mod files;
+mod life;
 mod only;
 mod parking;
 mod rig;
@@ -31,10 +32,10 @@ macro_rules! suite {
                 sockets::send_sends_everything_to_a_slow_reader,
                 sockets::send_to_a_full_buffer_is_cancelled_or_breaks,
                 sockets::shutdown_ends_the_stream,
-                sockets::a_descriptor_number_is_used_again,
-                sockets::a_number_closed_elsewhere_is_used_again,
-                sockets::shutdown_of_the_driver_cancels_everything,
-                sockets::a_busy_connection_does_not_starve_another,
+                life::a_descriptor_number_is_used_again,
+                life::a_number_closed_elsewhere_is_used_again,
+                life::shutdown_of_the_driver_cancels_everything,
+                life::a_busy_connection_does_not_starve_another,
                 sockets::done_at_once_needs_no_wait,
                 parking::a_deadline_ends_the_wait,
                 parking::a_short_deadline_is_kept_precisely,
@@ -66,7 +67,7 @@ macro_rules! suite {
             #[test]
             fn a_thousand_operations_through_a_small_ring() {
                 let config = crate::DriverConfig { entries: 8, ..crate::DriverConfig::default() };
-                let test = crate::sockets::a_thousand_operations_through_a_small_ring;
+                let test = crate::life::a_thousand_operations_through_a_small_ring;
                 crate::rig::run_with(super::$kind(), config, test);
             }
         }

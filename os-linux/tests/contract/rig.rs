@@ -20,8 +20,8 @@ pub(crate) enum Kind {
 
 #[derive(Debug)]
 pub(crate) enum Any {
-    Uring(UringDriver),
-    Epoll(EpollDriver),
+    Uring(Box<UringDriver>),
+    Epoll(Box<EpollDriver>),
 }
 
 macro_rules! each {
@@ -68,11 +68,11 @@ impl Rig {
         let driver = match kind {
             Kind::Uring(mask) => {
                 config.mask = mask;
-                Any::Uring(UringDriver::new(&config, park.clone()).expect("a ring"))
+                Any::Uring(Box::new(UringDriver::new(&config, park.clone()).expect("a ring")))
             }
             Kind::Epoll(mask) => {
                 config.mask = mask;
-                Any::Epoll(EpollDriver::new(&config, park.clone()).expect("an epoll"))
+                Any::Epoll(Box::new(EpollDriver::new(&config, park.clone()).expect("an epoll")))
             }
         };
         let unpark = each!(&driver, d => d.unparker());
@@ -98,7 +98,7 @@ impl Rig {
     /// Like a slot's address with a generation around it.
     pub(crate) fn key(&mut self) -> OpKey {
         self.next += 1;
-        OpKey(self.next << 49 | 0x7f00_0000_1000 + self.next * 0x140 | self.next & 0x3f)
+        OpKey((self.next << 49) | (0x7f00_0000_1000 + self.next * 0x140) | (self.next & 0x3f))
     }
 
     pub(crate) fn submit(&mut self, req: &Request) -> (OpKey, Submitted) {

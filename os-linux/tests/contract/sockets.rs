@@ -256,111 +256,6 @@ pub(crate) fn shutdown_ends_the_stream(rig: &mut Rig) {
     assert_eq!(rig.finish_op(key).res, 0);
 }
 
-pub(crate) fn a_descriptor_number_is_used_again(rig: &mut Rig) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let req = Request::Accept {
-        fd: listener.as_raw_fd(),
-        addr: std::ptr::null_mut(),
-        addr_len: std::ptr::null_mut(),
-    };
-    let mut numbers = Vec::new();
-    for round in 0..6u8 {
-        let key = rig.start(&req);
-        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let fd = rig.finish_op(key).res;
-        numbers.push(fd);
-        let socket = std::mem::ManuallyDrop::new(owned(fd));
-        let mut buf = [0; 8];
-        for _ in 0..3 {
-            let key = rig.start(&recv(&*socket, &mut buf));
-            rig.stays_pending(key, Duration::from_millis(2));
-            peer.write_all(&[round]).unwrap();
-            assert_eq!((rig.finish_op(key).res, buf[0]), (1, round));
-        }
-        assert_eq!(rig.result(&Request::Close { fd }), 0);
-    }
-    numbers.dedup();
-    assert!(numbers.len() < 6, "no number came twice: {numbers:?}");
-}
-
-pub(crate) fn a_number_closed_elsewhere_is_used_again(rig: &mut Rig) {
-    let mut numbers = Vec::new();
-    for round in 0..6u8 {
-        let (mut a, b) = tcp_pair();
-        numbers.push(b.as_raw_fd());
-        rig.opened(&b);
-        let mut buf = [0; 8];
-        let key = rig.recv(&b, &mut buf);
-        rig.stays_pending(key, Duration::from_millis(2));
-        a.write_all(&[round]).unwrap();
-        assert_eq!((rig.finish_op(key).res, buf[0]), (1, round));
-        let key = rig.recv(&b, &mut buf);
-        rig.stays_pending(key, Duration::from_millis(2));
-        rig.cancel(key);
-        rig.finish_op(key);
-    }
-    numbers.sort_unstable();
-    numbers.dedup();
-    assert!(numbers.len() < 6, "no number came twice: {numbers:?}");
-}
-
-pub(crate) fn shutdown_of_the_driver_cancels_everything(rig: &mut Rig) {
-    let (_a, b) = UnixStream::pair().unwrap();
-    let mut bufs = vec![[0u8; 4]; 300];
-    let keys: Vec<_> = bufs.iter_mut().map(|buf| rig.recv(&b, buf)).collect();
-    let multi = rig.start(&Request::RecvMulti { fd: tcp_pair().1.as_raw_fd() });
-    rig.turn(Some(rig.after(Duration::from_millis(5))), false);
-    let _ = rig.take(multi);
-    rig.finish();
-    for key in keys {
-        assert_eq!(rig.take(key).map(|c| c.res), Some(-libc::ECANCELED));
-    }
-}
-
-pub(crate) fn a_thousand_operations_through_a_small_ring(rig: &mut Rig) {
-    let (mut a, b) = UnixStream::pair().unwrap();
-    let mut bytes = vec![0u8; 1000];
-    let keys: Vec<_> = bytes.chunks_mut(1).map(|byte| rig.recv(&b, byte)).collect();
-    let nops: Vec<_> = (0..1000).map(|_| rig.start(&Request::Nop)).collect();
-    a.write_all(&pattern(1000)).unwrap();
-    for key in nops.into_iter().chain(keys) {
-        let res = rig.finish_op(key).res;
-        assert!(res == 0 || res == 1, "{res}");
-    }
-    let (mut got, mut sent) = (bytes, pattern(1000));
-    if rig.is_uring() {
-        // Many receives at once on one stream: the kernel says nothing about their order.
-        got.sort_unstable();
-        sent.sort_unstable();
-    }
-    assert!(got == sent);
-    assert_eq!(rig.in_flight(), 0);
-}
-
-pub(crate) fn a_busy_connection_does_not_starve_another(rig: &mut Rig) {
-    let (mut busy, b) = UnixStream::pair().unwrap();
-    let (mut quiet, c) = UnixStream::pair().unwrap();
-    let mut buf = [0; 1];
-    let key = rig.recv(&c, &mut buf);
-    let multi = rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
-    rig.stays_pending(key, Duration::from_millis(5));
-    quiet.write_all(b"q").unwrap();
-    let mut turns = 0;
-    while rig.take(key).is_none() {
-        busy.write_all(&pattern(64)).unwrap();
-        rig.turn(None, false);
-        while let Some(c) = rig.take(multi) {
-            rig.recycle(c);
-        }
-        turns += 1;
-        assert!(turns < 10, "starved");
-    }
-    rig.cancel(multi);
-    while rig.in_flight() > 0 {
-        rig.turn(Some(rig.after(SHORT)), false);
-    }
-}
-
 pub(crate) fn done_at_once_needs_no_wait(rig: &mut Rig) {
     let (a, _b) = UnixStream::pair().unwrap();
     let (key, submitted) = rig.submit(&send_req(&a, b"x"));
@@ -384,7 +279,7 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     (a, b)
 }
 
-fn owned(fd: i32) -> OwnedFd {
+pub(crate) fn owned(fd: i32) -> OwnedFd {
     assert!(fd >= 0, "no descriptor: {fd}");
     // SAFETY: a driver just made it, for us.
     unsafe { OwnedFd::from_raw_fd(fd) }
