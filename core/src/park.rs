@@ -67,6 +67,16 @@ impl ParkWord {
         }
     }
 
+    /// Whether the owner has announced sleep and nobody has left a token since. For the driver, before
+    /// it blocks: an `unpark` that comes after this look calls the driver's [`Unpark`].
+    #[inline]
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release half of `unpark`: a driver that is refused its sleep
+        // sees what the waker wrote.
+        self.0.load(Ordering::Acquire) == PARKED
+    }
+
     /// Whether a token is waiting. A hint: it may change at once.
     #[inline]
     #[must_use]

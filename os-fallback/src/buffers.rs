@@ -1,0 +1,93 @@
+//! Provided buffers: equal pieces of one allocation, handed out by the driver itself.
+//!
+//! The allocation is zeroed memory straight from the allocator, so on systems with lazy paging a
+//! buffer costs memory from its first use on. Last given back is first used: it is still in the cache.
+
+use std::ptr::NonNull;
+
+/// `count` buffers of `size` bytes, and which of them are free.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    base: NonNull<[u8]>,
+    size: usize,
+    free: Vec<u16>,
+    /// Per buffer: whether it is out. Catches a buffer given back twice.
+    out: Box<[bool]>,
+}
+
+// SAFETY: plain memory owned by this value; who may touch a buffer that is out is its taker's affair.
+unsafe impl Send for Buffers {}
+
+impl Buffers {
+    /// `count` is rounded up to a power of two and kept within 1 and 32768.
+    pub(crate) fn new(count: u32, size: u32) -> Self {
+        let count = count.clamp(1, 1 << 15).next_power_of_two() as u16;
+        let size = size.max(1) as usize;
+        let memory = vec![0u8; usize::from(count) * size].into_boxed_slice();
+        Buffers {
+            base: NonNull::from(Box::leak(memory)),
+            size,
+            free: (0..count).rev().collect(),
+            out: vec![false; usize::from(count)].into_boxed_slice(),
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<u16> {
+        let id = self.free.pop()?;
+        self.out[usize::from(id)] = true;
+        Some(id)
+    }
+
+    /// # Panics
+    /// If `id` is not out.
+    pub(crate) fn put(&mut self, id: u16) {
+        let was_out = std::mem::replace(&mut self.out[usize::from(id)], false);
+        assert!(was_out, "buffer {id} was given back twice");
+        self.free.push(id);
+    }
+
+    /// The first byte of buffer `id`.
+    ///
+    /// # Panics
+    /// If there is no such buffer.
+    pub(crate) fn at(&self, id: u16) -> *mut u8 {
+        assert!(usize::from(id) < self.out.len(), "no provided buffer {id}");
+        // SAFETY: `id` is below the count the allocation was made for.
+        unsafe { self.base.cast::<u8>().as_ptr().add(usize::from(id) * self.size) }
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+}
+
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        // SAFETY: `base` came from `Box::leak` in `new` and is given up only here.
+        drop(unsafe { Box::from_raw(self.base.as_ptr()) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_buffer_is_handed_out_once_and_apart_from_the_others() {
+        let mut buffers = Buffers::new(3, 100);
+        let ids: Vec<u16> = std::iter::from_fn(|| buffers.take()).collect();
+        assert_eq!(ids, [0, 1, 2, 3], "rounded up to a power of two");
+        assert_eq!(buffers.at(2) as usize - buffers.at(1) as usize, 100);
+        buffers.put(2);
+        assert_eq!(buffers.take(), Some(2));
+    }
+
+    #[test]
+    #[should_panic(expected = "given back twice")]
+    fn giving_a_buffer_back_twice_panics() {
+        let mut buffers = Buffers::new(2, 1);
+        let id = buffers.take().unwrap();
+        buffers.put(id);
+        buffers.put(id);
+    }
+}

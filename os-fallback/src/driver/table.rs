@@ -1,0 +1,224 @@
+//! Who waits for what: operations by key, queues by descriptor and direction, completions to deliver.
+//!
+//! Plain bookkeeping without a system call; the driver decides what to arm.
+
+use std::collections::{HashMap, VecDeque};
+
+use ouzel_core::op::{Completion, Fd, OpKey, Request};
+
+use crate::sys::{self, Direction, Style};
+
+/// An operation that waits.
+#[derive(Debug)]
+pub(super) struct Op {
+    pub(super) req: Request,
+    pub(super) fd: Fd,
+    pub(super) direction: Direction,
+    pub(super) style: Style,
+    /// Bytes of a send that have gone out.
+    pub(super) moved: usize,
+    /// Not tried yet.
+    pub(super) first: bool,
+}
+
+impl Op {
+    /// How it ends when it is cancelled now: what was done is not called cancelled.
+    pub(super) fn cut_short(&self) -> Completion {
+        Completion::done(if self.moved > 0 { self.moved as i32 } else { -sys::ECANCELED })
+    }
+}
+
+/// What is known of one descriptor.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    read: VecDeque<OpKey>,
+    write: VecDeque<OpKey>,
+    /// Directions the next event will be reported for.
+    armed: (bool, bool),
+    /// In the poller, as far as we know.
+    pub(super) registered: bool,
+    /// Listed in `Table::changed`.
+    listed: bool,
+}
+
+impl Entry {
+    fn queue(&mut self, direction: Direction) -> &mut VecDeque<OpKey> {
+        match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+        }
+    }
+
+    /// Directions somebody waits for: read, write.
+    pub(super) fn wanted(&self) -> (bool, bool) {
+        (!self.read.is_empty(), !self.write.is_empty())
+    }
+
+    /// More than wanted will do: it costs a look at an event for nobody, at most once.
+    pub(super) fn is_armed_for(&self, (read, write): (bool, bool)) -> bool {
+        (!read || self.armed.0) && (!write || self.armed.1)
+    }
+
+    pub(super) fn arm(&mut self, wanted: (bool, bool)) {
+        self.armed = wanted;
+        self.registered = true;
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    ops: HashMap<OpKey, Op>,
+    fds: HashMap<Fd, Entry>,
+    /// Descriptors to look at before the next sleep, each once.
+    changed: Vec<Fd>,
+    finished: VecDeque<(OpKey, Completion)>,
+    /// Last completions among `finished`.
+    finished_last: usize,
+}
+
+impl Table {
+    /// Whether nobody waits for a descriptor.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.ops.len() + self.finished_last
+    }
+
+    pub(super) fn is_waited_for(&self, fd: Fd, direction: Direction) -> bool {
+        self.fds.get(&fd).is_some_and(|e| match direction {
+            Direction::Read => !e.read.is_empty(),
+            Direction::Write => !e.write.is_empty(),
+        })
+    }
+
+    pub(super) fn enqueue(&mut self, key: OpKey, op: Op) {
+        let entry = self.fds.entry(op.fd).or_default();
+        if entry.wanted() == (false, false) {
+            // Nothing kept the descriptor open until now: its number may name another file.
+            entry.armed = (false, false);
+        }
+        entry.queue(op.direction).push_back(key);
+        list(&mut self.changed, entry, op.fd);
+        let twice = self.ops.insert(key, op);
+        debug_assert!(twice.is_none(), "{key:?} is in flight already");
+    }
+
+    /// Takes the first operation of a queue out, to try it.
+    pub(super) fn pop_front(&mut self, fd: Fd, direction: Direction) -> Option<(OpKey, Op)> {
+        let key = self.fds.get_mut(&fd)?.queue(direction).pop_front()?;
+        self.ops.remove_entry(&key)
+    }
+
+    /// Puts it back: it would have blocked.
+    pub(super) fn put_front(&mut self, key: OpKey, op: Op) {
+        let entry = self.fds.entry(op.fd).or_default();
+        entry.queue(op.direction).push_front(key);
+        list(&mut self.changed, entry, op.fd);
+        self.ops.insert(key, op);
+    }
+
+    /// Takes an operation out, wherever it stands.
+    pub(super) fn remove(&mut self, key: OpKey) -> Option<Op> {
+        let op = self.ops.remove(&key)?;
+        if let Some(entry) = self.fds.get_mut(&op.fd) {
+            entry.queue(op.direction).retain(|k| *k != key);
+            list(&mut self.changed, entry, op.fd);
+        }
+        Some(op)
+    }
+
+    /// Keeps a completion for the next delivery.
+    pub(super) fn finish(&mut self, key: OpKey, completion: Completion) {
+        self.finished_last += usize::from(!completion.more());
+        self.finished.push_back((key, completion));
+    }
+
+    pub(super) fn has_finished(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
+    /// Hands out all completions, in the order in which they happened.
+    pub(super) fn deliver(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
+        let mut n = 0;
+        while let Some((key, completion)) = self.finished.pop_front() {
+            self.finished_last -= usize::from(!completion.more());
+            sink(key, completion);
+            n += 1;
+        }
+        n
+    }
+
+    /// An event came: a one-shot registration reports nothing more until armed again.
+    pub(super) fn use_event_up(&mut self, fd: Fd) {
+        if let Some(entry) = self.fds.get_mut(&fd) {
+            entry.armed = (false, false);
+            list(&mut self.changed, entry, fd);
+        }
+    }
+
+    /// Descriptors to look at. Those still to be looked at next time go back by `keep_changed`.
+    pub(super) fn take_changed(&mut self) -> Vec<Fd> {
+        let changed = std::mem::take(&mut self.changed);
+        for fd in &changed {
+            if let Some(entry) = self.fds.get_mut(fd) {
+                entry.listed = false;
+            }
+        }
+        changed
+    }
+
+    pub(super) fn keep_changed(&mut self, fd: Fd) {
+        if let Some(entry) = self.fds.get_mut(&fd) {
+            list(&mut self.changed, entry, fd);
+        }
+    }
+
+    pub(super) fn entry(&mut self, fd: Fd) -> Option<&mut Entry> {
+        self.fds.get_mut(&fd)
+    }
+
+    pub(super) fn drop_entry(&mut self, fd: Fd) {
+        self.fds.remove(&fd);
+    }
+
+    /// The descriptor is about to be closed: what waits on it is cancelled. True if it was in the poller.
+    pub(super) fn forget(&mut self, fd: Fd) -> bool {
+        let Some(entry) = self.fds.remove(&fd) else { return false };
+        for key in entry.read.into_iter().chain(entry.write) {
+            if let Some(op) = self.ops.remove(&key) {
+                self.finish(key, op.cut_short());
+            }
+        }
+        entry.registered
+    }
+
+    /// The descriptor cannot be waited for: everything that waits on it ends with `res`.
+    pub(super) fn fail_all(&mut self, fd: Fd, res: i32) {
+        let Some(entry) = self.fds.remove(&fd) else { return };
+        for key in entry.read.into_iter().chain(entry.write) {
+            if self.ops.remove(&key).is_some() {
+                self.finish(key, Completion::done(res));
+            }
+        }
+    }
+
+    /// Ends everything that waits.
+    pub(super) fn cancel_all(&mut self) {
+        let mut keys: Vec<OpKey> = self.ops.keys().copied().collect();
+        keys.sort_unstable_by_key(|k| k.0);
+        for key in keys {
+            if let Some(op) = self.remove(key) {
+                self.finish(key, op.cut_short());
+            }
+        }
+    }
+}
+
+fn list(changed: &mut Vec<Fd>, entry: &mut Entry, fd: Fd) {
+    if !std::mem::replace(&mut entry.listed, true) {
+        changed.push(fd);
+    }
+}
