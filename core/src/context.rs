@@ -52,18 +52,6 @@ pub(crate) fn token() -> u64 {
     crate::sync::thread_token()
 }
 
-/// Undoes one `enter_*`, on the same thread.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Restore<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for Restore<F> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
-
 /// A poll in progress; polls nest. Dropping it brings back the one around it.
 #[derive(Debug)]
 #[must_use]
@@ -137,10 +125,22 @@ pub(crate) fn slab() -> *const () {
     get(ptr::null(), |c| c.slab.get())
 }
 
+/// This thread owns a slab. Dropping it, on the same thread, brings back the one before.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct EnteredSlab {
+    outer: *const (),
+}
+
 /// Makes this thread the owner of `slab` until the guard is dropped.
-pub(crate) fn enter_slab(slab: *const ()) -> Restore<impl FnMut()> {
-    let outer = get(ptr::null(), |c| c.slab.replace(slab));
-    Restore(move || get((), |c| c.slab.set(outer)))
+pub(crate) fn enter_slab(slab: *const ()) -> EnteredSlab {
+    EnteredSlab { outer: get(ptr::null(), |c| c.slab.replace(slab)) }
+}
+
+impl Drop for EnteredSlab {
+    fn drop(&mut self) {
+        get((), |c| c.slab.set(self.outer));
+    }
 }
 
 /// What [`enter_sched`] was given beside `sched`, if this thread works for it.
@@ -149,16 +149,28 @@ pub(crate) fn sched(sched: *const ()) -> Option<*const ()> {
     get(None, |c| (c.sched.get() == sched).then(|| c.core.get()))
 }
 
+/// This thread works for a scheduler. Dropping it, on the same thread, brings back the one before.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct EnteredSched {
+    outer: *const (),
+    outer_core: *const (),
+}
+
 /// Makes this thread a worker of `sched` until the guard is dropped; `core` is what it needs for that.
-pub(crate) fn enter_sched(sched: *const (), core: *const ()) -> Restore<impl FnMut()> {
+pub(crate) fn enter_sched(sched: *const (), core: *const ()) -> EnteredSched {
     let (outer, outer_core) =
         get((ptr::null(), ptr::null()), |c| (c.sched.replace(sched), c.core.replace(core)));
-    Restore(move || {
+    EnteredSched { outer, outer_core }
+}
+
+impl Drop for EnteredSched {
+    fn drop(&mut self) {
         get((), |c| {
-            c.sched.set(outer);
-            c.core.set(outer_core);
+            c.sched.set(self.outer);
+            c.core.set(self.outer_core);
         });
-    })
+    }
 }
 
 /// Sets how many operations the task about to be polled may finish before it should yield.

@@ -32,9 +32,13 @@ pub mod error;
 #[cfg(feature = "alloc")]
 pub mod local;
 pub mod op;
+#[cfg(feature = "alloc")]
+pub mod owned;
 pub mod park;
 pub mod queue;
 pub mod sched;
+#[cfg(feature = "alloc")]
+pub mod slab;
 pub mod sync;
 pub mod task;
 pub mod timer;

@@ -28,12 +28,13 @@ use core::task::{Context, Waker};
 
 use super::schedule::Schedule;
 use super::state::State;
+use super::unwind::Caught;
 use crate::config::CHUNK_BYTES;
 use crate::sync::{AtomicU32, UnsafeCell};
 
 /// The part of a task's cell that does not depend on its future.
 #[repr(C, align(16))]
-pub struct Header {
+pub(crate) struct Header {
     pub(crate) state: State,
     pub(crate) vtable: UnsafeCell<&'static VTable>,
     pub(crate) link: UnsafeCell<*mut Header>,
@@ -70,9 +71,8 @@ pub(crate) enum Polled {
     Pending,
     /// The output is in the payload.
     Ready,
-    /// The output was there, but dropping the future panicked, and so it is gone.
-    #[cfg(feature = "std")]
-    Panicked(crate::error::Payload),
+    /// The future was ready, but dropping it panicked. The payload is gone.
+    Panicked(Caught),
 }
 
 /// What depends on the future's type.

@@ -1,12 +1,47 @@
 //! Tasks: the cell, its state word, wakers and join handles.
+//!
+//! | module     | what it is                                                                  |
+//! |------------|-----------------------------------------------------------------------------|
+//! | `state`    | the state word and its transitions: who may do what, and when               |
+//! | `header`   | what every cell and every chunk begins with                                 |
+//! | `cell`     | a future or an output behind a header: store, poll, drop                    |
+//! | `raw`      | `run` and `cancel`: what the holder of a [`Notified`] does with it          |
+//! | `waker`    | the `Waker` of a task of a stealing scheduler                               |
+//! | `schedule` | what a task asks of its scheduler                                           |
+//! | `join`     | [`JoinHandle`] and [`AbortHandle`]                                          |
+//! | `id`       | [`TaskId`]: a name without a reference                                      |
+//! | `unwind`   | panics of user code, caught one call at a time                              |
+//!
+//! A task knows its scheduler as a trait object in its chunk's head, and nothing of queues.
+//! `state` alone needs no allocator.
 
 #[cfg(feature = "alloc")]
-mod header;
+pub(crate) mod cell;
 #[cfg(feature = "alloc")]
-mod schedule;
-mod state;
+pub(crate) mod header;
+#[cfg(feature = "alloc")]
+mod id;
+#[cfg(feature = "alloc")]
+mod join;
+#[cfg(feature = "alloc")]
+mod raw;
+#[cfg(feature = "alloc")]
+pub(crate) mod schedule;
+#[cfg_attr(not(feature = "alloc"), expect(dead_code, reason = "its users need an allocator"))]
+pub(crate) mod state;
+#[cfg(feature = "alloc")]
+pub(crate) mod unwind;
+#[cfg(feature = "alloc")]
+mod waker;
 
 #[cfg(feature = "alloc")]
-pub use header::Header;
+pub use id::{TaskId, TaskState, WakeResult};
 #[cfg(feature = "alloc")]
-pub use schedule::{Notified, Schedule};
+pub use join::{AbortHandle, JoinHandle};
+#[cfg(feature = "alloc")]
+pub(crate) use {
+    header::Header,
+    join::{spawn_detached_in, spawn_in},
+    raw::{AfterRun, cancel, run},
+    schedule::{Notified, Schedule},
+};

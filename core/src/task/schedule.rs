@@ -12,7 +12,7 @@ use super::header::Header;
 #[must_use = "a task whose `Notified` is lost is neither polled nor dropped"]
 #[derive(Debug)]
 #[repr(transparent)]
-pub struct Notified(NonNull<Header>);
+pub(crate) struct Notified(NonNull<Header>);
 
 // SAFETY: tasks of a stealing scheduler are `Send`; the others never leave their owner's thread.
 unsafe impl Send for Notified {}
@@ -20,8 +20,7 @@ unsafe impl Send for Notified {}
 impl Notified {
     /// The same as a pointer, for a queue.
     #[inline(always)]
-    #[must_use]
-    pub fn into_raw(self) -> NonNull<Header> {
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
         ManuallyDrop::new(self).0
     }
 
@@ -30,7 +29,7 @@ impl Notified {
     /// # Safety
     /// `task` came from `into_raw`, or the caller has just set its SCHED bit, and nobody else does this.
     #[inline(always)]
-    pub unsafe fn from_raw(task: NonNull<Header>) -> Self {
+    pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Self {
         Notified(task)
     }
 }
@@ -48,7 +47,7 @@ impl Drop for Notified {
 /// - `schedule` refuses no task, and runs or cancels it at some later time.
 /// - A worker's thread is entered with `context::enter_sched(self, ..)`, `self` being this object's
 ///   address: there, a wake by value gives its reference away before `schedule` is called.
-pub unsafe trait Schedule: Send + Sync {
+pub(crate) unsafe trait Schedule: Send + Sync {
     /// Queues `task`. Called from any thread, also inside polls and destructors.
     fn schedule(&self, task: Notified);
 }

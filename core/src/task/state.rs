@@ -248,17 +248,26 @@ impl State {
     /// Any thread: a wake that keeps its reference.
     #[inline(always)]
     pub(crate) fn wake_by_ref(&self) -> After {
-        self.wake(0)
+        self.wake(0, 0)
     }
 
-    /// Any thread: a wake that gives its reference up. After `Submit` N alone keeps the cell.
+    /// A wake that gives its reference up. After `Submit` N alone keeps the cell, and perhaps the scheduler:
+    /// for a worker of that scheduler only.
     #[inline(always)]
     pub(crate) fn wake_by_val(&self) -> After {
-        self.wake(REF)
+        self.wake(REF, REF)
     }
 
+    /// The same for any thread. After `Submit` the reference is still held: `drop_ref` it when the scheduler has
+    /// returned.
     #[inline(always)]
-    fn wake(&self, given: u64) -> After {
+    pub(crate) fn wake_by_val_elsewhere(&self) -> After {
+        self.wake(0, REF)
+    }
+
+    /// References given up if the task is idle, and if it is not.
+    #[inline(always)]
+    fn wake(&self, given_idle: u64, given: u64) -> After {
         // ORDERING: Relaxed: the CAS decides, and a complete task needs nothing of what the waker wrote.
         let mut seen = self.load(Ordering::Relaxed);
         loop {
@@ -266,9 +275,9 @@ impl State {
             if seen.has(COMPLETE) {
                 return if given == 0 { After::Nothing } else { self.drop_ref() };
             }
-            debug_assert!(given == 0 || seen.refs() > given, "T was given away by a waker");
+            debug_assert!(seen.refs() > given, "T was given away by a waker");
             let idle = !seen.has(SCHED);
-            let next = (seen.0 | if idle { SCHED } else { NOTIFIED }) - given;
+            let next = if idle { (seen.0 | SCHED) - given_idle } else { (seen.0 | NOTIFIED) - given };
             // ORDERING: Release pairs with the Acquire of `start` (or of the queue N goes through): the poll sees
             // what the waker wrote. Also when NOTIFIED is already set: else the poll would acquire the first waker's
             // write and not this one's. Acquire pairs with `end_pending`: N carries the future as it was left.
@@ -279,24 +288,14 @@ impl State {
         }
     }
 
-    /// Any thread that holds a reference, or the walk of a shutdown: the future is to be dropped.
+    /// Any thread that holds a reference, or the walk of a shutdown, which finds the cell in its table: the
+    /// future is to be dropped.
     pub(crate) fn abort(&self) -> After {
-        match self.abort_if(None) {
-            Weak::Submit => After::Submit,
-            Weak::Pending | Weak::Stale => After::Nothing,
-        }
-    }
-
-    /// As `abort`, for one who may hold nothing but a generation.
-    pub(crate) fn abort_if(&self, generation: Option<u32>) -> Weak {
-        // ORDERING: Acquire pairs with the Release of `spawn`, for whoever found the cell by a walk or an id.
+        // ORDERING: Acquire pairs with the Release of `spawn`, for the walk.
         let mut seen = self.load(Ordering::Acquire);
         loop {
-            if !self.is_target(seen, generation) {
-                return Weak::Stale;
-            }
-            if seen.has(CANCELLED) {
-                return Weak::Pending;
+            if seen.is_free() || seen.0 & (COMPLETE | CANCELLED) != 0 {
+                return After::Nothing;
             }
             // SCHED: N is in a queue or still on its way there, and its holder will see the bit. It is not ours to take.
             let idle = !seen.has(SCHED);
@@ -304,15 +303,10 @@ impl State {
             // ORDERING: Acquire pairs with `end_pending`: if N is made here it carries the future as it was left.
             // Release keeps the chain for the one who reads this value.
             match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return if idle { Weak::Submit } else { Weak::Pending },
+                Ok(_) => return if idle { After::Submit } else { After::Nothing },
                 Err(now) => seen = Word(now),
             }
         }
-    }
-
-    #[inline(always)]
-    fn is_target(&self, seen: Word, generation: Option<u32>) -> bool {
-        generation.is_none_or(|g| g == seen.generation()) && !seen.is_free() && !seen.has(COMPLETE)
     }
 
     /// A weak id's wake. `Submit` also made a reference for the caller, to be dropped after the scheduler
@@ -321,7 +315,7 @@ impl State {
         // ORDERING: Acquire pairs with the Release of `spawn`, as the id may have come without any.
         let mut seen = self.load(Ordering::Acquire);
         loop {
-            if !self.is_target(seen, Some(generation)) {
+            if seen.is_free() || seen.generation() != generation || seen.has(COMPLETE) {
                 return Weak::Stale;
             }
             let idle = !seen.has(SCHED);

@@ -1,0 +1,139 @@
+//! A task's name: where its cell is and which of the tasks in it is meant. It holds no reference.
+//!
+//! What is done through an id is one CAS that compares the generation and asks for references above 0, so an id
+//! that outlived its task is *stale*: nothing happens. Making one marks the cell as EXPORTED, for good: from
+//! then on its tasks end with a locked instruction, and the cell is not used again once its
+//! generation is at its end (`state`).
+
+use core::ptr::NonNull;
+
+use super::header::{ChunkHead, Header, chunk_of};
+use super::join::AbortHandle;
+use super::state::{COMPLETE, SCHED, Weak};
+use super::waker::{follow, submit};
+use crate::context;
+use crate::slab::ChunkTable;
+use crate::sync::Ordering;
+
+/// Bits of an index that name the cell in its chunk.
+const CELL_BITS: u32 = 10;
+
+const _: () = assert!(crate::config::CHUNK_CELLS <= 1 << CELL_BITS);
+
+/// Names one task of one runtime; copied freely, good for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TaskId {
+    /// Where the task's cell is.
+    pub index: u32,
+    /// Which of the tasks in that cell it is; 24 bits.
+    pub generation: u32,
+}
+
+/// What a wake through an id did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WakeResult {
+    /// The task will be polled.
+    Queued,
+    /// The task would have been polled anyway.
+    AlreadyPending,
+    /// There is no such task, or not any more.
+    Stale,
+}
+
+/// What an id says about its task, at that moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It waits to be woken.
+    Idle,
+    /// It is queued or being polled.
+    Scheduled,
+    /// It has come to its end, and somebody still holds on to it.
+    Complete,
+    /// There is no such task, or not any more.
+    Stale,
+}
+
+impl TaskId {
+    /// The id of a task that the caller holds a reference to.
+    pub(crate) fn export(task: NonNull<Header>) -> TaskId {
+        // SAFETY: the caller's reference.
+        let generation = unsafe { task.as_ref() }.state.export();
+        // SAFETY: the caller's reference keeps the chunk.
+        let head = unsafe { chunk_of(task).as_ref() };
+        TaskId { index: head.index << CELL_BITS | head.number_of(task), generation }
+    }
+
+    /// The cell this id points at, whatever is in it now. Stays mapped as long as `table`.
+    pub(crate) fn cell(self, table: &ChunkTable) -> Option<NonNull<Header>> {
+        let chunk = table.get(self.index >> CELL_BITS)?;
+        let number = self.index & ((1 << CELL_BITS) - 1);
+        // SAFETY: a chunk in the table is complete.
+        let cells = unsafe { chunk.as_ref() }.cells;
+        // SAFETY: the number has just been compared with the chunk's.
+        (number < cells).then(|| unsafe { ChunkHead::cell(chunk, number) })
+    }
+
+    /// Wakes the task, if it is still there. `table`: of a stealing scheduler, as for all below.
+    pub(crate) fn wake(self, table: &ChunkTable) -> WakeResult {
+        let Some(cell) = self.cell(table) else { return WakeResult::Stale };
+        // SAFETY: cells in a table stay mapped.
+        let state = &unsafe { cell.as_ref() }.state;
+        if context::polling() == cell.as_ptr().cast() {
+            // ORDERING: Relaxed: this thread polls the task in the cell, so the generation stands still.
+            if state.load(Ordering::Relaxed).generation() != self.generation {
+                return WakeResult::Stale;
+            }
+            context::wake_self(cell.as_ptr().cast());
+            return WakeResult::AlreadyPending;
+        }
+        match state.wake_if(self.generation) {
+            Weak::Submit => {
+                // SAFETY: SCHED was set just now, with a reference for us.
+                unsafe { submit(cell) };
+                let after = state.drop_ref();
+                // SAFETY: just returned by the word; a drop leaves nothing to submit.
+                unsafe { follow(cell, after) };
+                WakeResult::Queued
+            }
+            Weak::Pending => WakeResult::AlreadyPending,
+            Weak::Stale => WakeResult::Stale,
+        }
+    }
+
+    /// A counted handle of the task, if its cell still holds it.
+    pub(crate) fn upgrade(self, table: &ChunkTable) -> Option<AbortHandle> {
+        let cell = self.cell(table)?;
+        // SAFETY: cells in a table stay mapped.
+        let held = unsafe { cell.as_ref() }.state.upgrade(self.generation);
+        held.then(|| AbortHandle::from_reference(cell))
+    }
+
+    /// Aborts the task. False: there is no such task, or it has come to its end.
+    pub(crate) fn abort(self, table: &ChunkTable) -> bool {
+        // Through a reference, which keeps the scheduler while it is called.
+        let Some(handle) = self.upgrade(table) else { return false };
+        let live = !handle.is_finished();
+        handle.abort();
+        live
+    }
+
+    /// What the task does at this moment.
+    pub(crate) fn state(self, table: &ChunkTable) -> TaskState {
+        let Some(cell) = self.cell(table) else { return TaskState::Stale };
+        // SAFETY: cells in a table stay mapped.
+        let state = &unsafe { cell.as_ref() }.state;
+        // ORDERING: Acquire pairs with `complete`: who reads "complete" finds the future's effects.
+        let seen = state.load(Ordering::Acquire);
+        if seen.is_free() || seen.generation() != self.generation {
+            TaskState::Stale
+        } else if seen.has(COMPLETE) {
+            TaskState::Complete
+        } else if seen.has(SCHED) {
+            TaskState::Scheduled
+        } else {
+            TaskState::Idle
+        }
+    }
+}
