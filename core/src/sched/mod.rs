@@ -1,4 +1,21 @@
 //! The work-stealing scheduler.
 
+#[cfg(feature = "alloc")]
+mod biased;
+#[cfg(feature = "alloc")]
+mod entry;
 pub mod interval;
+#[cfg(feature = "alloc")]
+mod shared;
 pub mod sleep;
+#[cfg(feature = "alloc")]
+mod watch;
+#[cfg(feature = "alloc")]
+mod worker;
+
+#[cfg(feature = "alloc")]
+pub use biased::HeavyBarrier;
+#[cfg(feature = "alloc")]
+pub use shared::{SchedulerMetrics, Seat, Shared};
+#[cfg(feature = "alloc")]
+pub use worker::Worker;

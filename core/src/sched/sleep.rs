@@ -191,6 +191,14 @@ impl Sleep {
         if self.retract(worker) { Woken::Event } else { Woken::Searching }
     }
 
+    /// Whether every worker but `worker` sleeps or is about to. A hint.
+    #[must_use]
+    pub fn all_asleep_but(&self, worker: usize) -> bool {
+        // ORDERING: Relaxed, a hint.
+        let sleepers = self.sleepers.load(Ordering::Relaxed) | bit(worker);
+        sleepers.count_ones() == self.workers
+    }
+
     /// Takes our bit back; false if a notifier was faster and has counted us as searching.
     fn retract(&self, worker: usize) -> bool {
         // ORDERING: Relaxed: an RMW reads the newest value, so exactly one of us and the notifiers takes

@@ -1,0 +1,335 @@
+//! What the workers of one runtime share: queues, sleepers, tasks, and the way down.
+//!
+//! **Shutdown** (see also `owned`): [`Shared::close`] sets the flag and wakes everybody; each worker
+//! hands its private tasks to the injection queue and leaves its loop; the last one out, from then on
+//! the only poller, cancels what idles and runs what is queued until every task is complete
+//! (`worker`). No queue refuses a task before that.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use crate::driver::Unpark;
+use crate::owned::{ChunkTable, OwnedTasks};
+use crate::park::ParkWord;
+use crate::queue::{Chain, Inject, Lifo, Linked, Owner, Ring};
+use crate::sched::biased::{Biased, HeavyBarrier};
+use crate::sched::sleep::Sleep;
+use crate::slab::{SharedSlab, SlabMeta};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
+use crate::task::{Header, Notified, Schedule};
+
+/// Where a worker sleeps and how it is woken. Made by the adapter, on the worker's own thread.
+#[derive(Clone)]
+pub struct Seat {
+    /// The word its driver waits on.
+    pub park: Arc<ParkWord>,
+    /// What ends a sleep in its driver.
+    pub unpark: Arc<dyn Unpark>,
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").field("park", &self.park).finish_non_exhaustive()
+    }
+}
+
+// SAFETY: the pointer is the task's own, whose cell stays put while N is out; a queued task's `link` belongs to
+// whoever holds its N, which is the queue.
+unsafe impl Linked for Notified {
+    type Node = Header;
+
+    #[inline(always)]
+    fn into_raw(self) -> NonNull<Header> {
+        Notified::into_raw(self)
+    }
+
+    #[inline(always)]
+    unsafe fn from_raw(node: NonNull<Header>) -> Self {
+        // SAFETY: the caller's promise is the same.
+        unsafe { Notified::from_raw(node) }
+    }
+
+    #[inline(always)]
+    unsafe fn next(node: NonNull<Header>) -> Option<NonNull<Header>> {
+        // SAFETY: N, which the caller owns, keeps the cell.
+        let header = unsafe { node.as_ref() };
+        // SAFETY: the link belongs to the holder of N.
+        NonNull::new(header.link.with(|link| unsafe { *link }))
+    }
+
+    #[inline(always)]
+    unsafe fn set_next(node: NonNull<Header>, next: Option<NonNull<Header>>) {
+        let next = next.map_or(ptr::null_mut(), NonNull::as_ptr);
+        // SAFETY: N, which the caller owns, keeps the cell.
+        let header = unsafe { node.as_ref() };
+        // SAFETY: the link belongs to the holder of N.
+        header.link.with_mut(|link| unsafe { *link = next });
+    }
+}
+
+/// The tasks that only their worker reaches, unless it stands still and is raided.
+pub(super) struct Private {
+    pub(super) lifo: Lifo<Notified, { crate::config::LIFO_SLOTS }>,
+    pub(super) ring: Owner<Notified>,
+}
+
+impl Private {
+    /// Moves everything to where thieves can reach it; what does not fit comes back.
+    pub(super) fn expose(&mut self) -> Chain<Notified> {
+        let mut overflow = Chain::new();
+        if let Err(rest) = self.ring.hand_back() {
+            overflow.append(rest);
+        }
+        overflow.append(self.flush_lifo());
+        overflow
+    }
+
+    /// Moves the LIFO slots, oldest first, to the ring's tail; what does not fit comes back.
+    pub(super) fn flush_lifo(&mut self) -> Chain<Notified> {
+        let mut overflow = Chain::new();
+        while let Some(task) = self.lifo.pop_oldest() {
+            if let Err(rest) = self.ring.push(task) {
+                overflow.append(rest);
+            }
+        }
+        overflow
+    }
+
+    /// Tasks that no thief can reach.
+    pub(super) fn hidden(&self) -> usize {
+        self.lifo.len() + self.ring.batched()
+    }
+}
+
+/// One worker as the others see it.
+pub(super) struct Remote {
+    pub(super) private: Biased<Private>,
+    pub(super) ring: Box<Ring<Notified>>,
+    pub(super) seat: Seat,
+    /// Polls begun, wrapping. A thief that sees it stand still may raid.
+    pub(super) tick: CachePadded<AtomicU32>,
+    /// What `Private::hidden` last was. A hint.
+    pub(super) hidden: AtomicU32,
+    pub(super) counts: Counts,
+}
+
+/// One worker's counters. Written by the worker alone, with a load and a store.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) polls: AtomicU64,
+    pub(super) completed: AtomicU64,
+    pub(super) steals: AtomicU64,
+    pub(super) parks: AtomicU64,
+    pub(super) raids: AtomicU64,
+    pub(super) spawned: AtomicU64,
+}
+
+/// Adds to a counter that only this thread writes.
+pub(super) fn count(counter: &AtomicU64, n: u64) {
+    // ORDERING: Relaxed, a plain counter with one writer.
+    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+}
+
+/// A runtime's counters, summed over its workers; each exact, the whole not a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchedulerMetrics {
+    /// Task polls.
+    pub polls: u64,
+    /// Tasks spawned.
+    pub spawned: u64,
+    /// Tasks that ended while their worker ran.
+    pub completed: u64,
+    /// Successful steals from another worker.
+    pub steals: u64,
+    /// Times a worker slept.
+    pub parks: u64,
+    /// Pushes to the injection queue by threads that are no workers.
+    pub injected: u64,
+    /// Private queues broken into because their owner stood still.
+    pub raids: u64,
+}
+
+/// Open: spawns are taken.
+pub(super) const OPEN: u32 = 0;
+/// Closing: spawns are refused, workers leave their loops.
+pub(super) const CLOSING: u32 = 1;
+/// Every task is complete; workers close their drivers.
+pub(super) const DRAINED: u32 = 2;
+
+/// See the module.
+pub struct Shared {
+    pub(super) remotes: Box<[Remote]>,
+    pub(super) inject: Inject<Notified>,
+    pub(super) sleep: Sleep,
+    pub(super) owned: OwnedTasks,
+    pub(super) phase: AtomicU32,
+    /// Workers still in their loops.
+    pub(super) running: AtomicUsize,
+    /// Whether a worker sleeps with a timeout because another might hide tasks (`worker`, "Watch").
+    pub(super) watched: AtomicBool,
+    pub(super) foreign: SharedSlab,
+    pub(super) injected: AtomicU64,
+    pub(super) foreign_spawned: AtomicU64,
+}
+
+impl Shared {
+    /// A runtime of one worker per seat, at most [`crate::config::MAX_WORKERS`]. `heavy` is the system's
+    /// way to fence all other threads, if it has one.
+    ///
+    /// # Panics
+    /// If there is no seat, or there are too many.
+    #[must_use]
+    pub fn new(seats: impl IntoIterator<Item = Seat>, heavy: HeavyBarrier) -> Arc<Self> {
+        let remotes: Box<[Remote]> = seats
+            .into_iter()
+            .map(|seat| {
+                let ring = Box::new(Ring::new());
+                // SAFETY: the ring is boxed and dropped after the owner (field order of `Remote`).
+                let owner = unsafe { Owner::new(&ring) };
+                Remote {
+                    private: Biased::new(Private { lifo: Lifo::new(), ring: owner }, heavy),
+                    ring,
+                    seat,
+                    tick: CachePadded::default(),
+                    hidden: AtomicU32::new(0),
+                    counts: Counts::default(),
+                }
+            })
+            .collect();
+        assert!(!remotes.is_empty(), "a runtime needs a worker");
+        let workers = remotes.len();
+        Arc::new(Shared {
+            remotes,
+            inject: Inject::new(workers),
+            sleep: Sleep::new(workers, None),
+            owned: OwnedTasks::new(Arc::new(ChunkTable::new())),
+            phase: AtomicU32::new(OPEN),
+            running: AtomicUsize::new(workers),
+            watched: AtomicBool::new(false),
+            foreign: SharedSlab::new(),
+            injected: AtomicU64::new(0),
+            foreign_spawned: AtomicU64::new(0),
+        })
+    }
+}
+
+impl Shared {
+    /// What a slab of this runtime's tasks is made with.
+    pub(super) fn slab_meta(self: &Arc<Self>) -> SlabMeta {
+        SlabMeta::new(Arc::clone(self) as Arc<dyn Schedule>, Arc::clone(self.owned.table()))
+    }
+
+    /// Wakes a sleeping worker, if there is one and nobody searches.
+    #[inline]
+    pub(super) fn notify(&self) {
+        if let Some(worker) = self.sleep.notify() {
+            self.unpark(worker);
+        }
+    }
+
+    pub(super) fn unpark(&self, worker: usize) {
+        let seat = &self.remotes[worker].seat;
+        seat.park.unpark(&*seat.unpark);
+    }
+
+    /// Whether a worker that hides its first task should wake one to watch it.
+    #[inline]
+    pub(super) fn wants_watcher(&self) -> bool {
+        // ORDERING: Relaxed, a throttle.
+        self.remotes.len() > 1 && !self.watched.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn become_watcher(&self) -> bool {
+        // ORDERING: Relaxed: it decides who watches and publishes nothing.
+        !self.watched.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn stop_watching(&self) {
+        // ORDERING: Relaxed, see `become_watcher`.
+        self.watched.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a task waits where any worker could take it. Read after the fence of `Sleep::announce`.
+    pub(super) fn has_work(&self) -> bool {
+        !self.inject.is_empty() || self.remotes.iter().any(|r| !r.ring.is_empty())
+    }
+
+    /// Refuses spawns from now on and tells the workers to leave. Idempotent, returns at once.
+    ///
+    /// The workers' threads end when every task is complete; waiting for them is the caller's part.
+    pub fn close(&self) {
+        self.owned.close();
+        // ORDERING: Relaxed. A worker reads it after its own fence (`Sleep::announce`), and `wake_all` fences first.
+        if self.phase.compare_exchange(OPEN, CLOSING, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.wake_everyone();
+        }
+    }
+
+    /// Whether [`Shared::close`] was called.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        // ORDERING: Relaxed: a flag that only goes up; what depends on it is ordered by `closed_after_publish`.
+        self.phase.load(Ordering::Relaxed) != OPEN
+    }
+
+    /// Whether every task has come to its end after a close.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release store in `Core::drain`: the futures are dropped.
+        self.phase.load(Ordering::Acquire) == DRAINED
+    }
+
+    pub(super) fn wake_everyone(&self) {
+        for worker in self.sleep.wake_all() {
+            self.unpark(worker);
+        }
+    }
+
+    /// The chunks of this runtime's tasks, for weak ids.
+    #[must_use]
+    pub fn tasks(&self) -> &ChunkTable {
+        self.owned.table()
+    }
+
+    /// Live tasks, counted by a walk. Not for a hot path.
+    #[must_use]
+    pub fn live_tasks(&self) -> usize {
+        self.owned.live()
+    }
+
+    /// The counters so far.
+    #[must_use]
+    pub fn metrics(&self) -> SchedulerMetrics {
+        // ORDERING: Relaxed, plain counters.
+        let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        let mut m = SchedulerMetrics {
+            injected: get(&self.injected),
+            spawned: get(&self.foreign_spawned),
+            ..SchedulerMetrics::default()
+        };
+        for Remote { counts, .. } in &self.remotes {
+            m.polls += get(&counts.polls);
+            m.spawned += get(&counts.spawned);
+            m.completed += get(&counts.completed);
+            m.steals += get(&counts.steals);
+            m.parks += get(&counts.parks);
+            m.raids += get(&counts.raids);
+        }
+        m
+    }
+}
+
+/// Adds one to a counter that many threads write.
+pub(super) fn count_shared(counter: &AtomicU64) {
+    // ORDERING: Relaxed, a plain counter.
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("workers", &self.remotes.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,322 @@
+//! A worker: takes tasks from the nearest queue that has one, polls them, sleeps when there are none.
+//!
+//! ```text
+//!   every `interval` polls: the driver, then one task of the injection queue
+//!   next:  LIFO (at most 3 in a row) -> own batch and ring -> injection queue -> driver
+//!          -> search: steal from the others -> sleep
+//! ```
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::ptr;
+
+use crate::config::{COOP_BUDGET, LIFO_POLL_CAP};
+use crate::context;
+use crate::driver::{Deadline, Driver, Nanos};
+use crate::sched::entry::Core;
+use crate::sched::interval::Interval;
+use crate::sched::shared::{DRAINED, Shared, count};
+use crate::sched::sleep::Woken;
+use crate::sched::watch::Watch;
+use crate::sync::Ordering;
+use crate::task::{self, AfterRun, Notified};
+
+/// A worker of a [`Shared`] runtime, with the driver it sleeps in. Belongs to the thread that runs it.
+pub struct Worker<D> {
+    core: Box<Core>,
+    driver: D,
+    interval: Interval,
+    /// Polls since the driver and the injection queue were last looked at.
+    since_look: u32,
+    /// Tasks taken from the LIFO slots in a row.
+    lifo_polls: u32,
+    /// Where the next round over the other workers or shards starts.
+    round: usize,
+    /// When the driver was last looked at.
+    looked: Nanos,
+    watch: Watch,
+}
+
+impl<D: Driver> Worker<D> {
+    /// Worker `index` of `shared`, which must be used once. Its seat belongs to `driver`.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, index: usize, driver: D) -> Self {
+        assert!(index < shared.remotes.len(), "no seat for worker {index}");
+        Worker {
+            core: Box::new(Core::new(shared, index)),
+            driver,
+            interval: Interval::default(),
+            since_look: 0,
+            lifo_polls: 0,
+            round: index,
+            looked: Nanos(0),
+            watch: Watch::new(),
+        }
+    }
+
+    /// Works until the runtime is closed and every task has come to its end; gives the driver back.
+    ///
+    /// The last worker to leave its loop cancels and drops what is left of the tasks, on this thread.
+    ///
+    /// # Panics
+    /// If the driver cannot wait: no wake-up could be trusted after that.
+    pub fn run(mut self) -> D {
+        self.looked = self.driver.now();
+        // SAFETY: the slab belongs to this thread from here on, and the guard goes before it.
+        let _slab = unsafe { self.core.slab.enter() };
+        let _sched = context::enter_sched(ptr::from_ref(&*self.core.shared).cast(), ptr::from_ref(&*self.core).cast());
+        while !self.core.shared.is_closing() {
+            if let Some(task) = self.next() {
+                self.run_task(task);
+            } else {
+                self.sleep();
+            }
+        }
+        self.leave();
+        self.driver
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Notified> {
+        if self.since_look >= self.interval.every() {
+            self.look();
+            let round = self.next_round();
+            let task = self.core.shared.inject.pop(round);
+            if task.is_some() {
+                return task;
+            }
+        }
+        self.next_own().or_else(|| self.next_elsewhere())
+    }
+
+    /// From the LIFO slots, at most [`LIFO_POLL_CAP`] in a row, then from the ring.
+    #[inline]
+    fn next_own(&mut self) -> Option<Notified> {
+        let from_lifo = self.lifo_polls < LIFO_POLL_CAP;
+        let (task, overflow, was_lifo, hidden) = self.core.private(|p| {
+            let mut overflow = None;
+            if from_lifo {
+                if let Some(task) = p.lifo.pop() {
+                    return (Some(task), None, true, p.hidden());
+                }
+            } else if !p.lifo.is_empty() {
+                overflow = Some(p.flush_lifo());
+            }
+            (p.ring.pop(), overflow, false, p.hidden())
+        });
+        self.lifo_polls = if was_lifo { self.lifo_polls + 1 } else { 0 };
+        self.core.publish_hidden(hidden);
+        if let Some(chain) = overflow {
+            self.core.shared.inject.push_chain(self.core.index, chain);
+        }
+        task
+    }
+
+    /// Nothing is left of our own: the injection queue, the driver, the others.
+    #[cold]
+    fn next_elsewhere(&mut self) -> Option<Notified> {
+        let round = self.next_round();
+        if let Some(task) = self.take_injected(round) {
+            return Some(task);
+        }
+        self.look();
+        if let Some(task) = self.next_own() {
+            return Some(task);
+        }
+        self.search(round)
+    }
+
+    fn take_injected(&mut self, round: usize) -> Option<Notified> {
+        let shared = &self.core.shared;
+        let room = self.core.private(|p| p.ring.room());
+        let mut batch = shared.inject.pop_batch(round, room.max(1));
+        let first = batch.pop_front()?;
+        let more = !batch.is_empty();
+        self.core.private(|p| p.ring.extend(&mut batch));
+        debug_assert!(batch.is_empty(), "we asked for no more than fits");
+        shared.inject.push_chain(self.core.index, batch);
+        if more {
+            shared.notify();
+        }
+        Some(first)
+    }
+
+    /// Lets the driver deliver what has arrived, and takes the time of the polls since the last look.
+    fn look(&mut self) {
+        let polls = core::mem::take(&mut self.since_look);
+        if let Err(e) = self.driver.poll() {
+            panic!("the driver of worker {} failed: {e}", self.core.index);
+        }
+        let now = self.driver.now();
+        self.interval.record(now.since(self.looked), polls);
+        self.looked = now;
+    }
+
+    /// Steals half of somebody's ring. At most half of the workers search at a time.
+    fn search(&mut self, round: usize) -> Option<Notified> {
+        let core = &*self.core;
+        if !core.searching.get() {
+            if !core.shared.sleep.try_search() {
+                return None;
+            }
+            core.searching.set(true);
+        }
+        let remotes = &core.shared.remotes;
+        for i in 0..remotes.len() {
+            let victim = round.wrapping_add(i) % remotes.len();
+            if victim == core.index {
+                continue;
+            }
+            let (task, hidden) = core.private(|p| (remotes[victim].ring.steal_into(&p.ring), p.hidden()));
+            if task.is_some() {
+                core.publish_hidden(hidden);
+                count(&core.remote().counts.steals, 1);
+                return task;
+            }
+        }
+        self.take_injected(round)
+    }
+
+    #[inline]
+    fn run_task(&mut self, task: Notified) {
+        let core = &*self.core;
+        if core.searching.replace(false) {
+            if let Some(worker) = core.shared.sleep.leave_search() {
+                core.shared.unpark(worker);
+            }
+        }
+        let remote = core.remote();
+        self.since_look += 1;
+        // ORDERING: Relaxed: a hint for watchers, with one writer.
+        remote.tick.store(remote.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        count(&remote.counts.polls, 1);
+        context::set_budget(COOP_BUDGET);
+        core.polling.set(true);
+        let after = task::run(task);
+        core.polling.set(false);
+        match after {
+            AfterRun::Idle => {}
+            AfterRun::Done => count(&remote.counts.completed, 1),
+            AfterRun::Again(task) | AfterRun::Yielded(task) => core.requeue(task),
+        }
+    }
+
+    /// Announces, looks at every queue once more, and sleeps in the driver.
+    fn sleep(&mut self) {
+        let core = &*self.core;
+        let shared = &*core.shared;
+        debug_assert!(core.private(|p| p.hidden()) == 0, "tasks would sleep with us");
+        shared.sleep.announce(core.index, core.searching.replace(false));
+        if shared.has_work() || shared.is_closing() {
+            shared.sleep.found_work(core.index);
+            core.searching.set(true);
+            return;
+        }
+        let watching = self.watch.begin(shared, core.index);
+        let deadline = watching.then(|| Deadline(self.driver.now() + self.watch.sleep));
+        count(&core.remote().counts.parks, 1);
+        let park = &core.remote().seat.park;
+        if park.begin() {
+            if let Err(e) = self.driver.park(deadline) {
+                panic!("the driver of worker {} cannot wait: {e}", core.index);
+            }
+        }
+        park.end();
+        if shared.sleep.woken(core.index) == Woken::Searching {
+            core.searching.set(true);
+        }
+        if let Some(deadline) = deadline {
+            let due = self.driver.now() >= deadline.0;
+            self.watch.end(shared, core, due);
+        }
+        self.looked = self.driver.now();
+        self.since_look = 0;
+    }
+
+    fn next_round(&mut self) -> usize {
+        self.round = self.round.wrapping_add(1);
+        self.round
+    }
+
+    /// Out of the loop: what is queued here goes where the last one out finds it.
+    fn leave(&mut self) {
+        let core = &*self.core;
+        core.left.set(true);
+        if core.searching.replace(false) {
+            // Whoever it names sleeps beside a closed runtime: it was woken by the close already.
+            let _ = core.shared.sleep.leave_search();
+        }
+        let overflow = core.private(|p| {
+            let mut all = p.expose();
+            while let Some(task) = p.ring.pop() {
+                all.push_back(task);
+            }
+            all
+        });
+        core.shared.inject.push_chain(core.index, overflow);
+        // ORDERING: AcqRel: the Release half gives our tasks to the last one out, whose Acquire half takes all of them.
+        if core.shared.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.drain();
+        } else {
+            self.wait_until_drained();
+        }
+    }
+
+    /// The last one out is the only poller: cancels what idles, then runs what is queued, where each task
+    /// sees that it is cancelled, until the last waker between its CAS and its push has been waited for.
+    fn drain(&mut self) {
+        let core = &*self.core;
+        let shared = &*core.shared;
+        shared.owned.cancel_all(task::cancel);
+        loop {
+            while let Some(task) = shared.inject.pop(self.round) {
+                match task::run(task) {
+                    AfterRun::Again(task) | AfterRun::Yielded(task) => shared.inject.push(core.index, task),
+                    AfterRun::Done | AfterRun::Idle => {}
+                }
+            }
+            if shared.owned.all_complete() {
+                break;
+            }
+            shared.sleep.announce(core.index, false);
+            if shared.inject.is_empty() && !shared.owned.all_complete() {
+                doze(core, &mut self.driver);
+            }
+            if shared.sleep.woken(core.index) == Woken::Searching {
+                // Nobody else runs tasks any more, so there is nobody to wake next.
+                let _ = shared.sleep.leave_search();
+            }
+        }
+        shared.foreign.close();
+        // ORDERING: Release pairs with the Acquire load in `is_drained`.
+        shared.phase.store(DRAINED, Ordering::Release);
+        for worker in 0..shared.remotes.len() {
+            shared.unpark(worker);
+        }
+    }
+
+    /// Keeps the driver going for operations that are being cancelled by the last one out.
+    fn wait_until_drained(&mut self) {
+        while !self.core.shared.is_drained() {
+            doze(&self.core, &mut self.driver);
+        }
+    }
+}
+
+/// Sleeps until anything at all happens.
+fn doze(core: &Core, driver: &mut impl Driver) {
+    let park = &core.remote().seat.park;
+    if park.begin() {
+        if let Err(e) = driver.park(None) {
+            panic!("the driver of worker {} cannot wait: {e}", core.index);
+        }
+    }
+    park.end();
+}
+
+impl<D> fmt::Debug for Worker<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("index", &self.core.index).finish_non_exhaustive()
+    }
+}
