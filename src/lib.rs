@@ -1,1 +1,125 @@
 //! ouzel: a low-overhead async runtime any host can link.
+//!
+//! | what | where |
+//! |---|---|
+//! | [`Runtime`] | worker threads that share their tasks |
+//! | [`LocalRuntime`] | everything on one thread, also inside a loop of the host's own |
+//! | [`net`], [`time`] | sockets with owned buffers, timers |
+//! | [`spawn_blocking`] | work that blocks, on a pool that grows only when it is stuck |
+//! | [`op`], [`buf`] | what the above is built on |
+//!
+//! The drivers are io_uring, epoll and the portable `polling`; see [`Driver`]. How buffers are owned, what
+//! cancellation means and how a driver is chosen: `docs/io.md`.
+//!
+//! ```
+//! use ouzel::net::{TcpListener, TcpStream};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let runtime = ouzel::Runtime::builder().worker_threads(2).build()?;
+//! runtime.block_on(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+//!     let address = listener.local_addr()?;
+//!     let server = ouzel::spawn(async move {
+//!         let (stream, _) = listener.accept().await?;
+//!         let (n, buf) = stream.read(Vec::with_capacity(64)).await;
+//!         n?;
+//!         stream.write_all(buf).await.0
+//!     });
+//!     let client = TcpStream::connect(address).await?;
+//!     client.write_all("hello").await.0?;
+//!     let (n, buf) = client.read(Vec::with_capacity(64)).await;
+//!     assert_eq!((n?, buf.as_slice()), (5, &b"hello"[..]));
+//!     server.await.unwrap()
+//! })
+//! # }
+//! ```
+
+mod addr;
+mod blocking;
+pub mod buf;
+mod builder;
+mod current;
+mod driver;
+mod fd;
+mod join;
+mod local_runtime;
+mod metrics;
+pub mod net;
+pub mod op;
+mod platform;
+mod reactor;
+mod runtime;
+mod task;
+pub mod time;
+
+use std::future::Future;
+
+pub use blocking::{BlockingConfig, BlockingHandle, BlockingMetrics};
+pub use builder::Builder;
+pub use driver::{Driver, UnknownDriver};
+pub use join::JoinHandle;
+pub use local_runtime::{EnterGuard, LocalHandle, LocalRuntime, Tick};
+pub use metrics::{IoCounters, Metrics};
+pub use ouzel_core::error::JoinError;
+pub use ouzel_core::local::LocalJoinHandle;
+pub use ouzel_core::task::{TaskId, WakeResult};
+pub use runtime::{Handle, Runtime, ShutdownError};
+pub use task::{YieldNow, yield_now};
+pub use time::{sleep, timeout};
+
+use current::Flavour;
+
+const NO_RUNTIME: &str = "no ouzel runtime on this thread: call this inside a task or a block_on";
+
+/// Spawns `future` on the current [`Runtime`].
+///
+/// Allocates nothing in steady state, for futures up to 2000 bytes. Dropping the handle detaches the task.
+/// When the runtime is closing, `future` is dropped and the handle says cancelled.
+///
+/// # Panics
+/// Outside a `Runtime`; on a [`LocalRuntime`] use [`spawn_local`].
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    current::with(|current| match current.map(|c| &c.runtime) {
+        Some(Flavour::Shared(inner)) => inner.spawn(future),
+        Some(Flavour::Local(_)) => panic!("the runtime of this thread is a LocalRuntime: use spawn_local"),
+        None => panic!("{NO_RUNTIME}"),
+    })
+}
+
+/// Spawns `future` on the current [`LocalRuntime`].
+///
+/// No locked instruction, and no allocation in steady state. Dropping the handle detaches the task.
+///
+/// # Panics
+/// Outside a `LocalRuntime`.
+pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output> {
+    current::with(|current| match current.map(|c| &c.runtime) {
+        Some(Flavour::Local(local)) => local.spawn(future),
+        Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
+        None => panic!("{NO_RUNTIME}"),
+    })
+}
+
+/// Runs `job` on the current runtime's blocking pool, see [`BlockingConfig`].
+///
+/// Allocates the job. Dropping the handle leaves the job alone; [`BlockingHandle::abort`] removes one that
+/// has not begun.
+///
+/// # Panics
+/// Outside a runtime.
+pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> BlockingHandle<T> {
+    current::with(|current| match current {
+        Some(current) => current.runtime.pool().spawn(job),
+        None => panic!("{NO_RUNTIME}"),
+    })
+}
+
+/// Whether this process is a forked child of one that made a runtime: then that runtime cannot be used.
+#[must_use]
+pub fn in_forked_child() -> bool {
+    platform::in_forked_child()
+}

@@ -1,1 +1,136 @@
-//! Helpers shared by the behaviour tests: drivers to run on, watchdog, loopback peers.
+//! Helpers shared by the behaviour tests: the drivers and flavours to run on, a watchdog, counters.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use ouzel::{Driver, LocalRuntime, Runtime};
+
+/// One way to run the contract suite: a driver under a flavour of runtime.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// The driver asked for.
+    pub driver: Driver,
+    /// Worker threads; 0 is a `LocalRuntime`.
+    pub workers: usize,
+}
+
+/// A task's output, whatever flavour it runs on.
+pub type Joined<T> = Pin<Box<dyn Future<Output = Result<T, ouzel::JoinError>>>>;
+
+impl Setup {
+    /// Runs `root` to its end on a new runtime of this kind, which is dropped after.
+    pub fn run<T>(self, root: impl Future<Output = T>) -> T {
+        if self.workers == 0 { self.local().block_on(root) } else { self.shared().block_on(root) }
+    }
+
+    /// A work-stealing runtime on this driver.
+    pub fn shared(self) -> Runtime {
+        let workers = self.workers.max(1);
+        Runtime::builder().worker_threads(workers).driver(self.driver).build().expect("a runtime")
+    }
+
+    /// A single-thread runtime on this driver.
+    pub fn local(self) -> LocalRuntime {
+        Runtime::builder().driver(self.driver).build_local().expect("a local runtime")
+    }
+
+    /// Spawns on the current runtime, which is of this kind.
+    pub fn spawn<T: Send + 'static>(self, future: impl Future<Output = T> + Send + 'static) -> Joined<T> {
+        if self.workers == 0 { Box::pin(ouzel::spawn_local(future)) } else { Box::pin(ouzel::spawn(future)) }
+    }
+}
+
+/// The drivers this machine has. One that cannot be had is named, not passed over in silence.
+#[must_use]
+pub fn drivers() -> Vec<Driver> {
+    let mut found = Vec::new();
+    for driver in [Driver::Uring, Driver::Epoll, Driver::Poll] {
+        match Runtime::builder().driver(driver).build_local() {
+            Ok(_) => found.push(driver),
+            Err(e) => println!("skipped: driver {driver} is not to be had here: {e}"),
+        }
+    }
+    assert!(!found.is_empty(), "no driver at all");
+    found
+}
+
+/// Runs `test` on every driver, local, with one worker and with two, each under a watchdog.
+pub fn on_each(test: fn(Setup)) {
+    for driver in drivers() {
+        for workers in [0, 1, 2] {
+            let setup = Setup { driver, workers };
+            watchdog(&format!("{setup:?}"), move || test(setup));
+        }
+    }
+}
+
+/// Runs `test` on every driver with `workers` workers.
+pub fn on_each_driver(workers: usize, test: fn(Setup)) {
+    for driver in drivers() {
+        let setup = Setup { driver, workers };
+        watchdog(&format!("{setup:?}"), move || test(setup));
+    }
+}
+
+/// Runs `test` on a thread of its own and ends the whole process if it hangs for two minutes.
+///
+/// # Panics
+/// When the test does, with its message.
+pub fn watchdog<T: Send + 'static>(name: &str, test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, finished) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let result = test();
+        let _ = done.send(());
+        result
+    });
+    if let Err(mpsc::RecvTimeoutError::Timeout) = finished.recv_timeout(Duration::from_secs(120)) {
+        eprintln!("{name}: hung for two minutes");
+        std::process::abort();
+    }
+    match thread.join() {
+        Ok(result) => result,
+        Err(panic) => {
+            eprintln!("failed on {name}");
+            std::panic::resume_unwind(panic)
+        }
+    }
+}
+
+/// Counts how often its copies' drops ran.
+#[derive(Clone, Debug, Default)]
+pub struct DropCount(Arc<AtomicUsize>);
+
+impl DropCount {
+    /// A value whose drop counts once.
+    #[must_use]
+    pub fn guard(&self) -> DropGuard {
+        DropGuard(Arc::clone(&self.0))
+    }
+
+    /// Drops so far.
+    #[must_use]
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// See [`DropCount::guard`].
+#[derive(Debug)]
+pub struct DropGuard(Arc<AtomicUsize>);
+
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until `condition` holds, by sleeping in small steps; the watchdog bounds it.
+pub fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

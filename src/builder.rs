@@ -1,0 +1,147 @@
+//! How a runtime is configured: by calls, and where those are silent by the environment.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use ouzel_core::config::MAX_WORKERS;
+
+use crate::blocking::BlockingConfig;
+use crate::driver::{Driver, DriverOptions};
+use crate::local_runtime::LocalRuntime;
+use crate::runtime::Runtime;
+
+/// Options for a [`Runtime`] or [`LocalRuntime`].
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = ouzel::Runtime::builder()
+///     .worker_threads(1)
+///     .driver(ouzel::Driver::Epoll)
+///     .name("io")
+///     .build()?;
+/// assert_eq!(runtime.driver_name(), "epoll");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until `build`"]
+pub struct Builder {
+    workers: Option<usize>,
+    driver: Option<Driver>,
+    io: DriverOptions,
+    blocking: BlockingConfig,
+    name: String,
+}
+
+/// Options with every choice made.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) workers: usize,
+    pub(crate) driver: DriverOptions,
+    pub(crate) blocking: BlockingConfig,
+    pub(crate) name: String,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Builder {
+            workers: None,
+            driver: None,
+            io: DriverOptions::default(),
+            blocking: BlockingConfig::from_env(),
+            name: "ouzel".into(),
+        }
+    }
+
+    /// Worker threads, 1 to 64. Default: one per CPU this process may use.
+    pub fn worker_threads(mut self, n: usize) -> Self {
+        self.workers = Some(n);
+        self
+    }
+
+    /// The driver. Default: what `OUZEL_DRIVER` says, else [`Driver::Auto`].
+    ///
+    /// One that is named and cannot be had makes `build` fail; only `Auto` falls back.
+    pub fn driver(mut self, driver: Driver) -> Self {
+        self.driver = Some(driver);
+        self
+    }
+
+    /// Entries of each submission ring, 1 to 32768. Default 256. Drivers without a ring ignore it.
+    pub fn ring_entries(mut self, n: u32) -> Self {
+        self.io.entries = n;
+        self
+    }
+
+    /// Provided buffers per thread: how many (a power of two up to 32768) of how many bytes each.
+    /// Default 256 of 16 KiB. Memory is taken at the first operation that needs them.
+    pub fn buffers(mut self, count: u32, bytes: u32) -> Self {
+        self.io.buffers = count;
+        self.io.buffer_size = bytes;
+        self
+    }
+
+    /// The blocking pool's bounds. Default: [`BlockingConfig`]'s, and the environment's.
+    pub fn blocking(mut self, config: BlockingConfig) -> Self {
+        self.blocking = config;
+        self
+    }
+
+    /// What threads are called: `NAME-0`, `NAME-1` and so on. Default `ouzel`.
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Starts a work-stealing runtime.
+    ///
+    /// # Errors
+    /// `InvalidInput` for options out of range or an `OUZEL_DRIVER` that is no driver's name; the system's
+    /// error when a thread or a driver cannot be made.
+    pub fn build(self) -> io::Result<Runtime> {
+        Runtime::start(self.options()?)
+    }
+
+    /// Makes a runtime that runs on the thread that uses it, see [`LocalRuntime`].
+    ///
+    /// # Errors
+    /// As [`Builder::build`]. The number of workers is ignored.
+    pub fn build_local(self) -> io::Result<LocalRuntime> {
+        LocalRuntime::start(Builder { workers: Some(1), ..self }.options()?)
+    }
+
+    fn options(self) -> io::Result<Options> {
+        let invalid = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        let workers = match self.workers {
+            Some(n) => n,
+            None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS),
+        };
+        if !(1..=MAX_WORKERS).contains(&workers) {
+            return invalid(format!("worker_threads({workers}): it is 1 to {MAX_WORKERS}"));
+        }
+        if !(1..=32768).contains(&self.io.entries) {
+            return invalid(format!("ring_entries({}): it is 1 to 32768", self.io.entries));
+        }
+        if !self.io.buffers.is_power_of_two() || self.io.buffers > 32768 || self.io.buffer_size == 0 {
+            return invalid(format!(
+                "buffers({}, {}): the count is a power of two up to 32768, the size at least 1",
+                self.io.buffers, self.io.buffer_size
+            ));
+        }
+        let driver = match self.driver {
+            Some(driver) => driver,
+            None => from_env()?,
+        };
+        let driver = DriverOptions { driver, ..self.io };
+        Ok(Options { workers, driver, blocking: self.blocking, name: self.name })
+    }
+}
+
+fn from_env() -> io::Result<Driver> {
+    match std::env::var("OUZEL_DRIVER") {
+        Err(_) => Ok(Driver::Auto),
+        Ok(name) => name
+            .parse()
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("OUZEL_DRIVER: {e}"))),
+    }
+}

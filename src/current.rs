@@ -1,0 +1,69 @@
+//! What the current thread belongs to: the runtime whose code it runs, and the reactor it submits to.
+//!
+//! Set by workers, by `block_on` and by [`LocalRuntime::enter`](crate::LocalRuntime::enter); nested uses stack.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::blocking::BlockingPool;
+use crate::local_runtime::LocalShared;
+use crate::reactor::ReactorCell;
+use crate::runtime::Inner;
+
+/// A thread's place in a runtime.
+#[derive(Clone)]
+pub(crate) struct Current {
+    pub(crate) reactor: Rc<ReactorCell>,
+    pub(crate) runtime: Flavour,
+}
+
+/// The kind of runtime, as spawns need it.
+#[derive(Clone)]
+pub(crate) enum Flavour {
+    Shared(Arc<Inner>),
+    Local(Rc<LocalShared>),
+}
+
+thread_local! {
+    static STACK: RefCell<Vec<Rc<Current>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Makes `current` this thread's place until the guard is dropped.
+pub(crate) fn enter(current: Current) -> Entered {
+    STACK.with(|s| s.borrow_mut().push(Rc::new(current)));
+    Entered(std::marker::PhantomData)
+}
+
+/// See [`enter`]. Belongs to its thread.
+#[derive(Debug)]
+pub(crate) struct Entered(std::marker::PhantomData<*const ()>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = STACK.try_with(|s| s.borrow_mut().pop());
+        // Dropped outside the borrow: the last reference to a runtime runs code that may look here.
+        drop(left);
+    }
+}
+
+/// Runs `f` on this thread's place, `None` outside every runtime. `f` may enter and leave others.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Current>) -> R) -> R {
+    let current = STACK.try_with(|s| s.borrow().last().cloned()).unwrap_or(None);
+    f(current.as_deref())
+}
+
+/// Runs `f` on this thread's blocking pool.
+pub(crate) fn with_pool<R>(f: impl FnOnce(&BlockingPool) -> R) -> Option<R> {
+    with(|current| current.map(|c| f(c.runtime.pool())))
+}
+
+impl Flavour {
+    pub(crate) fn pool(&self) -> &BlockingPool {
+        match self {
+            Flavour::Shared(inner) => &inner.pool,
+            Flavour::Local(local) => local.pool(),
+        }
+    }
+}

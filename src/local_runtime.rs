@@ -1,0 +1,269 @@
+//! The thread-per-core runtime: everything on the thread that uses it, no locked instruction on its
+//! hot path. Many of them, one per thread, make a server that shares nothing.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ouzel_core::driver::Deadline;
+pub use ouzel_core::local::Tick;
+use ouzel_core::local::{LocalExecutor, LocalSpawner};
+use ouzel_core::op::Flavour as OpFlavour;
+
+use crate::blocking::BlockingPool;
+use crate::builder::{Builder, Options};
+use crate::current::{self, Current, Flavour};
+use crate::metrics::Metrics;
+use crate::platform;
+use crate::reactor::{ReactorCell, ReactorDriver};
+use crate::runtime::check_not_forked;
+use crate::{LocalJoinHandle, TaskId, WakeResult};
+
+/// A runtime that runs its tasks on the thread that calls it.
+///
+/// Tasks need not be `Send`. It runs while [`LocalRuntime::block_on`] does, or turn by turn
+/// ([`LocalRuntime::run_once`], [`LocalRuntime::run_nowait`]) inside a loop that somebody else owns. Dropping
+/// it drops every task.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::{cell::Cell, rc::Rc};
+/// let runtime = ouzel::LocalRuntime::new()?;
+/// let count = Rc::new(Cell::new(0));
+/// let seen = count.clone();
+/// runtime.block_on(async move {
+///     let task = ouzel::spawn_local(async move { count.set(count.get() + 1) });
+///     task.await.unwrap();
+/// });
+/// assert_eq!(seen.get(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct LocalRuntime {
+    shared: Rc<LocalShared>,
+    reactor: Rc<ReactorCell>,
+    why: (&'static str, String),
+}
+
+/// What the runtime and the thread's place in it share.
+pub(crate) struct LocalShared {
+    executor: LocalExecutor<ReactorDriver>,
+    pool: OnceCell<BlockingPool>,
+    options: Options,
+}
+
+impl LocalShared {
+    pub(crate) fn pool(&self) -> &BlockingPool {
+        self.pool.get_or_init(|| BlockingPool::new(self.options.blocking.clone()))
+    }
+
+    pub(crate) fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
+        self.executor.spawn(future)
+    }
+}
+
+impl LocalRuntime {
+    /// A runtime with the default options.
+    ///
+    /// # Errors
+    /// See [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Builder::new().build_local()
+    }
+
+    /// Options, to be ended with [`Builder::build_local`].
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn start(options: Options) -> io::Result<Self> {
+        platform::arm_fork_detection();
+        let reactor = ReactorCell::new(&options.driver, OpFlavour::Local)?;
+        let seat = reactor.seat();
+        let driver = ReactorDriver::new(Rc::clone(&reactor));
+        let executor = LocalExecutor::new(driver, seat.park, seat.unpark);
+        let why = reactor.describe();
+        let shared = Rc::new(LocalShared { executor, pool: OnceCell::new(), options });
+        Ok(LocalRuntime { shared, reactor, why })
+    }
+
+    /// Makes this runtime the thread's current one until the guard is dropped, so that operations can be begun
+    /// and tasks spawned outside a task.
+    pub fn enter(&self) -> EnterGuard {
+        let runtime = Flavour::Local(Rc::clone(&self.shared));
+        EnterGuard { _entered: current::enter(Current { reactor: Rc::clone(&self.reactor), runtime }) }
+    }
+
+    /// Runs `future` and the tasks until `future` is ready. Blocks when there is nothing to do.
+    ///
+    /// # Panics
+    /// Inside one of this runtime's own tasks, and in a forked child.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        check_not_forked().unwrap_or_else(|e| panic!("{e}"));
+        let _entered = self.enter();
+        self.shared.executor.block_on(future)
+    }
+
+    /// Spawns `future` on this runtime. It runs when the runtime does.
+    pub fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
+        let _entered = self.enter();
+        self.shared.spawn(future)
+    }
+
+    /// One turn: runs what is ready; if nothing was, waits for up to `timeout` (`None`: without an end)
+    /// and runs what that brought.
+    ///
+    /// # Errors
+    /// The system's, if waiting failed; an error in a forked child.
+    pub fn run_once(&self, timeout: Option<Duration>) -> io::Result<Tick> {
+        check_not_forked()?;
+        let _entered = self.enter();
+        let deadline = timeout.map(|t| Deadline(platform::now() + t));
+        self.shared.executor.run_once(deadline).map_err(|e| io::Error::from_raw_os_error(e.0))
+    }
+
+    /// One turn that never waits, of at most `max_polls` polls.
+    ///
+    /// # Errors
+    /// As [`LocalRuntime::run_once`].
+    pub fn run_nowait(&self, max_polls: u32) -> io::Result<Tick> {
+        check_not_forked()?;
+        let _entered = self.enter();
+        self.shared.executor.run_nowait(max_polls).map_err(|e| io::Error::from_raw_os_error(e.0))
+    }
+
+    /// A descriptor that becomes readable when [`LocalRuntime::run_nowait`] has something to do: for a host
+    /// that waits in a loop of its own. Call [`LocalRuntime::before_wait`] before each wait.
+    #[must_use]
+    pub fn backend_fd(&self) -> Option<i32> {
+        self.reactor.pollable()
+    }
+
+    /// How long a host may wait: `Some(ZERO)` when tasks are ready, `None` when there is no timer.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Duration> {
+        if self.shared.executor.has_ready() {
+            return Some(Duration::ZERO);
+        }
+        self.reactor.next_deadline().map(|d| d.0.since(platform::now()))
+    }
+
+    /// To be called before a host waits on [`LocalRuntime::backend_fd`]: submits what is pending and makes
+    /// wake-ups from other threads show there. True: work has appeared, do not wait.
+    pub fn before_wait(&self) -> bool {
+        self.reactor.flush();
+        self.reactor.arm_notify();
+        !self.shared.executor.begin_wait()
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> LocalHandle {
+        LocalHandle { spawner: self.shared.executor.spawner() }
+    }
+
+    /// Refuses spawns, drops every task, and waits until every operation's buffer is free. Idempotent.
+    ///
+    /// # Panics
+    /// Inside one of this runtime's own tasks.
+    pub fn shutdown(&self) {
+        let _entered = self.enter();
+        self.shared.executor.shutdown().expect("a LocalRuntime was shut down by one of its own tasks");
+        self.reactor.close();
+    }
+
+    /// Tasks that have been spawned and not yet ended.
+    #[must_use]
+    pub fn live_tasks(&self) -> usize {
+        self.shared.executor.live_tasks()
+    }
+
+    /// The driver in use: `uring`, `epoll` or `poll`.
+    #[must_use]
+    pub fn driver_name(&self) -> &'static str {
+        self.why.0
+    }
+
+    /// The driver, the kernel features it uses, and why a better one was not taken.
+    #[must_use]
+    pub fn driver_description(&self) -> String {
+        self.why.1.clone()
+    }
+
+    /// The counters so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let local = self.shared.executor.metrics();
+        let mut metrics = Metrics {
+            workers: 1,
+            polls: local.polls,
+            spawned: local.spawned,
+            completed: local.completed,
+            parks: local.parks,
+            injected: local.remote_wakes,
+            ..Metrics::default()
+        };
+        if let Some(pool) = self.shared.pool.get() {
+            let pool = pool.metrics();
+            metrics.blocking_threads = pool.threads as u64;
+            metrics.blocking_queued = pool.queued as u64;
+            metrics.blocking_stalls = pool.stalls;
+        }
+        self.reactor.totals().add_to(&mut metrics.io);
+        metrics
+    }
+}
+
+impl Drop for LocalRuntime {
+    fn drop(&mut self) {
+        if !platform::in_forked_child() {
+            self.shutdown();
+        }
+    }
+}
+
+impl fmt::Debug for LocalRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalRuntime").field("driver", &self.why.0).finish_non_exhaustive()
+    }
+}
+
+/// See [`LocalRuntime::enter`]. Belongs to its thread; drop guards in the reverse order.
+#[derive(Debug)]
+#[must_use = "the runtime is current only while the guard lives"]
+pub struct EnterGuard {
+    _entered: current::Entered,
+}
+
+/// A handle to a [`LocalRuntime`] for other threads.
+#[derive(Clone, Debug)]
+pub struct LocalHandle {
+    spawner: LocalSpawner,
+}
+
+impl LocalHandle {
+    /// Sends `future` to the runtime's thread, to be spawned there. False: the runtime is closed, and `future`
+    /// was dropped here.
+    pub fn spawn_send(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.spawner.spawn_send(future).is_ok()
+    }
+
+    /// Ends the runtime's wait, if it waits; it looks around and goes on.
+    pub fn notify(&self) {
+        self.spawner.notify();
+    }
+
+    /// Wakes the task `id` names, if it is still there.
+    pub fn wake(&self, id: TaskId) -> WakeResult {
+        self.spawner.wake(id)
+    }
+
+    /// Cancels the task `id` names; false if it is not there any more.
+    pub fn abort(&self, id: TaskId) -> bool {
+        self.spawner.abort(id)
+    }
+}

@@ -1,0 +1,183 @@
+//! Operations on memory the caller answers for: what the C ABI and the owned-buffer types are built on.
+
+use std::fmt;
+use std::io;
+use std::task::{Context, Poll};
+
+pub use ouzel_core::op::{AT_POSITION, Completion, Fd, Request, Scratch};
+use ouzel_core::op::{OpHandle, RejectReason, Rejected};
+
+use crate::current;
+
+/// Why an operation could not be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubmitReason {
+    /// This thread runs no ouzel runtime and has not entered one.
+    NoRuntime,
+    /// The runtime is closing.
+    Closing,
+    /// No memory.
+    OutOfMemory,
+}
+
+impl fmt::Display for SubmitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SubmitReason::NoRuntime => "no ouzel runtime on this thread",
+            SubmitReason::Closing => "the runtime is closing",
+            SubmitReason::OutOfMemory => "out of memory for an operation",
+        })
+    }
+}
+
+impl std::error::Error for SubmitReason {}
+
+impl From<SubmitReason> for io::Error {
+    fn from(reason: SubmitReason) -> Self {
+        let kind = match reason {
+            SubmitReason::OutOfMemory => io::ErrorKind::OutOfMemory,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, reason)
+    }
+}
+
+/// An operation that was not begun, with what it would have owned.
+pub struct SubmitError<P> {
+    reason: SubmitReason,
+    payload: P,
+}
+
+impl<P> SubmitError<P> {
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> SubmitReason {
+        self.reason
+    }
+
+    /// What the operation would have owned.
+    pub fn into_payload(self) -> P {
+        self.payload
+    }
+}
+
+impl<P> fmt::Debug for SubmitError<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubmitError").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+/// Begins an operation on the current thread's driver: inside a task, a `block_on`, or an
+/// [`enter`](crate::LocalRuntime::enter).
+///
+/// The slot owns `payload` until the operation is over; `build` gets the addresses of payload and
+/// scratch space, which are good until then. Allocates nothing for payloads up to 64 bytes once the
+/// thread has had as many operations in flight before.
+///
+/// # Errors
+/// [`SubmitError`], with the payload.
+///
+/// # Safety
+/// All that the request points at stays valid until the operation's last completion, also after the
+/// [`RawOp`] was dropped: it lies in the payload, in the scratch space, or the payload keeps it alive.
+pub unsafe fn submit<P: 'static>(
+    payload: P,
+    build: impl FnOnce(*mut P, *mut Scratch) -> Request,
+) -> Result<RawOp<P>, SubmitError<P>> {
+    current::with(|current| {
+        let Some(current) = current else {
+            return Err(SubmitError { reason: SubmitReason::NoRuntime, payload });
+        };
+        let mut lazy = false;
+        let build = |payload, scratch| {
+            let request = build(payload, scratch);
+            lazy = matches!(request, Request::Send { lazy: true, .. });
+            request
+        };
+        match current.reactor.submit(payload, build, current.runtime.pool()) {
+            Ok(handle) => Ok(RawOp { handle, lazy }),
+            Err(Rejected { payload, reason }) => {
+                let reason = match reason {
+                    RejectReason::OutOfMemory => SubmitReason::OutOfMemory,
+                    _ => SubmitReason::Closing,
+                };
+                Err(SubmitError { reason, payload })
+            }
+        }
+    })
+}
+
+/// An operation in flight, and the payload that comes back with its result.
+///
+/// Dropping it asks for cancellation; the payload is dropped when the driver has answered. One of a
+/// [`LocalRuntime`](crate::LocalRuntime) may be dropped anywhere but is polled on its thread only.
+#[must_use = "dropping an operation cancels it"]
+pub struct RawOp<P: 'static> {
+    handle: OpHandle<P>,
+    lazy: bool,
+}
+
+impl<P> RawOp<P> {
+    /// The result and the payload, when the operation is over; until then leaves the task's waker.
+    ///
+    /// # Panics
+    /// After it has returned `Ready`; on another thread than its `LocalRuntime`'s.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Completion, P)> {
+        let polled = self.handle.poll(cx);
+        if self.lazy && polled.is_pending() {
+            // The driver would report it with the next event; now it must not wait for one.
+            current::with(|c| c.inspect(|c| c.reactor.lazy_is_waited_for()).is_some());
+        }
+        polled
+    }
+
+    /// The result and the payload if the operation is over; leaves no waker.
+    pub fn try_take(&mut self) -> Option<(Completion, P)> {
+        self.handle.try_take()
+    }
+
+    /// The next completion of a multishot operation, `None` after the last one.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
+        self.handle.poll_next(cx)
+    }
+
+    /// Asks for cancellation; the operation completes all the same, with `-ECANCELED` or its result.
+    pub fn cancel(&mut self) {
+        self.handle.cancel();
+    }
+
+    /// Whether the operation is over.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.handle.is_done()
+    }
+}
+
+impl<P> fmt::Debug for RawOp<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+/// Address of provided buffer `id` of the current thread's driver, as named by
+/// [`Completion::buffer`]. `None` outside a runtime.
+#[must_use]
+pub fn buffer(id: u16) -> Option<*mut u8> {
+    current::with(|c| c.and_then(|c| c.reactor.buffer(id)))
+}
+
+/// Gives a provided buffer back to the current thread's driver, which is the one it came from. False
+/// outside a runtime.
+pub fn recycle(id: u16) -> bool {
+    current::with(|c| c.inspect(|c| c.reactor.recycle(id)).is_some())
+}
+
+/// Gives what was submitted to the kernel now, instead of when the thread next waits.
+pub fn flush() {
+    current::with(|c| {
+        if let Some(c) = c {
+            c.reactor.flush();
+        }
+    });
+}

@@ -1,0 +1,239 @@
+//! The one place that knows which operating system this is: it picks the adapter.
+//!
+//! On Linux `auto` means io_uring if the kernel lets us, else epoll, else the portable driver; elsewhere the
+//! portable driver.
+
+use std::io;
+use std::sync::Arc;
+
+use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
+use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::park::ParkWord;
+use ouzel_os_fallback as fallback;
+#[cfg(target_os = "linux")]
+use ouzel_os_linux as linux;
+
+use crate::driver::{Driver, DriverOptions};
+
+/// Called for each completion: key and result.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
+
+/// The driver of one thread. The variants have the same methods, made callable by [`each`].
+#[derive(Debug)]
+pub(crate) enum AnyDriver {
+    #[cfg(target_os = "linux")]
+    Uring(Box<linux::UringDriver>),
+    #[cfg(target_os = "linux")]
+    Epoll(Box<linux::EpollDriver>),
+    Poll(Box<fallback::PollDriver>),
+}
+
+macro_rules! each {
+    ($self:expr, $d:ident => $body:expr) => {
+        match $self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Uring($d) => $body,
+            #[cfg(target_os = "linux")]
+            AnyDriver::Epoll($d) => $body,
+            AnyDriver::Poll($d) => $body,
+        }
+    };
+}
+
+impl AnyDriver {
+    pub(crate) fn unparker(&self) -> Arc<dyn Unpark> {
+        each!(self, d => d.unparker())
+    }
+    pub(crate) fn submit(&mut self, key: OpKey, request: &Request) -> Submitted {
+        each!(self, d => d.submit(key, request))
+    }
+    pub(crate) fn cancel(&mut self, key: OpKey) {
+        each!(self, d => d.cancel(key));
+    }
+    pub(crate) fn wait(
+        &mut self,
+        deadline: Option<Deadline>,
+        lazy_waited: bool,
+        sink: Sink<'_>,
+    ) -> Result<usize, Errno> {
+        each!(self, d => d.wait(deadline, lazy_waited, sink))
+    }
+    pub(crate) fn reap(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
+        each!(self, d => d.reap(sink))
+    }
+    pub(crate) fn flush(&mut self) -> Result<(), Errno> {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Uring(d) => d.flush(),
+            // The readiness drivers make the call at once.
+            _ => Ok(()),
+        }
+    }
+    pub(crate) fn buffer(&self, id: u16) -> *mut u8 {
+        each!(self, d => d.buffer(id))
+    }
+    pub(crate) fn recycle(&mut self, id: u16) {
+        each!(self, d => d.recycle(id));
+    }
+    pub(crate) fn counters(&self) -> Counters {
+        each!(self, d => d.counters())
+    }
+    pub(crate) fn pollable(&self) -> Option<Fd> {
+        each!(self, d => d.pollable())
+    }
+    pub(crate) fn arm_notify(&mut self) {
+        each!(self, d => d.arm_notify());
+    }
+    pub(crate) fn name(&self) -> &'static str {
+        each!(self, d => d.name())
+    }
+    pub(crate) fn describe(&self) -> String {
+        each!(self, d => d.describe())
+    }
+}
+
+/// Makes the driver that `options` ask for, on the thread that will use it. The text says why it is
+/// this one.
+///
+/// # Errors
+/// The system's, for a driver that was named; for `auto` that of the last one tried.
+pub(crate) fn make(options: &DriverOptions, park: &Arc<ParkWord>) -> io::Result<(AnyDriver, String)> {
+    let mut passed_over = String::new();
+    let order: &[Driver] = match options.driver {
+        Driver::Auto => NATIVE,
+        ref one => std::slice::from_ref(one),
+    };
+    let mut last = None;
+    for &driver in order {
+        match make_one(driver, options, Arc::clone(park)) {
+            Ok(made) => {
+                let why = made.describe() + &passed_over;
+                return Ok((made, why));
+            }
+            Err(e) => {
+                passed_over += &format!("; not {}: {e}", long_name(driver));
+                last = Some(e);
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| io::ErrorKind::Unsupported.into()))
+}
+
+fn long_name(driver: Driver) -> &'static str {
+    if driver == Driver::Uring { "io_uring" } else { driver.name() }
+}
+
+fn os_error(e: Errno) -> io::Error {
+    io::Error::from_raw_os_error(e.0)
+}
+
+fn portable(options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDriver> {
+    let config = fallback::DriverConfig {
+        entries: options.entries,
+        buffers: options.buffers,
+        buffer_size: options.buffer_size,
+    };
+    fallback::PollDriver::new(&config, park).map(|d| AnyDriver::Poll(Box::new(d))).map_err(os_error)
+}
+
+#[cfg(target_os = "linux")]
+mod os {
+    use super::*;
+    use std::sync::OnceLock;
+
+    pub(super) const NATIVE: &[Driver] = &[Driver::Uring, Driver::Epoll, Driver::Poll];
+
+    /// Descriptor numbers are the process's, so their generations are too.
+    fn fds() -> &'static Arc<linux::FdTable> {
+        static FDS: OnceLock<Arc<linux::FdTable>> = OnceLock::new();
+        FDS.get_or_init(|| Arc::new(linux::FdTable::new()))
+    }
+
+    pub(super) fn make_one(d: Driver, options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDriver> {
+        let mask = match std::env::var("OUZEL_URING_MASK") {
+            Ok(names) => names
+                .parse::<linux::Mask>()
+                .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("OUZEL_URING_MASK: {e}")))?,
+            Err(_) => linux::Mask::NONE,
+        };
+        let config = linux::DriverConfig {
+            entries: options.entries,
+            buffers: options.buffers,
+            buffer_size: options.buffer_size,
+            shared_fds: Arc::clone(fds()),
+            mask,
+        };
+        match d {
+            Driver::Uring => linux::UringDriver::new(&config, park)
+                .map(|d| AnyDriver::Uring(Box::new(d)))
+                .map_err(os_error),
+            Driver::Epoll => linux::EpollDriver::new(&config, park)
+                .map(|d| AnyDriver::Epoll(Box::new(d)))
+                .map_err(os_error),
+            _ => portable(options, park),
+        }
+    }
+
+    pub(crate) fn now() -> Nanos {
+        linux::clock::now()
+    }
+
+    pub(crate) fn execute(request: &Request) -> i32 {
+        linux::execute(request)
+    }
+
+    pub(crate) fn fd_changed(fd: Fd) {
+        fds().changed(fd);
+    }
+
+    pub(crate) fn heavy_barrier() -> Option<fn()> {
+        linux::heavy_barrier()
+    }
+
+    static MADE: OnceLock<linux::fork::Generation> = OnceLock::new();
+
+    pub(crate) fn arm_fork_detection() {
+        MADE.get_or_init(linux::fork::Generation::current);
+    }
+
+    pub(crate) fn in_forked_child() -> bool {
+        MADE.get().is_some_and(|made| made.is_foreign())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod os {
+    use super::*;
+
+    pub(super) const NATIVE: &[Driver] = &[Driver::Poll];
+
+    pub(super) fn make_one(d: Driver, options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDriver> {
+        match d {
+            Driver::Uring | Driver::Epoll => Err(io::ErrorKind::Unsupported.into()),
+            _ => portable(options, park),
+        }
+    }
+
+    pub(crate) fn now() -> Nanos {
+        fallback::clock::now()
+    }
+
+    pub(crate) fn execute(request: &Request) -> i32 {
+        fallback::execute(request)
+    }
+
+    pub(crate) fn fd_changed(_: Fd) {}
+
+    pub(crate) fn heavy_barrier() -> Option<fn()> {
+        None
+    }
+
+    pub(crate) fn arm_fork_detection() {}
+
+    pub(crate) fn in_forked_child() -> bool {
+        false
+    }
+}
+
+use os::{NATIVE, make_one};
+pub(crate) use os::{arm_fork_detection, execute, fd_changed, heavy_barrier, in_forked_child, now};

@@ -1,0 +1,411 @@
+//! One thread's I/O: the slots of its operations, its timer wheel, its driver, and a mailbox for what
+//! the blocking pool did for it.
+//!
+//! ```text
+//!   submit ──▶ slot ──▶ driver          completes at once, later, or needs a thread that may block
+//!                  └──▶ wheel           (timeouts)
+//!                  └──▶ blocking pool ──▶ mailbox ──▶ unpark
+//! ```
+//!
+//! Wakers and destructors run while the driver is at work, and may submit or drop operations. So a
+//! submission that finds the driver busy waits in `deferred` until it is free, and what orphaned completions
+//! leave behind (descriptors, provided buffers) is cleared away afterwards.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
+use ouzel_core::op::{
+    AfterComplete, Completion, Flavour, OpHandle, OpKey, OpSlab, Rejected, Request, Scratch, Submitted,
+};
+use ouzel_core::park::ParkWord;
+use ouzel_core::sched::Seat;
+use ouzel_core::timer::Wheel;
+
+use crate::blocking::BlockingPool;
+use crate::driver::DriverOptions;
+use crate::metrics::IoTotals;
+use crate::platform::{self, AnyDriver};
+
+/// See the module.
+pub(crate) struct ReactorCell {
+    slab: OpSlab,
+    wheel: RefCell<Wheel>,
+    driver: RefCell<AnyDriver>,
+    why: String,
+    options: DriverOptions,
+    seat: Seat,
+    mailbox: Arc<Mailbox>,
+    /// Submitted while the driver was busy.
+    deferred: RefCell<Vec<(OpKey, Request)>>,
+    /// What completions without a holder left behind.
+    litter: RefCell<Vec<(Request, Completion)>>,
+    /// Somebody waits for a lazy send.
+    lazy_waited: Cell<bool>,
+    totals: Arc<IoTotals>,
+}
+
+/// Where the blocking pool leaves results for a reactor's thread.
+struct Mailbox {
+    /// Set after a letter was put in; cleared before they are taken out.
+    full: AtomicBool,
+    letters: Mutex<Vec<(OpKey, Completion)>>,
+    seat: Seat,
+}
+
+impl Mailbox {
+    fn post(&self, key: OpKey, res: i32) {
+        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        letters.push((key, Completion::done(res)));
+        // ORDERING: Relaxed: the park word's token orders it for the owner, the lock what lies inside.
+        self.full.store(true, Ordering::Relaxed);
+        drop(letters);
+        self.seat.park.unpark(&*self.seat.unpark);
+    }
+
+    fn take(&self) -> Vec<(OpKey, Completion)> {
+        // ORDERING: Relaxed: a letter not seen yet leaves a token, and the owner looks again.
+        if !self.full.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        // ORDERING: Relaxed: changed under the lock alone.
+        self.full.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *letters)
+    }
+}
+
+impl ReactorCell {
+    /// A reactor for the calling thread.
+    pub(crate) fn new(options: &DriverOptions, flavour: Flavour) -> io::Result<Rc<Self>> {
+        let park = Arc::new(ParkWord::new());
+        let (driver, why) = platform::make(options, &park)?;
+        let seat = Seat { park, unpark: driver.unparker() };
+        Ok(Rc::new(ReactorCell {
+            slab: OpSlab::new(Arc::clone(&seat.park), Arc::clone(&seat.unpark), flavour),
+            wheel: RefCell::new(Wheel::new(platform::now())),
+            driver: RefCell::new(driver),
+            why,
+            options: *options,
+            mailbox: Arc::new(Mailbox {
+                full: AtomicBool::new(false),
+                letters: Mutex::new(Vec::new()),
+                seat: seat.clone(),
+            }),
+            seat,
+            deferred: RefCell::default(),
+            litter: RefCell::default(),
+            lazy_waited: Cell::new(false),
+            totals: Arc::default(),
+        }))
+    }
+
+    /// This thread's reactor for `block_on`: kept from one call to the next while the options agree.
+    pub(crate) fn for_this_thread(options: &DriverOptions) -> io::Result<Rc<Self>> {
+        thread_local! {
+            static KEPT: RefCell<Option<Rc<ReactorCell>>> = const { RefCell::new(None) };
+        }
+        let kept = KEPT.with(|k| k.borrow().clone());
+        if let Some(kept) = kept.filter(|k| k.options == *options && Rc::strong_count(k) == 2) {
+            return Ok(kept);
+        }
+        let new = ReactorCell::new(options, Flavour::Shared)?;
+        let old = KEPT.with(|k| k.borrow_mut().replace(Rc::clone(&new)));
+        drop(old);
+        Ok(new)
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat.clone()
+    }
+
+    pub(crate) fn describe(&self) -> (&'static str, String) {
+        (self.driver.borrow().name(), self.why.clone())
+    }
+
+    pub(crate) fn totals(&self) -> Arc<IoTotals> {
+        Arc::clone(&self.totals)
+    }
+
+    /// Whether the driver tells lazy sends from others, and this reactor's operations stay on its thread.
+    fn may_be_lazy(&self) -> bool {
+        self.slab.flavour() == Flavour::Local
+    }
+
+    /// Submits an operation on `payload`. `pool` is for what the driver would have to block for.
+    pub(crate) fn submit<P: 'static>(
+        &self,
+        payload: P,
+        build: impl FnOnce(*mut P, *mut Scratch) -> Request,
+        pool: &BlockingPool,
+    ) -> Result<OpHandle<P>, Rejected<P>> {
+        let (handle, mut request) = self.slab.submit(payload, build)?;
+        if let Request::Send { lazy, .. } = &mut request {
+            // A holder on another thread could wait for it without our knowing.
+            *lazy &= self.may_be_lazy();
+        }
+        self.start(handle.key(), request, pool);
+        Ok(handle)
+    }
+
+    fn start(&self, key: OpKey, request: Request, pool: &BlockingPool) {
+        if let Request::Timeout { deadline } = request {
+            let set = self.wheel.borrow_mut().insert(&self.slab, key, deadline);
+            debug_assert!(set, "a fresh slot has no timer");
+            return;
+        }
+        let Ok(mut driver) = self.driver.try_borrow_mut() else {
+            return self.deferred.borrow_mut().push((key, request));
+        };
+        let submitted = driver.submit(key, &request);
+        drop(driver);
+        match submitted {
+            Submitted::InFlight => {}
+            Submitted::Done(c) => self.complete(key, c),
+            Submitted::Blocking => self.block(key, request, pool),
+        }
+    }
+
+    /// Sends a request to the blocking pool; its result comes back through the mailbox.
+    fn block(&self, key: OpKey, request: Request, pool: &BlockingPool) {
+        let mailbox = Arc::clone(&self.mailbox);
+        let job = move || mailbox.post(key, platform::execute(&request));
+        if pool.run(Box::new(job)).is_err() {
+            self.complete(key, Completion::done(-libc::EAGAIN));
+        }
+    }
+
+    /// Delivers one completion.
+    fn complete(&self, key: OpKey, c: Completion) {
+        // SAFETY: it came from the driver that had the request, from the pool thread that executed
+        // it, or from the wheel, and none of them touches its memory again unless it says `more`.
+        match unsafe { self.slab.complete(key, c) } {
+            AfterComplete::Delivered | AfterComplete::Stale => {}
+            AfterComplete::Orphaned(request) => self.litter.borrow_mut().push((request, c)),
+        }
+    }
+
+    /// Hands cancellations to whoever has the operation.
+    fn take_cancels(&self) {
+        self.slab.take_cancels(|key| {
+            if self.wheel.borrow_mut().remove(&self.slab, key) {
+                return self.complete(key, Completion::done(-libc::ECANCELED));
+            }
+            let mut deferred = self.deferred.borrow_mut();
+            if let Some(i) = deferred.iter().position(|(k, _)| *k == key) {
+                deferred.remove(i);
+                drop(deferred);
+                return self.complete(key, Completion::done(-libc::ECANCELED));
+            }
+            drop(deferred);
+            self.driver.borrow_mut().cancel(key);
+        });
+    }
+
+    /// Everything that does not need the driver to look: mail, expired timers, cancellations, litter.
+    /// Returns how many completions were delivered.
+    fn turn(&self) -> usize {
+        let mut count = 0;
+        for (key, c) in self.mailbox.take() {
+            self.complete(key, c);
+            count += 1;
+        }
+        count += self.expire();
+        self.take_cancels();
+        self.start_deferred();
+        self.clear_litter();
+        count
+    }
+
+    fn expire(&self) -> usize {
+        let mut count = 0;
+        if self.wheel.borrow().next_deadline(&self.slab).is_none() {
+            return 0;
+        }
+        let now = platform::now();
+        loop {
+            // Not borrowed while a waker runs.
+            let expired = self.wheel.borrow_mut().pop_expired(&self.slab, now);
+            let Some(key) = expired else { return count };
+            self.complete(key, Completion::done(0));
+            count += 1;
+        }
+    }
+
+    fn start_deferred(&self) {
+        loop {
+            // Not borrowed in the body: starting one may defer another.
+            let Some((key, request)) = self.deferred.borrow_mut().pop() else { return };
+            crate::current::with_pool(|pool| self.start(key, request, pool));
+        }
+    }
+
+    fn clear_litter(&self) {
+        self.slab.take_unclaimed(|request, c| self.litter.borrow_mut().push((*request, c)));
+        loop {
+            let Some((request, c)) = self.litter.borrow_mut().pop() else { return };
+            if let Some(id) = c.buffer() {
+                self.driver.borrow_mut().recycle(id);
+            }
+            if let (Request::Accept { .. } | Request::OpenAt { .. }, 0..) = (request, c.res) {
+                platform::fd_changed(c.res);
+                // SAFETY: the kernel made this descriptor for an operation nobody holds any more.
+                drop(unsafe { OwnedFd::from_raw_fd(c.res) });
+            }
+        }
+    }
+
+    fn wait(&self, deadline: Option<Deadline>) -> Result<(), Errno> {
+        // Wakers that run here leave a token, so the wait below ends at once if there was anything.
+        let delivered = self.turn();
+        let next = self.wheel.borrow().next_deadline(&self.slab);
+        let mut deadline = deadline.into_iter().chain(next).min();
+        if delivered > 0 {
+            deadline = Some(Deadline(Nanos(0)));
+        }
+        let lazy_waited = self.lazy_waited.replace(false);
+        let mut driver = self.driver.borrow_mut();
+        let result = driver.wait(deadline, lazy_waited, &mut |key, c| self.complete(key, c));
+        self.totals.set(driver.counters());
+        drop(driver);
+        self.turn();
+        result.map(drop)
+    }
+
+    fn reap(&self) -> Result<usize, Errno> {
+        let mut count = self.turn();
+        let mut driver = self.driver.borrow_mut();
+        let result = driver.reap(&mut |key, c| self.complete(key, c));
+        drop(driver);
+        self.clear_litter();
+        count += result?;
+        Ok(count)
+    }
+
+    /// Somebody polled a lazy send and waits for it.
+    pub(crate) fn lazy_is_waited_for(&self) {
+        self.lazy_waited.set(true);
+    }
+
+    /// Gives what was submitted to the kernel now.
+    pub(crate) fn flush(&self) {
+        if let Ok(mut driver) = self.driver.try_borrow_mut() {
+            // What the kernel says is said again at the next wait, where it can be told.
+            let _ = driver.flush();
+        }
+    }
+
+    /// Address of provided buffer `id`.
+    pub(crate) fn buffer(&self, id: u16) -> Option<*mut u8> {
+        self.driver.try_borrow().ok().map(|d| d.buffer(id))
+    }
+
+    /// Gives provided buffer `id` back.
+    pub(crate) fn recycle(&self, id: u16) {
+        match self.driver.try_borrow_mut() {
+            Ok(mut driver) => driver.recycle(id),
+            Err(_) => self.litter.borrow_mut().push((Request::Nop, Completion::in_buffer(0, id, false))),
+        }
+    }
+
+    /// For hosts that wait themselves: becomes readable when there is something to do.
+    pub(crate) fn pollable(&self) -> Option<i32> {
+        self.driver.borrow().pollable()
+    }
+
+    /// For hosts that wait themselves: makes an unpark show on the pollable descriptor.
+    pub(crate) fn arm_notify(&self) {
+        self.driver.borrow_mut().arm_notify();
+    }
+
+    /// The next timer.
+    pub(crate) fn next_deadline(&self) -> Option<Deadline> {
+        self.wheel.borrow().next_deadline(&self.slab)
+    }
+
+    /// Cancels everything in flight and waits for the kernel's answers. The reactor stays usable.
+    pub(crate) fn cancel_everything(&self) {
+        let mut keys = Vec::new();
+        self.slab.for_each_live(|key| keys.push(key));
+        for key in keys {
+            if self.wheel.borrow_mut().remove(&self.slab, key) {
+                self.complete(key, Completion::done(-libc::ECANCELED));
+            } else {
+                self.driver.borrow_mut().cancel(key);
+            }
+        }
+        self.wait_until_quiet();
+    }
+
+    fn wait_until_quiet(&self) {
+        while self.slab.live() > 0 {
+            let parked = self.seat.park.begin();
+            let deadline = (!parked).then_some(Deadline(Nanos(0)));
+            if self.wait(deadline).is_err() {
+                return;
+            }
+            self.seat.park.end();
+        }
+        self.turn();
+    }
+
+    /// The end: nothing is accepted any more, all that is in flight is cancelled and waited for.
+    pub(crate) fn close(&self) {
+        self.slab.cancel_all(|_| {});
+        self.cancel_everything();
+        while !self.slab.is_quiet() {
+            // A cancel is between its mark and its push.
+            std::thread::yield_now();
+            self.take_cancels();
+        }
+    }
+
+    /// Cancels what is in flight when the guard is dropped: the end of a `block_on`.
+    pub(crate) fn cancel_on_drop(self: &Rc<Self>) -> CancelOnDrop {
+        CancelOnDrop(Rc::clone(self))
+    }
+}
+
+impl Drop for ReactorCell {
+    fn drop(&mut self) {
+        if !platform::in_forked_child() {
+            self.close();
+        }
+    }
+}
+
+/// See [`ReactorCell::cancel_on_drop`].
+pub(crate) struct CancelOnDrop(Rc<ReactorCell>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel_everything();
+    }
+}
+
+/// The reactor as the core sees it: a clock and a place to sleep.
+pub(crate) struct ReactorDriver(Rc<ReactorCell>);
+
+impl ReactorDriver {
+    pub(crate) fn new(reactor: Rc<ReactorCell>) -> Self {
+        ReactorDriver(reactor)
+    }
+}
+
+impl Driver for ReactorDriver {
+    fn now(&mut self) -> Nanos {
+        platform::now()
+    }
+
+    fn park(&mut self, deadline: Option<Deadline>) -> Result<(), Errno> {
+        self.0.wait(deadline)
+    }
+
+    fn poll(&mut self) -> Result<usize, Errno> {
+        self.0.reap()
+    }
+}

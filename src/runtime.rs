@@ -1,0 +1,447 @@
+//! The work-stealing runtime: worker threads, each with its own driver.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use ouzel_core::driver::Driver as _;
+use ouzel_core::op::Flavour as OpFlavour;
+use ouzel_core::sched::{Seat, Shared, Worker};
+
+use crate::blocking::{BlockingHandle, BlockingPool};
+use crate::builder::{Builder, Options};
+use crate::current::{self, Current, Flavour};
+use crate::metrics::{IoTotals, Metrics};
+use crate::platform;
+use crate::reactor::{ReactorCell, ReactorDriver};
+use crate::{JoinHandle, TaskId, WakeResult};
+
+/// A runtime whose worker threads share their tasks: a worker without work takes from the others.
+///
+/// Each worker has a driver of its own (see [`Driver`](crate::Driver)) and waits in it. Dropping the runtime
+/// shuts it down and waits until every task is dropped; on one of its own workers, where waiting is
+/// impossible, it only begins the shutdown.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = ouzel::Runtime::builder().worker_threads(2).build()?;
+/// let sum = runtime.block_on(async {
+///     let tasks: Vec<_> = (0..10u64).map(|n| ouzel::spawn(async move { n * n })).collect();
+///     let mut sum = 0;
+///     for task in tasks {
+///         sum += task.await.unwrap();
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 285);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+/// What workers, handles and the runtime share.
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: BlockingPool,
+    options: Options,
+    driver_name: &'static str,
+    driver_why: String,
+    io: Vec<Arc<IoTotals>>,
+    /// Worker threads that have not ended.
+    alive: Mutex<usize>,
+    ended: Condvar,
+}
+
+/// What a worker thread reports when its driver is made.
+struct Ready {
+    index: usize,
+    seat: Seat,
+    name: &'static str,
+    why: String,
+    io: Arc<IoTotals>,
+}
+
+impl Runtime {
+    /// Options for a runtime. Without any: one worker per CPU, the best driver there is.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A runtime with the default options.
+    ///
+    /// # Errors
+    /// See [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    pub(crate) fn start(options: Options) -> io::Result<Self> {
+        platform::arm_fork_detection();
+        let workers = options.workers;
+        let (ready, seats) = mpsc::channel::<io::Result<Ready>>();
+        let mut starts = Vec::with_capacity(workers);
+        for index in 0..workers {
+            let (start, started) = mpsc::channel::<Arc<Inner>>();
+            let (ready, options) = (ready.clone(), options.clone());
+            let name = format!("{}-{index}", options.name);
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || worker_thread(index, &options, &ready, &started))?;
+            starts.push(start);
+        }
+        drop(ready);
+        let mut all: Vec<Option<Ready>> = (0..workers).map(|_| None).collect();
+        for ready in seats {
+            // On an error the other threads end: their `start` is dropped unsent.
+            let ready = ready?;
+            let index = ready.index;
+            all[index] = Some(ready);
+        }
+        let all: Vec<Ready> = all.into_iter().map(|r| r.expect("every worker reports")).collect();
+        let inner = Arc::new(Inner {
+            shared: Shared::new(all.iter().map(|r| r.seat.clone()), platform::heavy_barrier()),
+            pool: BlockingPool::new(options.blocking.clone()),
+            driver_name: all[0].name,
+            driver_why: all[0].why.clone(),
+            io: all.iter().map(|r| Arc::clone(&r.io)).collect(),
+            options,
+            alive: Mutex::new(workers),
+            ended: Condvar::new(),
+        });
+        for start in starts {
+            start.send(Arc::clone(&inner)).expect("the worker waits for this");
+        }
+        Ok(Runtime { inner })
+    }
+
+    /// Runs `future` on this thread until it is ready; the workers run what it spawns.
+    ///
+    /// Operations that `future` itself begins are served by a driver of this thread; one that was handed to
+    /// a task and is still in flight when `block_on` returns is cancelled.
+    ///
+    /// # Panics
+    /// On a worker, where it would block other tasks, and when this thread's driver cannot be made.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        check_not_forked().unwrap_or_else(|e| panic!("{e}"));
+        assert!(
+            !on_worker(),
+            "block_on was called on a worker: it would block the tasks there; await the future, or use spawn_blocking"
+        );
+        let reactor = ReactorCell::for_this_thread(&self.inner.options.driver)
+            .unwrap_or_else(|e| panic!("no driver for the thread that called block_on: {e}"));
+        let current =
+            Current { reactor: Rc::clone(&reactor), runtime: Flavour::Shared(Arc::clone(&self.inner)) };
+        let _entered = current::enter(current);
+        let _cancel = reactor.cancel_on_drop();
+        drive(&reactor, future)
+    }
+
+    /// Spawns `future` on the workers. See [`crate::spawn`].
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.inner.spawn(future)
+    }
+
+    /// Runs `job` on the blocking pool. See [`crate::spawn_blocking`].
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> BlockingHandle<T> {
+        self.inner.pool.spawn(job)
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { inner: Arc::clone(&self.inner) }
+    }
+
+    /// The driver the workers use: `uring`, `epoll` or `poll`.
+    #[must_use]
+    pub fn driver_name(&self) -> &'static str {
+        self.inner.driver_name
+    }
+
+    /// The driver, the kernel features it uses, and why a better one was not taken.
+    #[must_use]
+    pub fn driver_description(&self) -> String {
+        self.inner.driver_why.clone()
+    }
+
+    /// The counters so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.inner.metrics()
+    }
+
+    /// Refuses spawns, cancels every task, waits until each is dropped and every operation's buffer is free.
+    ///
+    /// Idempotent. After an error the shutdown goes on in the background and this may be called again.
+    ///
+    /// # Errors
+    /// [`ShutdownError`]: the time was over while a task was still being polled or a blocking job ran, or this
+    /// is one of the runtime's own workers, or a forked child, where the workers do not exist.
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        self.inner.shutdown(Some(timeout))
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // On a worker it cannot wait for itself, and in a forked child there is nobody to wait for.
+        let _ = self.inner.shutdown(None);
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("workers", &self.inner.options.workers)
+            .field("driver", &self.inner.driver_name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if platform::in_forked_child() {
+            return JoinHandle::refused();
+        }
+        // A refused future is dropped here, and its handle says cancelled.
+        self.shared.spawn(future).map_or_else(|_refused| JoinHandle::refused(), JoinHandle::new)
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let scheduler = self.shared.metrics();
+        let pool = self.pool.metrics();
+        let mut metrics = Metrics {
+            workers: self.options.workers as u64,
+            polls: scheduler.polls,
+            spawned: scheduler.spawned,
+            completed: scheduler.completed,
+            steals: scheduler.steals,
+            parks: scheduler.parks,
+            injected: scheduler.injected,
+            raids: scheduler.raids,
+            blocking_threads: pool.threads as u64,
+            blocking_queued: pool.queued as u64,
+            blocking_stalls: pool.stalls,
+            ..Metrics::default()
+        };
+        for io in &self.io {
+            io.add_to(&mut metrics.io);
+        }
+        metrics
+    }
+
+    fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ShutdownError> {
+        if platform::in_forked_child() {
+            return Err(ShutdownError::Forked);
+        }
+        let deadline = timeout.map(|t| Instant::now() + t);
+        self.shared.close();
+        if on_worker() {
+            return Err(ShutdownError::OnWorker);
+        }
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        while *alive > 0 {
+            alive = match deadline {
+                None => self.ended.wait(alive).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(ShutdownError::TimedOut { tasks: self.shared.live_tasks() });
+                    }
+                    self.ended.wait_timeout(alive, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        drop(alive);
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        if self.pool.shutdown(left) { Ok(()) } else { Err(ShutdownError::TimedOut { tasks: 0 }) }
+    }
+}
+
+/// A handle to a [`Runtime`] for any thread. Keeps the runtime's memory, not its workers.
+#[derive(Clone)]
+pub struct Handle {
+    inner: Arc<Inner>,
+}
+
+impl Handle {
+    /// Spawns `future` on the workers. After a shutdown it is dropped and the handle says cancelled.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.inner.spawn(future)
+    }
+
+    /// Runs `job` on the blocking pool.
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> BlockingHandle<T> {
+        self.inner.pool.spawn(job)
+    }
+
+    /// Wakes the task `id` names, if it is still there.
+    pub fn wake(&self, id: TaskId) -> WakeResult {
+        self.inner.shared.wake(id)
+    }
+
+    /// Cancels the task `id` names; false if it is not there any more.
+    pub fn abort(&self, id: TaskId) -> bool {
+        self.inner.shared.abort(id)
+    }
+
+    /// Tasks that have been spawned and not yet ended. Walks them all.
+    #[must_use]
+    pub fn live_tasks(&self) -> usize {
+        self.inner.shared.live_tasks()
+    }
+
+    /// The counters so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.inner.metrics()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+/// Why a shutdown did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// The time was over; so many tasks are not dropped yet (0: a blocking job still runs).
+    TimedOut {
+        /// Tasks that are still alive.
+        tasks: usize,
+    },
+    /// A worker cannot wait for itself. The shutdown has begun and goes on.
+    OnWorker,
+    /// A forked child has none of its parent's threads.
+    Forked,
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShutdownError::TimedOut { tasks: 0 } => f.write_str("a blocking job still runs"),
+            ShutdownError::TimedOut { tasks } => write!(f, "{tasks} tasks have not ended"),
+            ShutdownError::OnWorker => f.write_str("a worker cannot wait for its own end"),
+            ShutdownError::Forked => f.write_str("the runtime belongs to the parent process"),
+        }
+    }
+}
+
+impl std::error::Error for ShutdownError {}
+
+pub(crate) fn check_not_forked() -> io::Result<()> {
+    if platform::in_forked_child() {
+        return Err(io::Error::other(
+            "the runtime belongs to the parent process: it cannot be used after fork",
+        ));
+    }
+    Ok(())
+}
+
+thread_local! {
+    static ON_WORKER: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+fn on_worker() -> bool {
+    ON_WORKER.try_with(std::cell::Cell::get).unwrap_or(false)
+}
+
+fn worker_thread(
+    index: usize,
+    options: &Options,
+    ready: &mpsc::Sender<io::Result<Ready>>,
+    started: &mpsc::Receiver<Arc<Inner>>,
+) {
+    let reactor = match ReactorCell::new(&options.driver, OpFlavour::Shared) {
+        Ok(reactor) => reactor,
+        Err(e) => return drop(ready.send(Err(e))),
+    };
+    let seat = reactor.seat();
+    let (name, why) = reactor.describe();
+    let report = Ready { index, seat, name, why, io: reactor.totals() };
+    if ready.send(Ok(report)).is_err() {
+        return;
+    }
+    let Ok(inner) = started.recv() else { return };
+    ON_WORKER.set(true);
+    // A panic here is one of ours (a task's is caught with the task): no wake-up could be trusted any more.
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let current = Current { reactor: Rc::clone(&reactor), runtime: Flavour::Shared(Arc::clone(&inner)) };
+        let _entered = current::enter(current);
+        let worker = Worker::new(Arc::clone(&inner.shared), index, ReactorDriver::new(Rc::clone(&reactor)));
+        drop(worker.run());
+        reactor.close();
+    }));
+    if result.is_err() {
+        eprintln!("ouzel: worker {index} of {} failed; the process cannot go on", options.name);
+        std::process::abort();
+    }
+    drop(reactor);
+    let mut alive = inner.alive.lock().unwrap_or_else(PoisonError::into_inner);
+    *alive -= 1;
+    inner.ended.notify_all();
+}
+
+/// Wakes the thread of a `block_on`.
+struct RootWaker(Seat);
+
+impl Wake for RootWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.park.unpark(&*self.0.unpark);
+    }
+}
+
+/// Polls `future` on this thread, sleeping in the thread's driver in between.
+fn drive<F: Future>(reactor: &Rc<ReactorCell>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let seat = reactor.seat();
+    let park = Arc::clone(&seat.park);
+    let waker = Waker::from(Arc::new(RootWaker(seat)));
+    let mut cx = Context::from_waker(&waker);
+    let mut driver = ReactorDriver::new(Rc::clone(reactor));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        if park.begin() {
+            driver.park(None).unwrap_or_else(|e| panic!("the driver of this thread cannot wait: {e}"));
+        } else {
+            // Woken already: deliver what has arrived, so that a root that wakes itself cannot starve it.
+            driver.poll().unwrap_or_else(|e| panic!("the driver of this thread failed: {e}"));
+        }
+        park.end();
+    }
+}

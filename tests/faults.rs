@@ -1,0 +1,169 @@
+//! Exhaustion, refusal and misuse: a clear error, and nothing lost.
+//!
+//! Faults that need a process of their own (a seccomp filter, a descriptor limit, a fork) run in a
+//! child: this binary starts itself again with the scenario's name in an environment variable.
+
+use std::io;
+use std::process::Command;
+use std::time::Duration;
+
+use ouzel::net::{TcpListener, TcpStream};
+use ouzel::time::{sleep, timeout};
+use ouzel::{Driver, Runtime};
+use ouzel_tests::{Setup, drivers, watchdog};
+
+const SCENARIO: &str = "OUZEL_FAULT_SCENARIO";
+
+/// Runs `inside` in a child process that executes only the test `name`.
+fn in_child(name: &str, inside: fn()) {
+    if std::env::var(SCENARIO).as_deref() == Ok(name) {
+        watchdog(name, inside);
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(SCENARIO, name)
+        .env_remove("OUZEL_DRIVER")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Makes `io_uring_setup` fail with `errno` from here on, in this process, for ever.
+fn forbid_io_uring(errno: i32) {
+    const LOAD_NR: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const JUMP_EQ: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut filter = [
+        step(LOAD_NR, 0, 0, 0),
+        step(JUMP_EQ, 0, 1, libc::SYS_io_uring_setup as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: plain flag arguments.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: the program and its filter live until the call returns; the kernel copies them.
+    assert_eq!(
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) },
+        0
+    );
+}
+
+fn falls_back_and_says_so(errno: i32, word: &str) {
+    forbid_io_uring(errno);
+    let runtime = Runtime::builder().worker_threads(2).build().expect("auto finds another driver");
+    assert_eq!(runtime.driver_name(), "epoll");
+    let why = runtime.driver_description();
+    assert!(why.contains("io_uring") && why.contains(word), "does not say why: {why}");
+    let error = Runtime::builder().driver(Driver::Uring).build().expect_err("forced uring cannot work");
+    assert_eq!(error.raw_os_error(), Some(errno), "{error}");
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = ouzel::spawn(async move { TcpStream::connect(address).await.unwrap() });
+        let (server, _) = listener.accept().await.unwrap();
+        client.await.unwrap().write_all("fine").await.0.unwrap();
+        assert_eq!(server.read(Vec::with_capacity(8)).await.1, b"fine");
+    });
+}
+
+#[test]
+fn io_uring_forbidden_with_enosys_falls_back() {
+    in_child("io_uring_forbidden_with_enosys_falls_back", || falls_back_and_says_so(libc::ENOSYS, "38"));
+}
+
+#[test]
+fn io_uring_forbidden_with_eperm_falls_back() {
+    in_child("io_uring_forbidden_with_eperm_falls_back", || falls_back_and_says_so(libc::EPERM, "1"));
+}
+
+#[test]
+fn emfile_on_accept_is_an_error_and_the_connection_waits() {
+    in_child("emfile_on_accept_is_an_error_and_the_connection_waits", || {
+        for driver in drivers() {
+            Setup { driver, workers: 0 }.run(async {
+                let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+                // Let the driver open whatever it opens lazily before the limit comes down.
+                sleep(Duration::from_millis(1)).await;
+                let highest = std::fs::read_dir("/proc/self/fd")
+                    .unwrap()
+                    .filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u64>().ok())
+                    .max();
+                let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                // SAFETY: the struct is ours and complete.
+                unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut old) };
+                let mut spare = Vec::new();
+                let low = libc::rlimit { rlim_cur: highest.unwrap() + 1, ..old };
+                // SAFETY: as above.
+                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low) };
+                while let Ok(f) = std::fs::File::open("/dev/null") {
+                    spare.push(f);
+                }
+                let error = listener.accept().await.expect_err("no descriptor is left");
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+                spare.clear();
+                // SAFETY: as above.
+                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const old) };
+                let (server, peer) =
+                    timeout(Duration::from_secs(30), listener.accept()).await.expect("was lost").unwrap();
+                assert_eq!(peer, client.local_addr().unwrap());
+                drop(server);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_forked_child_gets_an_error_from_its_parents_runtime() {
+    in_child("a_forked_child_gets_an_error_from_its_parents_runtime", || {
+        for driver in drivers() {
+            let runtime = Setup { driver, workers: 1 }.shared();
+            runtime.block_on(async { sleep(Duration::from_millis(1)).await });
+            // SAFETY: the child only calls into the runtime, which must refuse, and leaves by `_exit`.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                let refused = ouzel::in_forked_child()
+                    && runtime.shutdown_timeout(Duration::from_secs(5)).is_err()
+                    && runtime.spawn(async {}).is_finished();
+                drop(runtime);
+                // SAFETY: ends the child without running the parent's exit handlers.
+                unsafe { libc::_exit(if refused { 0 } else { 1 }) };
+            }
+            assert!(pid > 0);
+            let mut status = 0;
+            // SAFETY: waits for our own child.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            assert_eq!(status, 0, "the child was not refused (driver {driver})");
+            assert!(!ouzel::in_forked_child());
+            runtime.block_on(async { sleep(Duration::from_millis(1)).await });
+        }
+    });
+}
+
+#[test]
+fn bad_options_are_named() {
+    let error = Runtime::builder().worker_threads(0).build().expect_err("no workers");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert!(Runtime::builder().worker_threads(65).build().is_err());
+    assert!("sideways".parse::<Driver>().unwrap_err().to_string().contains("sideways"));
+}
+
+#[test]
+fn the_environment_chooses_the_driver() {
+    in_child("the_environment_chooses_the_driver", || {
+        // SAFETY: this process runs one test on one thread.
+        unsafe { std::env::set_var("OUZEL_DRIVER", "poll") };
+        assert_eq!(Runtime::builder().build().unwrap().driver_name(), "poll");
+        // SAFETY: as above.
+        unsafe { std::env::set_var("OUZEL_DRIVER", "nonsense") };
+        assert!(Runtime::builder().build().unwrap_err().to_string().contains("OUZEL_DRIVER"));
+    });
+}
