@@ -25,6 +25,7 @@ pub mod file;
 pub mod fork;
 pub mod futex;
 mod keys;
+pub mod membarrier;
 mod sys;
 pub mod uring;
 
@@ -33,5 +34,6 @@ pub use epoll::EpollDriver;
 pub use fds::FdTable;
 pub use file::execute;
 pub use fork::in_forked_child;
+pub use membarrier::heavy_barrier;
 pub use ouzel_core::driver::Counters;
 pub use uring::UringDriver;
