@@ -5,6 +5,8 @@
 
 use core::ptr::{self, NonNull};
 
+mod executor;
+
 use std::vec::Vec;
 
 use loom::sync::Arc;

@@ -1,7 +1,59 @@
-//! The single-thread executor (work in progress: the reference protocol first).
+//! The single-thread executor: no locked instruction for spawn, wake, join and completion on its own thread.
+//!
+//! | module     | what it is                                                                         |
+//! |------------|------------------------------------------------------------------------------------|
+//! | `executor` | [`LocalExecutor`]: the driver, turns, sleeping, `block_on`                         |
+//! | `owner`    | [`Local`]: spawn, the poll loop, taking in what other threads left; no driver in it |
+//! | `cell`     | a task's life on this thread; `word`: its transitions, plain loads and stores      |
+//! | `join`     | [`LocalJoinHandle`]                                                                |
+//! | `waker`    | one waker for both sides: it compares the thread's number with the owner's         |
+//! | `refs`     | the owner's side of the reference count                                            |
+//! | `remote`   | the other threads' side: one word per task, one stack per executor                 |
+//! | `shared`   | what both sides reach, and how long it lives                                       |
+//! | `inbox`    | futures from other threads; `spawner`: the handle they use                         |
+//! | `shutdown` | the end                                                                            |
+//!
+//! Cell, header, slab and vtable are those of [`crate::task`]. What differs is who writes: the state word here
+//! belongs to one thread. Other threads' wakes and references go through the header's `remote` word.
+//!
+//! ```text
+//!   this thread:   wake ── state |= SCHED ── run queue (a ring of pointers) ── poll
+//!   elsewhere:     wake ── remote |= WAKE|QUEUED ── stack (through the header's link) ── unpark
+//!                                                     └── drained once a turn ── wake, as above
+//! ```
+//!
+//! *Fairness.* One queue, first in first out: a joiner goes to the tail like any other, a task that wakes itself
+//! comes after all that were ready. There is no LIFO slot: without stealing it saves no locked instruction,
+//! and it would let two tasks that wake each other keep the rest waiting. The driver is looked at every
+//! `Interval` polls (61 at first), other threads' wakes once per such batch.
+//!
+//! *What it gives up.* A foreign wake waits for the batch in progress. Nothing here may be used from a signal
+//! handler but [`LocalSpawner::wake`] and [`LocalSpawner::notify`].
+//!
+//! Prior work: biased reference counting (Choi et al. 2018); thread-per-core executors (Seastar 2014,
+//! glommio 2020, monoio 2021).
 
+mod cell;
+
+mod executor;
+mod inbox;
+mod join;
+mod owner;
 mod refs;
 mod remote;
+mod shared;
+mod shutdown;
+mod spawner;
+mod waker;
+mod word;
+
+pub use executor::{LocalExecutor, LocalMetrics, Tick};
+pub use join::LocalJoinHandle;
+pub use owner::Local;
+pub use shutdown::InUse;
+pub use spawner::{LocalSpawner, SendJoinHandle};
 
 #[cfg(all(test, ouzel_loom))]
 mod loom_tests;
+#[cfg(all(test, not(ouzel_loom)))]
+mod tests;

@@ -244,13 +244,6 @@ pub(crate) fn merge(word: &AtomicU32, own: u32) -> bool {
     }
 }
 
-/// Whether the word says that the task is over (a hint for weak ids; final for one generation).
-#[inline]
-pub(crate) fn is_merged(word: &AtomicU32) -> bool {
-    // ORDERING: Relaxed, a hint.
-    word.load(Ordering::Relaxed) & MERGED != 0
-}
-
 #[cold]
 fn overflow() -> ! {
     struct Abort;

@@ -1,0 +1,172 @@
+//! The handle on a task of a single-thread executor. It stays on the executor's thread, so it is plain.
+
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll};
+
+use super::cell;
+use super::waker::shared_of;
+use super::word::{get, joiner_is, put_joiner, set, take_joiner};
+use crate::error::JoinError;
+use crate::task::cell::{drop_payload_caught, take_output};
+use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER};
+use crate::task::unwind::{Caught, discard};
+use crate::task::{Header, TaskId};
+
+/// Waits for a task and takes its output.
+///
+/// Dropping it detaches the task, which runs on. It may outlive the executor; then the task has been cancelled,
+/// unless it was done.
+#[must_use = "dropping a join handle detaches its task; call `detach` to say so"]
+pub struct LocalJoinHandle<T> {
+    /// None: refused by an executor that was shut down, or the output has been given.
+    task: Option<NonNull<Header>>,
+    given: bool,
+    /// Neither `Send` nor `Sync`.
+    _output: PhantomData<(T, *mut ())>,
+}
+
+impl<T> Unpin for LocalJoinHandle<T> {}
+
+impl<T> LocalJoinHandle<T> {
+    /// # Safety
+    /// `task` was just spawned with JOIN_INTEREST on this thread, with output `T`; the reference is the handle's.
+    pub(super) unsafe fn new(task: NonNull<Header>) -> Self {
+        LocalJoinHandle { task: Some(task), given: false, _output: PhantomData }
+    }
+
+    /// The handle of a task that never was.
+    pub(super) fn cancelled() -> Self {
+        LocalJoinHandle { task: None, given: false, _output: PhantomData }
+    }
+
+    fn header(&self) -> Option<&Header> {
+        // SAFETY: as long as it is there, the handle holds a reference.
+        self.task.map(|task| unsafe { task.as_ref() })
+    }
+
+    /// Cancels the task: its future is dropped when the executor gets to it, not polled again. A task that
+    /// has come to its end stays as it is.
+    pub fn abort(&self) {
+        if let Some(task) = self.task {
+            // SAFETY: a task of a `LocalExecutor`, held by the handle.
+            let shared = unsafe { shared_of(task) };
+            // SAFETY: alive as long as the task.
+            let shared = unsafe { shared.as_ref() };
+            // SAFETY: the handle is on the owner's thread and holds a reference.
+            unsafe { cell::abort(shared, task) };
+        }
+    }
+
+    /// Lets the task run on without a handle.
+    pub fn detach(self) {}
+
+    /// Whether the task has come to its end, so that the handle is ready.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.header().is_none_or(|cell| get(cell) & COMPLETE != 0)
+    }
+
+    /// The task's name, which holds no reference; other threads wake it with
+    /// [`LocalSpawner::wake`](super::LocalSpawner::wake). None if there is no task (any more) behind the handle.
+    #[must_use]
+    pub fn id(&self) -> Option<TaskId> {
+        self.task.map(TaskId::export)
+    }
+}
+
+impl<T> Future for LocalJoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    /// If it has been ready before.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(!self.given, "a join handle was polled after it had given the output");
+        let Some(task) = self.task else {
+            self.given = true;
+            return Poll::Ready(Err(JoinError::Cancelled));
+        };
+        // SAFETY: the handle holds a reference.
+        let cell = unsafe { task.as_ref() };
+        let word = get(cell);
+        if word & COMPLETE != 0 {
+            // SAFETY: complete, and this is its handle.
+            let output = unsafe { take_output(task) };
+            self.task = None;
+            self.given = true;
+            // SAFETY: the owner's thread; the handle's reference, which it forgot just now.
+            unsafe { cell::drop_own(task) };
+            return Poll::Ready(output);
+        }
+        // SAFETY: the bit says that a waker is there.
+        if word & JOIN_WAKER != 0 && unsafe { joiner_is(cell, cx.waker()) } {
+            return Poll::Pending;
+        }
+        let waker = cx.waker().clone();
+        // The clone is foreign code: it may have run the executor.
+        let word = get(cell);
+        if word & COMPLETE != 0 {
+            waker.wake();
+            return Poll::Pending;
+        }
+        // SAFETY: the bit says that a waker is there; it is replaced below.
+        let old = (word & JOIN_WAKER != 0).then(|| unsafe { take_joiner(cell) });
+        // SAFETY: what was there has been taken out.
+        unsafe { put_joiner(cell, waker) };
+        set(cell, word | JOIN_WAKER);
+        drop(old);
+        Poll::Pending
+    }
+}
+
+/// Gives the handle's reference back even if a destructor unwinds.
+struct Release(NonNull<Header>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        // SAFETY: the owner's thread, and the handle's reference.
+        unsafe { cell::drop_own(self.0) };
+    }
+}
+
+impl<T> Drop for LocalJoinHandle<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(task) = self.task else { return };
+        let _release = Release(task);
+        // SAFETY: the handle's reference is held until the end.
+        let cell = unsafe { task.as_ref() };
+        let word = get(cell);
+        if word & COMPLETE == 0 {
+            // SAFETY: the bit says that a waker is there; it is cleared below, before the waker is dropped.
+            let waker = (word & JOIN_WAKER != 0).then(|| unsafe { take_joiner(cell) });
+            set(cell, word & !(JOIN_INTEREST | JOIN_WAKER));
+            drop(waker);
+        } else if let Err(caught) = {
+            set(cell, word & !JOIN_INTEREST);
+            // SAFETY: complete, and this is its handle.
+            unsafe { drop_payload_caught(task) }
+        } {
+            resume(caught);
+        }
+    }
+}
+
+/// Lets a panic of an output's drop go on, in the one who drops the handle.
+#[cold]
+fn resume(caught: Caught) {
+    #[cfg(feature = "std")]
+    if !std::thread::panicking() {
+        std::panic::resume_unwind(caught.into_inner());
+    }
+    discard(caught);
+}
+
+impl<T> fmt::Debug for LocalJoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalJoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! The executor without its driver: spawn, run queue, poll loop, draining what other threads left.
+//!
+//! Not generic, so that a free function can reach the current thread's one through the thread-local
+//! context, and so that a cell's chunk can name it.
+
+use alloc::sync::Arc;
+use core::cell::Cell;
+use core::fmt;
+use core::future::Future;
+use core::ptr::{self, NonNull};
+
+use super::cell;
+use super::join::LocalJoinHandle;
+use super::refs;
+use super::shared::Shared;
+use super::spawner::LocalSpawner;
+use crate::config::COOP_BUDGET;
+use crate::context;
+use crate::slab::{Slab, SlabMeta};
+use crate::sync::per_thread;
+use crate::task::{Header, TaskId, WakeResult};
+
+// The executor in whose turn this thread is; null if none.
+per_thread! {
+    static CURRENT: Cell<*const Local> = Cell::new(ptr::null());
+}
+
+/// The executor of one thread, as its tasks see it: a place to spawn on.
+///
+/// Reached by [`LocalExecutor::local`](super::LocalExecutor::local) or, inside a task, by
+/// [`Local::with_current`].
+pub struct Local {
+    pub(super) shared: Arc<Shared>,
+    pub(super) slab: Slab,
+    /// Nothing is spawned any more.
+    pub(super) closed: Cell<bool>,
+    /// Inside a turn: no second one may start.
+    running: Cell<bool>,
+    /// The batch in progress is to end with the poll in progress.
+    pub(super) stop: Cell<bool>,
+    pub(super) polls: Cell<u64>,
+    pub(super) completed: Cell<u64>,
+    pub(super) spawned: Cell<u64>,
+}
+
+impl Local {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Local {
+            slab: Slab::new(SlabMeta::new(shared.clone(), shared.table.clone())),
+            shared,
+            closed: Cell::new(false),
+            running: Cell::new(false),
+            stop: Cell::new(false),
+            polls: Cell::new(0),
+            completed: Cell::new(0),
+            spawned: Cell::new(0),
+        }
+    }
+
+    /// Spawns a task on this executor. It is polled when the executor runs next.
+    ///
+    /// Allocates only if the slab has to grow. Once the executor is shut down the future is dropped at
+    /// once and the handle says cancelled; [`try_spawn`](Local::try_spawn) gives it back instead.
+    pub fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
+        self.try_spawn(future).unwrap_or_else(|_refused| LocalJoinHandle::cancelled())
+    }
+
+    /// Spawns a task, or gives the future back if the executor is shut down or out of memory.
+    ///
+    /// # Errors
+    /// The future, untouched.
+    pub fn try_spawn<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
+        if self.closed.get() {
+            return Err(future);
+        }
+        let task = cell::spawn(&self.shared, &self.slab, future)?;
+        self.spawned.set(self.spawned.get() + 1);
+        // SAFETY: just spawned, with a reference for its handle.
+        Ok(unsafe { LocalJoinHandle::new(task) })
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn spawner(&self) -> LocalSpawner {
+        LocalSpawner::new(Arc::clone(&self.shared))
+    }
+
+    /// Wakes the task that `id` names, if it is still there.
+    pub fn wake(&self, id: TaskId) -> WakeResult {
+        cell::wake_by_id(&self.shared, id)
+    }
+
+    /// Aborts the task that `id` names. False: there is no such task, or it has come to its end.
+    pub fn abort(&self, id: TaskId) -> bool {
+        cell::abort_by_id(&self.shared, id)
+    }
+
+    /// Tasks that have not completed.
+    #[must_use]
+    pub fn live_tasks(&self) -> usize {
+        self.shared.own.live.get()
+    }
+
+    /// Calls `f` with the executor in whose task, or turn, the caller is, if any.
+    pub fn with_current<R>(f: impl FnOnce(Option<&Local>) -> R) -> R {
+        let current = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
+        // SAFETY: a turn set it and takes it back before it ends, and it borrows the executor.
+        f(unsafe { current.as_ref() })
+    }
+
+    /// Makes this the thread's current executor, and the thread the slab's owner, until the guard is
+    /// dropped. None if it is already inside a turn.
+    pub(super) fn begin_turn(&self) -> Option<Turn<'_>> {
+        if self.running.replace(true) {
+            return None;
+        }
+        self.stop.set(false);
+        let outer = CURRENT.try_with(|c| c.replace(self)).unwrap_or(ptr::null());
+        // SAFETY: the turn borrows the executor, which neither moves its slab nor is `Send`.
+        let slab = unsafe { self.slab.enter() };
+        Some(Turn { local: self, outer, _slab: slab })
+    }
+
+    /// Polls up to `most` tasks; how many it polled.
+    pub(super) fn run(&self, most: u32) -> u32 {
+        let own = &self.shared.own;
+        let mut polled = 0;
+        while polled < most && !self.stop.get() {
+            let Some(task) = own.pop() else { break };
+            polled += 1;
+            context::set_budget(COOP_BUDGET);
+            // SAFETY: it comes from the run queue, so it is scheduled, and ours to poll.
+            if unsafe { cell::run(&self.shared, task) } {
+                self.completed.set(self.completed.get() + 1);
+            }
+        }
+        self.polls.set(self.polls.get() + u64::from(polled));
+        polled
+    }
+
+    /// Takes in what other threads left: wakes, references, spawns.
+    #[inline]
+    pub(super) fn drain(&self) {
+        if !self.shared.stack.is_empty() {
+            self.drain_stack();
+        }
+        if self.shared.inbox.has_some() {
+            for job in self.shared.inbox.take() {
+                job(self);
+            }
+        }
+    }
+
+    #[cold]
+    fn drain_stack(&self) {
+        for task in self.shared.stack.take_all() {
+            self.look_at(task);
+        }
+    }
+
+    /// Looks at one cell that was popped from the remote stack.
+    pub(super) fn look_at(&self, task: NonNull<Header>) {
+        let wake = |task| {
+            let own = &self.shared.own;
+            own.remote_wakes.set(own.remote_wakes.get() + 1);
+            // SAFETY: the cell has references of its own left, and this is its owner's thread.
+            unsafe { cell::wake(&self.shared, task) };
+        };
+        // SAFETY: the owner's thread, and it was just popped.
+        if unsafe { refs::popped(task, wake) } {
+            // SAFETY: that was the last reference.
+            unsafe { cell::free(task) };
+        }
+    }
+}
+
+/// A turn of the executor on this thread. Turns of different executors nest.
+pub(super) struct Turn<'a> {
+    local: &'a Local,
+    outer: *const Local,
+    _slab: context::EnteredSlab,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let _gone = CURRENT.try_with(|c| c.set(self.outer));
+        self.local.running.set(false);
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("live", &self.live_tasks())
+            .field("ready", &self.shared.own.ready())
+            .field("closed", &self.closed.get())
+            .finish_non_exhaustive()
+    }
+}

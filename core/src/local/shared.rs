@@ -1,0 +1,165 @@
+//! The part of an executor that its tasks' wakers reach: run queue, remote stack, inbox, park word.
+//!
+//! It lives as long as the executor or any cell of its slab. The run queue and the counts belong to the
+//! owner's thread and are plain; the rest is for everybody.
+//!
+//! A foreign wake by value, or drop, has given its reference away when it pushes; the owner may then take
+//! the cell, end, and free this while the pusher is about to unpark. So such a pusher holds a counted
+//! reference from before the push (the cell is QUEUED until then, which keeps both alive) to after the
+//! unpark. A wake by reference needs none: its caller's reference keeps the cell.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::cell::Cell;
+use core::fmt;
+use core::ptr::NonNull;
+
+use super::inbox::{Inbox, Job};
+use super::remote::{self, Foreign, RemoteStack};
+use crate::context;
+use crate::driver::Unpark;
+use crate::park::ParkWord;
+use crate::slab::ChunkTable;
+use crate::sync::UnsafeCell;
+use crate::task::{Header, Notified, Schedule};
+
+/// See the module.
+pub(crate) struct Shared {
+    /// The owner's thread, zero if it has no number: then every thread is a stranger.
+    token: u64,
+    pub(super) stack: RemoteStack<Header>,
+    pub(super) inbox: Inbox,
+    pub(super) park: Arc<ParkWord>,
+    unpark: Arc<dyn Unpark>,
+    /// Finds the cell of an id, and keeps it mapped.
+    pub(super) table: Arc<ChunkTable>,
+    pub(super) own: Own,
+}
+
+/// What only the owner's thread touches.
+pub(super) struct Own {
+    /// Tasks to poll, oldest first. Pointers beside the cells and no list through them: the link belongs
+    /// to the remote stack, where a cell may lie at the same time. It grows; it never shrinks.
+    ring: UnsafeCell<VecDeque<NonNull<Header>>>,
+    /// Tasks that have not completed.
+    pub(super) live: Cell<usize>,
+    /// Wakes by foreign threads that were found here.
+    pub(super) remote_wakes: Cell<u64>,
+    /// Tasks put on the ring, ever.
+    pub(super) scheduled: Cell<u64>,
+}
+
+// SAFETY: `own` is touched by the owner's thread alone (`is_owner`, or a type that is not `Send`), and in
+// the end, when nobody else is left; the rest is `Send` and `Sync`.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub(super) fn new(park: Arc<ParkWord>, unpark: Arc<dyn Unpark>) -> Arc<Shared> {
+        Arc::new(Shared {
+            token: context::token(),
+            stack: RemoteStack::new(),
+            inbox: Inbox::new(),
+            park,
+            unpark,
+            table: Arc::new(ChunkTable::new()),
+            own: Own {
+                ring: UnsafeCell::new(VecDeque::with_capacity(64)),
+                live: Cell::new(0),
+                remote_wakes: Cell::new(0),
+                scheduled: Cell::new(0),
+            },
+        })
+    }
+
+    /// Whether the caller runs on the owner's thread, as far as it can tell: a thread without a number
+    /// (no thread-locals, or none any more) is a stranger, which is always right.
+    #[inline]
+    pub(super) fn is_owner(&self) -> bool {
+        let token = context::token();
+        token == self.token && token != 0
+    }
+
+    /// Ends the owner's sleep, or its next one.
+    pub(super) fn unpark(&self) {
+        self.park.unpark(&*self.unpark);
+    }
+
+    /// Hands a job to the owner; gives it back once the executor is closed.
+    pub(super) fn submit(&self, job: Job) -> Result<(), Job> {
+        self.inbox.push(job)?;
+        self.unpark();
+        Ok(())
+    }
+}
+
+// SAFETY: nothing is refused. No thread is entered as a worker of this object, so the second rule is void.
+unsafe impl Schedule for Shared {
+    /// Not reached: the wakers of these tasks push to `own`, or to the remote stack.
+    fn schedule(&self, task: Notified) {
+        debug_assert!(self.is_owner(), "a transition of the shared flavour, on another thread");
+        self.own.push(task.into_raw());
+    }
+}
+
+impl Own {
+    /// Puts a task at the end of the run queue.
+    #[inline]
+    pub(super) fn push(&self, task: NonNull<Header>) {
+        self.scheduled.set(self.scheduled.get() + 1);
+        // SAFETY: the owner's thread, and no user code runs while the queue is borrowed.
+        self.ring.with_mut(|ring| unsafe { (*ring).push_back(task) });
+    }
+
+    /// Takes the first task of the run queue.
+    #[inline]
+    pub(super) fn pop(&self) -> Option<NonNull<Header>> {
+        // SAFETY: as in `push`.
+        self.ring.with_mut(|ring| unsafe { (*ring).pop_front() })
+    }
+
+    /// Tasks in the run queue.
+    #[inline]
+    pub(super) fn ready(&self) -> usize {
+        // SAFETY: as in `push`.
+        self.ring.with(|ring| unsafe { (*ring).len() })
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("token", &self.token).field("park", &self.park).finish_non_exhaustive()
+    }
+}
+
+/// How a transition on another thread is carried out by one who keeps a reference meanwhile. True: free.
+///
+/// # Safety
+/// `after` is what a transition of this cell's word has just returned, and `shared` outlives the call.
+#[must_use]
+pub(super) unsafe fn finish_held(shared: &Shared, cell: NonNull<Header>, after: Foreign) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { remote::finish(after, cell, &shared.stack, || shared.unpark()) }
+}
+
+/// The same for one who has given its reference away with the transition. True: free the cell.
+///
+/// # Safety
+/// `after` is what a transition of this cell's word has just returned, and `shared` is what the cell's
+/// chunk names: an `Arc`, alive as long as the cell.
+#[must_use]
+pub(super) unsafe fn finish_unheld(shared: *const Shared, cell: NonNull<Header>, after: Foreign) -> bool {
+    match after {
+        Foreign::Nothing => false,
+        Foreign::Free => true,
+        Foreign::Push => {
+            // SAFETY: this thread set QUEUED and has not pushed, so the cell is alive, and with it the `Arc`.
+            unsafe { Arc::increment_strong_count(shared) };
+            // SAFETY: the count raised on the line above is this one.
+            let guard = unsafe { Arc::from_raw(shared) };
+            // SAFETY: the caller's promise; `guard` outlives the call.
+            unsafe { finish_held(&guard, cell, after) }
+        }
+    }
+}
