@@ -17,6 +17,7 @@ pub use atomic_waker::AtomicWaker;
 #[cfg(ouzel_loom)]
 pub use waker::AtomicWaker;
 
+#[cfg(feature = "alloc")]
 pub(crate) use thread::token as thread_token;
 
 /// loom's waker cell under the names that `atomic-waker` gives its methods.
@@ -47,9 +48,10 @@ mod waker {
 }
 
 /// A number for each thread, never used twice; zero where there are no thread-locals to keep it in.
+#[cfg(feature = "alloc")]
 mod thread {
     #[cfg(ouzel_loom)]
-    use std::sync::atomic::AtomicU64;
+    use core::sync::atomic::AtomicU64;
 
     #[cfg(all(feature = "std", not(ouzel_loom)))]
     use super::AtomicU64;
@@ -109,19 +111,20 @@ macro_rules! per_thread {
         loom::thread_local! { static $name: $ty = $init; }
     };
 }
-#[cfg(not(any(feature = "std", ouzel_loom)))]
+#[cfg(all(feature = "alloc", not(any(feature = "std", ouzel_loom))))]
 macro_rules! per_thread {
     (static $name:ident: $ty:ty = $init:expr;) => {
         static $name: $crate::sync::NoThreads<$ty> = $crate::sync::NoThreads::new(|| $init);
     };
 }
+#[cfg(feature = "alloc")]
 pub(crate) use per_thread;
 
 /// What [`per_thread`] declares where there is no such thing.
-#[cfg(not(any(feature = "std", ouzel_loom)))]
+#[cfg(all(feature = "alloc", not(any(feature = "std", ouzel_loom))))]
 pub(crate) struct NoThreads<T>(core::marker::PhantomData<fn() -> T>);
 
-#[cfg(not(any(feature = "std", ouzel_loom)))]
+#[cfg(all(feature = "alloc", not(any(feature = "std", ouzel_loom))))]
 impl<T> NoThreads<T> {
     pub(crate) const fn new(_: fn() -> T) -> Self {
         NoThreads(core::marker::PhantomData)

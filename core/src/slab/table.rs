@@ -116,7 +116,8 @@ impl ChunkTable {
         Some(unsafe { entry.as_ref() })
     }
 
-    fn len(&self) -> u32 {
+    /// Chunks reserved so far.
+    pub(crate) fn len(&self) -> u32 {
         // ORDERING: Acquire pairs with the Release in `reserve`. A walk that must not miss a chunk has a fence
         // before this and its spawner one after the publication (`owned`).
         self.len.load(Ordering::Acquire)

@@ -1,0 +1,146 @@
+//! The slab on its own, with cells that hold no task.
+
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+use std::collections::HashSet;
+
+use super::{CLASS_BYTES, SharedSlab, class_of, free};
+use crate::sync::Ordering;
+use crate::task::header::{Header, chunk_of};
+use crate::task::state::{EXPORTED, GENERATION_MAX};
+use crate::task::testing::Rig;
+
+fn take(rig: &Rig, class: usize) -> NonNull<Header> {
+    let cell = rig.slab.alloc(class).unwrap();
+    // SAFETY: fresh from the slab.
+    unsafe { cell.as_ref() }.state.spawn(false);
+    cell
+}
+
+fn give(cell: NonNull<Header>) {
+    // SAFETY: the test holds its only reference.
+    let after = unsafe { cell.as_ref() }.state.drop_ref();
+    assert_eq!(after, crate::task::state::After::Free);
+    // SAFETY: as the word says.
+    unsafe { free(cell) };
+}
+
+#[test]
+fn classes_fit_and_are_whole_lines() {
+    assert!(CLASS_BYTES.iter().all(|b| b % 64 == 0));
+    for bytes in 1..=2048 {
+        let class = class_of(bytes);
+        assert!(CLASS_BYTES[class] >= bytes && (class == 0 || CLASS_BYTES[class - 1] < bytes));
+    }
+}
+
+#[test]
+fn cells_do_not_overlap_and_know_their_chunk() {
+    let rig = Rig::new();
+    let mut seen = HashSet::new();
+    for class in 0..CLASS_BYTES.len() {
+        for _ in 0..2500 {
+            let cell = take(&rig, class);
+            let at = cell.as_ptr().addr();
+            assert_eq!(at % 64, 0);
+            for line in (at..at + CLASS_BYTES[class]).step_by(64) {
+                assert!(seen.insert(line), "two cells share a line");
+            }
+            // SAFETY: the cell is out.
+            let head = unsafe { chunk_of(cell).as_ref() };
+            assert_eq!(head.class as usize, class);
+            assert!(head.number_of(cell) < head.cells);
+        }
+    }
+    rig.owned.table().all(|cell| {
+        // SAFETY: cells in a table stay mapped.
+        if !unsafe { cell.as_ref() }.state.load(Ordering::Relaxed).is_free() {
+            give(cell);
+        }
+        true
+    });
+    rig.assert_empty();
+}
+
+#[test]
+fn cells_come_back_from_here_and_from_elsewhere() {
+    let rig = Rig::new();
+    // SAFETY: the guard goes before the slab.
+    let entered = unsafe { rig.slab.enter() };
+    let cell = take(&rig, 0);
+    give(cell);
+    assert_eq!(take(&rig, 0), cell, "the last one freed is the next one used");
+    give(cell);
+    let cells: Vec<usize> = (0..5000).map(|i| take(&rig, i % 3).as_ptr().expose_provenance()).collect();
+    assert_eq!(rig.slab.out(), 5000);
+    std::thread::scope(|s| {
+        for part in cells.chunks(1250) {
+            s.spawn(move || {
+                for cell in part {
+                    give(NonNull::new(core::ptr::with_exposed_provenance_mut(*cell)).unwrap());
+                }
+            });
+        }
+    });
+    assert_eq!(rig.slab.out(), 5000, "on the remote stack");
+    let before = rig.owned.table().len();
+    for i in 0..5000 {
+        take(&rig, i % 3);
+    }
+    assert!(rig.owned.table().len() <= before, "no chunk for what came back");
+    assert_eq!(rig.slab.out(), 5000);
+    drop(entered);
+    for cell in cells {
+        give(NonNull::new(core::ptr::with_exposed_provenance_mut(cell)).unwrap());
+    }
+    rig.assert_empty();
+}
+
+#[test]
+fn the_last_cell_back_ends_a_closed_slab() {
+    let rig = Rig::new();
+    let (a, b) = (take(&rig, 0), take(&rig, 1));
+    give(a);
+    let sched = alloc::sync::Arc::downgrade(&rig.queue);
+    let Rig { queue, owned, slab } = rig;
+    drop(slab);
+    drop((queue, owned));
+    assert!(sched.upgrade().is_some(), "a cell is out");
+    give(b);
+    assert!(sched.upgrade().is_none());
+}
+
+#[test]
+fn a_shared_slab_holds_its_scheduler_until_closed() {
+    let rig = Rig::new();
+    let shared = SharedSlab::new();
+    let cell = shared.with(|| rig.meta(), |slab| slab.unwrap().alloc(0)).unwrap();
+    // SAFETY: fresh from the slab.
+    unsafe { cell.as_ref() }.state.spawn(false);
+    shared.close();
+    shared.close();
+    assert!(shared.with(|| rig.meta(), |slab| slab.is_none()));
+    give(cell);
+    rig.assert_empty();
+}
+
+#[test]
+fn an_exported_cell_retires_instead_of_wrapping_and_others_wrap() {
+    let rig = Rig::new();
+    // SAFETY: the guard goes before the slab.
+    let entered = unsafe { rig.slab.enter() };
+    let (exported, plain) = (take(&rig, 0), take(&rig, 1));
+    for (cell, flag) in [(exported, EXPORTED), (plain, 0)] {
+        // SAFETY: the test holds the cell.
+        let word = &unsafe { cell.as_ref() }.state.0;
+        let low = word.load(Ordering::Relaxed) & 0xff_ffff_ffff;
+        word.store(low | GENERATION_MAX << 40 | flag, Ordering::Relaxed);
+        give(cell);
+    }
+    assert_ne!(take(&rig, 0), exported);
+    let again = take(&rig, 1);
+    assert_eq!(again, plain);
+    // SAFETY: the test holds the cell.
+    assert_eq!(unsafe { again.as_ref() }.state.load(Ordering::Relaxed).generation(), 0);
+    drop(entered);
+}

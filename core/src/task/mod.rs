@@ -45,3 +45,12 @@ pub(crate) use {
     raw::{AfterRun, cancel, run},
     schedule::{Notified, Schedule},
 };
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+#[cfg(all(test, not(ouzel_loom)))]
+mod tests;
+
+#[cfg(all(test, ouzel_loom))]
+mod loom_tests;
