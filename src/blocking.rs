@@ -433,7 +433,7 @@ impl Inner {
             }
             if !self.is_starved(&state) || state.progress != before {
                 late = 0;
-            } else if took > 2 * stall && late < LATE {
+            } else if took > stall * 2 && late < LATE {
                 // If we were not run for so long, perhaps the jobs were not either.
                 late += 1;
             } else {

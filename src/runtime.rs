@@ -100,7 +100,7 @@ impl Runtime {
         }
         drop(ready);
         let mut all: Vec<Option<Ready>> = (0..workers).map(|_| None).collect();
-        for ready in seats {
+        for ready in seats.iter().take(workers) {
             // On an error the other threads end: their `start` is dropped unsent.
             let ready = ready?;
             let index = ready.index;

@@ -342,21 +342,6 @@ fn many_connections_talk_at_once() {
     on_each(|setup| {
         setup.run(async move {
             let (listener, address) = listener();
-            let server = setup.spawn(async move {
-                let mut serving = Vec::new();
-                for _ in 0..200 {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    serving.push(setup.spawn(async move {
-                        for _ in 0..20 {
-                            let got = read_exactly(&stream, 64).await.unwrap();
-                            stream.write_all(got).await.0.unwrap();
-                        }
-                    }));
-                }
-                for s in serving {
-                    s.await.unwrap();
-                }
-            });
             let mut clients = Vec::new();
             for c in 0..200u64 {
                 clients.push(setup.spawn(async move {
@@ -369,10 +354,19 @@ fn many_connections_talk_at_once() {
                     }
                 }));
             }
-            for c in clients {
-                c.await.unwrap();
+            let mut serving = Vec::new();
+            for _ in 0..200 {
+                let (stream, _) = listener.accept().await.unwrap();
+                serving.push(setup.spawn(async move {
+                    for _ in 0..20 {
+                        let got = read_exactly(&stream, 64).await.unwrap();
+                        stream.write_all(got).await.0.unwrap();
+                    }
+                }));
             }
-            server.await.unwrap();
+            for task in clients.into_iter().chain(serving) {
+                task.await.unwrap();
+            }
         });
     });
 }
