@@ -148,13 +148,22 @@ impl Drop for PanicsOnDrop {
 fn a_panic_in_a_drop_does_not_take_the_worker_with_it() {
     on_each(|setup| {
         setup.run(async move {
-            // The future's drop panics when it is cancelled, the output's when nobody wants it.
+            // The future's drop panics when it is cancelled, the output's when nobody wants it. (A handle
+            // that is dropped after the end drops the output itself, and the panic is its thread's.)
+            let detached = Arc::new(AtomicBool::new(false));
+            let flag = Arc::clone(&detached);
             let cancelled = setup.spawn(async {
                 let _bomb = PanicsOnDrop;
                 pending::<()>().await;
             });
             drop(cancelled);
-            drop(setup.spawn(async { PanicsOnDrop }));
+            drop(setup.spawn(async move {
+                while !flag.load(Ordering::Acquire) {
+                    yield_now().await;
+                }
+                PanicsOnDrop
+            }));
+            detached.store(true, Ordering::Release);
             for _ in 0..10 {
                 yield_now().await;
             }
