@@ -23,6 +23,11 @@ use core::ptr;
 use crate::config::ANCHORS;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, array_of, const_fn, spin_loop, with_statics};
 
+#[cfg(all(test, ouzel_loom))]
+mod loom_tests;
+#[cfg(all(test, not(ouzel_loom)))]
+mod tests;
+
 /// Bits of an id that are the index; the others are the generation, which is never zero.
 const INDEX_BITS: u32 = 8;
 const LAST_GENERATION: u64 = u32::MAX as u64 >> INDEX_BITS;

@@ -28,6 +28,9 @@ use core::cell::Cell;
 
 use crate::driver::{Deadline, Nanos};
 
+#[cfg(test)]
+mod tests;
+
 /// log2 of a tick in nanoseconds.
 const TICK_BITS: u32 = 12;
 /// log2 of the slots of a level.

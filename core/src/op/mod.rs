@@ -49,3 +49,8 @@ pub use payload::Scratch;
 pub use request::{AT_POSITION, Completion, Fd, OpKey, Request, Submitted};
 #[cfg(feature = "alloc")]
 pub use slab::{AfterComplete, Flavour, OpSlab, RejectReason, Rejected};
+
+#[cfg(all(test, ouzel_loom))]
+mod loom_tests;
+#[cfg(all(test, not(ouzel_loom)))]
+mod tests;

@@ -142,8 +142,11 @@ impl Own {
     pub(super) fn take_unclaimed(&self, sink: &mut dyn FnMut(&Request, Completion)) {
         while let Some(slot) = pop(&self.soiled, link_of) {
             let request = slot.request.get();
-            // SAFETY, both: the slot is the owner's.
-            while let Some(c) = slot.multi.pop().or_else(|| unsafe { slot.multi.pop_overflow() }) {
+            while let Some(c) = slot.multi.pop() {
+                sink(&request, c);
+            }
+            // SAFETY: the slot came back to the owner.
+            while let Some(c) = unsafe { slot.multi.pop_overflow() } {
                 sink(&request, c);
             }
             if slot.word.result_unread() {

@@ -94,7 +94,6 @@ impl OpSlab {
     ///
     /// # Errors
     /// [`Rejected`], with the payload.
-    #[expect(clippy::type_complexity, reason = "two things come out of it, or the payload")]
     pub fn submit<P: 'static>(
         &self,
         payload: P,
@@ -210,10 +209,21 @@ impl OpSlab {
         self.shared().own.undone.get()
     }
 
+    /// How holders synchronise: what `new` was given, or [`Flavour::Shared`] where threads have no names.
+    #[must_use]
+    pub fn flavour(&self) -> Flavour {
+        if self.shared().local { Flavour::Local } else { Flavour::Shared }
+    }
+
     /// Refuses submissions from now on, and calls `sink` with every operation in flight.
-    pub fn cancel_all(&self, mut sink: impl FnMut(OpKey)) {
+    pub fn cancel_all(&self, sink: impl FnMut(OpKey)) {
+        self.shared().own.closing.set(true);
+        self.for_each_live(sink);
+    }
+
+    /// Calls `sink` with every operation in flight.
+    pub fn for_each_live(&self, mut sink: impl FnMut(OpKey)) {
         let own = &self.shared().own;
-        own.closing.set(true);
         // By number, because `sink` may complete operations on the spot.
         for slot in (0..own.used.get()).filter_map(|i| own.slot(i)) {
             if slot.is_live.get() && !slot.word.owner_is_done() {
