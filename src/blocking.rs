@@ -29,6 +29,7 @@ mod job;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::fmt;
 use std::io;
@@ -44,9 +45,6 @@ use queue::Queue;
 
 /// How a thread is started; tests put in one that fails.
 type Start = fn(thread::Builder, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
-
-/// Late periods in a row that the watcher blames on the machine.
-const LATE: u32 = 4;
 
 /// What the pool is doing and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -324,126 +322,5 @@ impl Inner {
         state.queue.len() > state.claimed + state.starting
             && state.idle == 0
             && state.threads < self.config.max_threads
-    }
-
-    /// Starts a thread. The lock is held meanwhile: it happens rarely, and nobody may rely on a thread
-    /// that does not come to be.
-    fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
-        let inner = Arc::clone(self);
-        let builder = thread::Builder::new().name(format!("ouzel-block-{}", state.threads));
-        let handle = (self.start)(builder, Box::new(move || inner.serve()))?;
-        state.handles.push(handle);
-        state.threads += 1;
-        state.starting += 1;
-        state.peak_threads = state.peak_threads.max(state.threads);
-        Ok(())
-    }
-
-    fn see_to_watcher(self: &Arc<Self>, state: &mut State) {
-        if !self.is_starved(state) {
-        } else if !state.watching {
-            let inner = Arc::clone(self);
-            let builder = thread::Builder::new().name("ouzel-stall".into());
-            // If there is no thread to be had, the next job tries again.
-            if let Ok(handle) = (self.start)(builder, Box::new(move || inner.look_out())) {
-                state.watching = true;
-                state.handles.push(handle);
-            }
-        } else if state.resting {
-            state.resting = false;
-            self.watch.notify_one();
-        }
-    }
-
-    /// A pool thread's life.
-    fn serve(&self) {
-        let mut state = self.lock();
-        state.starting -= 1;
-        loop {
-            while let Some(work) = state.queue.pop() {
-                state.progress += 1;
-                drop(state);
-                work.run();
-                state = self.lock();
-                state.progress += 1;
-                state.completed += 1;
-            }
-            if state.closed {
-                break;
-            }
-            state.idle += 1;
-            let promised;
-            (state, promised) = self.sleep(state);
-            if !promised {
-                state.idle -= 1;
-                break;
-            }
-        }
-        state.threads -= 1;
-        self.leave(state);
-    }
-
-    /// Sleeps until promised a job; false when it is time to end.
-    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
-        let mut timed_out = false;
-        loop {
-            if state.claimed > 0 {
-                state.claimed -= 1;
-                return (state, true);
-            }
-            let surplus = state.threads > self.config.core_threads;
-            if state.closed || (timed_out && surplus) {
-                return (state, false);
-            }
-            (state, timed_out) = wait(&self.work, state, surplus.then_some(self.config.keep_alive));
-        }
-    }
-
-    /// The last thing a thread does. A shutdown joins it; without one nobody will.
-    fn leave(&self, mut state: MutexGuard<'_, State>) {
-        if !state.closed {
-            let me = thread::current().id();
-            state.handles.retain(|h| h.thread().id() != me);
-        }
-        drop(state);
-        self.ended.notify_all();
-    }
-
-    /// The watcher's life: adds a thread for each period without progress.
-    fn look_out(self: &Arc<Self>) {
-        let stall = self.config.stall;
-        let mut late = 0;
-        let mut state = self.lock();
-        while !state.closed {
-            if !self.is_starved(&state) {
-                let timed_out;
-                state.resting = true;
-                (state, timed_out) = wait(&self.watch, state, Some(self.config.keep_alive));
-                state.resting = false;
-                if timed_out && !self.is_starved(&state) {
-                    break;
-                }
-                continue;
-            }
-            let (before, began) = (state.progress, Instant::now());
-            (state, _) = wait(&self.watch, state, Some(stall));
-            let took = began.elapsed();
-            if state.closed || took < stall {
-                continue;
-            }
-            if !self.is_starved(&state) || state.progress != before {
-                late = 0;
-            } else if took > stall * 2 && late < LATE {
-                // If we were not run for so long, perhaps the jobs were not either.
-                late += 1;
-            } else {
-                late = 0;
-                state.stalls += 1;
-                // If there is no thread to be had, the job goes on waiting: the next period tries again.
-                let _ = self.start_thread(&mut state);
-            }
-        }
-        state.watching = false;
-        self.leave(state);
     }
 }

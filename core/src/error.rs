@@ -33,7 +33,9 @@ unsafe impl Sync for Payload {}
 
 #[cfg(feature = "std")]
 impl Payload {
-    pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
+    /// Wraps what `std::panic::catch_unwind` caught.
+    #[must_use]
+    pub fn new(payload: Box<dyn Any + Send>) -> Self {
         Payload(payload)
     }
 
