@@ -40,6 +40,7 @@
 //! after the accept instead of with it, and a send that has to wait copies nothing but waits its turn.
 
 mod table;
+mod wake;
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ use crate::buffers::Buffers;
 use crate::clock;
 use crate::sys::{self, Attempt, Direction, Style};
 use table::{Op, Table};
+use wake::Notify;
 
 /// Buffers one `RecvMulti` may fill in one turn, so that a fast sender does not take them all.
 const MULTI_BUDGET: usize = 8;
@@ -220,6 +222,14 @@ impl PollDriver {
         Ok(self.table.deliver(sink))
     }
 
+    /// Nothing to do here: submissions are system calls already.
+    ///
+    /// # Errors
+    /// None.
+    pub fn flush(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+
     /// The present time on [`clock`].
     #[must_use]
     pub fn now(&self) -> Nanos {
@@ -266,9 +276,9 @@ impl PollDriver {
         // Not every system's `Poller` is a descriptor. Method lookup takes the first impl that fits:
         // the one for descriptors if there is one, else, a reference further, the one for all.
         #[allow(unused_imports, reason = "which of them is used depends on the system")]
-        use pollable::{Descriptor, Otherwise};
+        use wake::pollable::{Descriptor, Otherwise};
         #[allow(clippy::needless_borrow, reason = "without it the second impl would not be found")]
-        (&pollable::Of(&*self.poller)).descriptor()
+        (&wake::pollable::Of(&*self.poller)).descriptor()
     }
 
     /// Makes descriptors waited for, and unparks, show up on [`Self::pollable`].
@@ -431,51 +441,6 @@ impl fmt::Debug for PollDriver {
     }
 }
 
-/// Ends the poller's wait.
-struct Notify {
-    poller: Arc<Poller>,
-    calls: AtomicU64,
-}
-
-impl Unpark for Notify {
-    fn unpark(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        // It fails only if the system has lost the poller's own descriptor; nobody could be told.
-        let told = self.poller.notify();
-        debug_assert!(told.is_ok(), "the poller's own notification failed: {told:?}");
-    }
-}
-
 fn errno(e: std::io::Error) -> Errno {
     Errno(e.raw_os_error().unwrap_or(sys::EIO))
-}
-
-/// Finds out whether a type is a descriptor, without naming the systems where `Poller` is one.
-#[cfg(unix)]
-mod pollable {
-    use std::os::fd::{AsRawFd, RawFd};
-
-    pub(super) struct Of<'a, T>(pub(super) &'a T);
-
-    #[allow(dead_code, reason = "used where `Poller` is a descriptor")]
-    pub(super) trait Descriptor {
-        fn descriptor(&self) -> Option<RawFd>;
-    }
-
-    impl<T: AsRawFd> Descriptor for Of<'_, T> {
-        fn descriptor(&self) -> Option<RawFd> {
-            Some(self.0.as_raw_fd())
-        }
-    }
-
-    #[allow(dead_code, reason = "used where `Poller` is none")]
-    pub(super) trait Otherwise {
-        fn descriptor(&self) -> Option<RawFd>;
-    }
-
-    impl<T> Otherwise for &Of<'_, T> {
-        fn descriptor(&self) -> Option<RawFd> {
-            None
-        }
-    }
 }
