@@ -60,11 +60,12 @@ pub use driver::{Driver, UnknownDriver};
 pub use join::JoinHandle;
 pub use local_runtime::{EnterGuard, LocalHandle, LocalRuntime, Tick};
 pub use metrics::{IoCounters, Metrics};
+pub use ouzel_core::anchor;
 pub use ouzel_core::error::JoinError;
 pub use ouzel_core::local::LocalJoinHandle;
-pub use ouzel_core::task::{TaskId, WakeResult};
+pub use ouzel_core::task::{TaskId, TaskState, WakeResult};
 pub use runtime::{Handle, Runtime, ShutdownError};
-pub use task::{YieldNow, yield_now};
+pub use task::{YieldNow, task_id, task_is_aborted, yield_now};
 pub use time::{sleep, timeout};
 
 use current::Flavour;

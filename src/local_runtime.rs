@@ -20,7 +20,8 @@ use crate::metrics::Metrics;
 use crate::platform;
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::runtime::check_not_forked;
-use crate::{LocalJoinHandle, TaskId, WakeResult};
+use crate::blocking::BlockingHandle;
+use crate::{LocalJoinHandle, TaskId, TaskState, WakeResult};
 
 /// A runtime that runs its tasks on the thread that calls it.
 ///
@@ -106,6 +107,24 @@ impl LocalRuntime {
         check_not_forked().unwrap_or_else(|e| panic!("{e}"));
         let _entered = self.enter();
         self.shared.executor.block_on(future)
+    }
+
+    /// Runs `job` on the blocking pool. See [`crate::spawn_blocking`].
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> BlockingHandle<T> {
+        self.shared.pool().spawn(job)
+    }
+
+    /// Wakes the task `id` names, if it is still there. [`LocalHandle::wake`] does it from other threads.
+    pub fn wake(&self, id: TaskId) -> WakeResult {
+        self.shared.executor.local().wake(id)
+    }
+
+    /// Cancels the task `id` names; false if it is not there any more.
+    pub fn abort(&self, id: TaskId) -> bool {
+        self.shared.executor.local().abort(id)
     }
 
     /// Spawns `future` on this runtime. It runs when the runtime does.
@@ -265,5 +284,11 @@ impl LocalHandle {
     /// Cancels the task `id` names; false if it is not there any more.
     pub fn abort(&self, id: TaskId) -> bool {
         self.spawner.abort(id)
+    }
+
+    /// What the task `id` names is doing, as far as this thread can see.
+    #[must_use]
+    pub fn state(&self, id: TaskId) -> TaskState {
+        self.spawner.state(id)
     }
 }

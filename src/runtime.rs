@@ -20,7 +20,7 @@ use crate::current::{self, Current, Flavour};
 use crate::metrics::{IoTotals, Metrics};
 use crate::platform;
 use crate::reactor::{ReactorCell, ReactorDriver};
-use crate::{JoinHandle, TaskId, WakeResult};
+use crate::{JoinHandle, TaskId, TaskState, WakeResult};
 
 /// A runtime whose worker threads share their tasks: a worker without work takes from the others.
 ///
@@ -310,6 +310,12 @@ impl Handle {
     /// Cancels the task `id` names; false if it is not there any more.
     pub fn abort(&self, id: TaskId) -> bool {
         self.inner.shared.abort(id)
+    }
+
+    /// What the task `id` names is doing.
+    #[must_use]
+    pub fn state(&self, id: TaskId) -> TaskState {
+        self.inner.shared.state(id)
     }
 
     /// Tasks that have been spawned and not yet ended. Walks them all.

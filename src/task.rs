@@ -2,7 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+
+use ouzel_core::{local, task};
+
+use crate::TaskId;
 
 /// Lets other tasks run, once: the task goes to the end of its worker's queue.
 ///
@@ -33,4 +37,18 @@ impl Future for YieldNow {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// The weak id of the task that `waker` wakes, for hosts in other languages. `None` if it is not a task of
+/// ours.
+#[must_use]
+pub fn task_id(waker: &Waker) -> Option<TaskId> {
+    local::id_of(waker).or_else(|| task::id_of(waker))
+}
+
+/// Whether the task that `waker` wakes was aborted, for a task that asks in its own poll. False for a waker
+/// that is not ours.
+#[must_use]
+pub fn task_is_aborted(waker: &Waker) -> bool {
+    local::is_aborted(waker) || task::is_aborted(waker)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
+pub use ouzel_core::driver::{Deadline, Nanos};
 pub use ouzel_core::op::{AT_POSITION, Completion, Fd, Request, Scratch};
 use ouzel_core::op::{OpHandle, RejectReason, Rejected};
 
@@ -140,6 +141,11 @@ impl<P> RawOp<P> {
     /// The next completion of a multishot operation, `None` after the last one.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
         self.handle.poll_next(cx)
+    }
+
+    /// The next completion of a multishot operation if there is one; leaves no waker.
+    pub fn try_next(&mut self) -> Option<Completion> {
+        self.handle.try_next()
     }
 
     /// Asks for cancellation; the operation completes all the same, with `-ECANCELED` or its result.

@@ -53,6 +53,19 @@ pub use owner::Local;
 pub use shutdown::InUse;
 pub use spawner::{LocalSpawner, SendJoinHandle};
 
+/// The id of the task that `waker` wakes. None if that is not a task of a single-thread executor.
+#[must_use]
+pub fn id_of(waker: &core::task::Waker) -> Option<crate::task::TaskId> {
+    waker::task_of(waker).map(crate::task::TaskId::export)
+}
+
+/// Whether the task that `waker` wakes was aborted; false if it is not a single-thread executor's.
+#[must_use]
+pub fn is_aborted(waker: &core::task::Waker) -> bool {
+    // SAFETY: the waker keeps its task.
+    waker::task_of(waker).is_some_and(|task| word::get(unsafe { task.as_ref() }) & crate::task::state::CANCELLED != 0)
+}
+
 #[cfg(all(test, ouzel_loom))]
 mod loom_tests;
 #[cfg(all(test, not(ouzel_loom)))]

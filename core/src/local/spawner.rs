@@ -13,7 +13,7 @@ use super::shared::Shared;
 use crate::error::JoinError;
 use crate::sync::{AtomicBool, Lock, Ordering};
 use crate::task::unwind::catch;
-use crate::task::{TaskId, WakeResult};
+use crate::task::{TaskId, TaskState, WakeResult};
 
 /// A handle on a [`LocalExecutor`](super::LocalExecutor) for other threads. It keeps nothing running: once
 /// the executor is gone, spawns are refused and ids are stale.
@@ -65,6 +65,12 @@ impl LocalSpawner {
     /// called in signal handlers, also of the executor's own thread.
     pub fn wake(&self, id: TaskId) -> WakeResult {
         cell::wake_by_id_elsewhere(&self.0, id)
+    }
+
+    /// What the task that `id` names is doing.
+    #[must_use]
+    pub fn state(&self, id: TaskId) -> TaskState {
+        id.state(&self.0.table)
     }
 
     /// Asks the owner to abort the task that `id` names. False: the executor is shut down. Whether the task is

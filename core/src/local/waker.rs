@@ -22,6 +22,12 @@ pub(super) unsafe fn borrowed(task: NonNull<Header>) -> ManuallyDrop<Waker> {
     ManuallyDrop::new(unsafe { Waker::from_raw(raw) })
 }
 
+/// The task that a waker wakes, if it is one of these wakers. Alive as long as the waker.
+pub(super) fn task_of(waker: &Waker) -> Option<NonNull<Header>> {
+    let ours = core::ptr::eq(waker.vtable(), &VTABLE);
+    ours.then(|| NonNull::new(waker.data().cast_mut().cast())).flatten()
+}
+
 /// The task behind a waker, its executor's shared part, and whether this is the owner's thread.
 ///
 /// # Safety

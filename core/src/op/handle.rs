@@ -159,6 +159,17 @@ impl<P> OpHandle<P> {
         }
     }
 
+    /// The next completion of a multishot operation if there is one. Registers no waker.
+    ///
+    /// # Panics
+    /// Off the thread of a local slab.
+    pub fn try_next(&mut self) -> Option<Completion> {
+        if self.slot.is_none() || !self.may_touch() {
+            return None;
+        }
+        self.fetch()
+    }
+
     /// One look at the queue of a multishot operation.
     fn fetch(&mut self) -> Option<Completion> {
         let slot = self.slot();

@@ -6,11 +6,12 @@
 //! generation is at its end (`state`).
 
 use core::ptr::NonNull;
+use core::task::Waker;
 
 use super::header::{ChunkHead, Header, chunk_of};
 use super::join::AbortHandle;
-use super::state::{COMPLETE, SCHED, Weak};
-use super::waker::{follow, submit};
+use super::state::{CANCELLED, COMPLETE, SCHED, Weak};
+use super::waker::{follow, submit, task_of};
 use crate::context;
 use crate::slab::ChunkTable;
 use crate::sync::Ordering;
@@ -136,4 +137,18 @@ impl TaskId {
             TaskState::Idle
         }
     }
+}
+
+/// The id of the task that `waker` wakes. None if that is not a task of a stealing scheduler.
+#[must_use]
+pub fn id_of(waker: &Waker) -> Option<TaskId> {
+    task_of(waker).map(TaskId::export)
+}
+
+/// Whether the task that `waker` wakes was aborted; false if it is not a stealing scheduler's.
+#[must_use]
+pub fn is_aborted(waker: &Waker) -> bool {
+    // SAFETY: the waker keeps its task.
+    // ORDERING: Relaxed, a hint.
+    task_of(waker).is_some_and(|task| unsafe { task.as_ref() }.state.load(Ordering::Relaxed).has(CANCELLED))
 }

@@ -35,7 +35,7 @@ pub(crate) mod unwind;
 mod waker;
 
 #[cfg(feature = "alloc")]
-pub use id::{TaskId, TaskState, WakeResult};
+pub use id::{TaskId, TaskState, WakeResult, id_of, is_aborted};
 #[cfg(feature = "alloc")]
 pub use join::{AbortHandle, JoinHandle};
 #[cfg(feature = "alloc")]

@@ -13,7 +13,7 @@
 //! `&Waker` during the poll, and takes the word like any other.
 
 use core::ptr::NonNull;
-use core::task::{RawWaker, RawWakerVTable};
+use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::header::{ChunkHead, Header, head_of};
 use super::schedule::Notified;
@@ -28,6 +28,11 @@ pub(super) static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake
 fn cell_of(data: *const ()) -> NonNull<Header> {
     // SAFETY: the data of a waker with this vtable is its task's cell.
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+}
+
+/// The task that a waker wakes, if it is one of these wakers. Alive as long as the waker.
+pub(super) fn task_of(waker: &Waker) -> Option<NonNull<Header>> {
+    core::ptr::eq(waker.vtable(), &VTABLE).then(|| cell_of(waker.data()))
 }
 
 /// Gives N to the task's scheduler.
