@@ -103,10 +103,9 @@ struct sockaddr; /* <sys/socket.h> */
 
 /* ouzel_task_state */
 #define OUZEL_STATE_IDLE 0      /* waits to be woken */
-#define OUZEL_STATE_QUEUED 1    /* woken, waits to be polled */
-#define OUZEL_STATE_RUNNING 2   /* is being polled */
-#define OUZEL_STATE_DONE 3      /* ended; its result waits for the join */
-#define OUZEL_STATE_CANCELLED 4 /* cancelled; will not be polled again, or has ended so */
+#define OUZEL_STATE_SCHEDULED 1 /* will be polled, or is being polled */
+#define OUZEL_STATE_DONE 2      /* ended; its result waits for the join */
+#define OUZEL_STATE_CANCELLED 3 /* ended by a cancel, likewise */
 
 /* ouzel_run */
 #define OUZEL_RUN_IDLE 0    /* no live task and no operation that delivers to a callback is left */
@@ -337,7 +336,7 @@ ouzel_task ouzel_cx_task(const ouzel_cx *cx);         /* its id; zero for NULL *
 ouzel_waker ouzel_cx_waker(const ouzel_cx *cx);       /* a waker for it; zero for NULL */
 ouzel_runtime *ouzel_cx_runtime(const ouzel_cx *cx);  /* borrowed: do not free; NULL for NULL */
 int32_t ouzel_cx_cancelled(const ouzel_cx *cx);       /* 1: it was cancelled while being polled; this is its last poll */
-uint64_t ouzel_cx_now(const ouzel_cx *cx);            /* the clock as of this turn of the loop, so without a call */
+uint64_t ouzel_cx_now(ouzel_cx *cx);                  /* ouzel_now, read once per poll */
 /* Takes one from the cooperative budget of this poll. 0 when it is spent: ouzel_wake_self, return OUZEL_PENDING. */
 int32_t ouzel_cx_budget(ouzel_cx *cx);
 
@@ -369,8 +368,9 @@ int32_t ouzel_connect(ouzel_runtime *rt, int fd, const struct sockaddr *addr, ui
 int32_t ouzel_recv(ouzel_runtime *rt, int fd, void *buf, size_t len, uint32_t flags, const ouzel_op_opts *opts,
                    ouzel_op *out);
 /* Receives again and again, each completion in a provided buffer (OUZEL_CQE_BUFFER), until one without OUZEL_CQE_MORE:
- * res 0 the peer has finished, -ENOBUFS all buffers are out (give some back, submit again), -ECANCELED, or an error;
- * the last one may carry bytes too, then submit again. No byte is lost between two. */
+ * res 0 the peer has finished, -ENOBUFS all buffers are out (give some back, submit again), -ECANCELED (also when
+ * completions came faster than they were taken: submit again), or an error; the last one may carry bytes too, then
+ * submit again. No byte is lost between two. With workers: OUZEL_ENOTSUP in this version. */
 int32_t ouzel_recv_multi(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
 /* Sends all `len` bytes unless an error comes between; res: the count. `buf` is lent. `flags`: MSG_* (MSG_NOSIGNAL is
  * added) | OUZEL_SEND_LAZY. Two sends on one socket at a time have no order. */

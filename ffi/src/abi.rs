@@ -1,0 +1,75 @@
+//! Every constant and every struct of `ouzel.h`, as Rust has them; `tests/header.rs` compares.
+
+use core::mem::{offset_of, size_of};
+
+use crate::error::*;
+use crate::guard::*;
+use crate::op::*;
+use crate::options::*;
+use crate::run::*;
+use crate::runtime::ouzel_rtid;
+use crate::stats::ouzel_stats;
+use crate::submit::*;
+use crate::take::OUZEL_BUF_GROUP_DEFAULT;
+use crate::task::*;
+use crate::version::OUZEL_ABI_VERSION;
+use crate::waker::ouzel_waker;
+
+macro_rules! constants {
+    ($($name:ident)*) => { &[$((stringify!($name), $name as i64),)*] };
+}
+
+/// Name and value of each.
+pub const CONSTANTS: &[(&str, i64)] = constants! {
+    OUZEL_ABI_VERSION OUZEL_FOREVER OUZEL_OK OUZEL_PENDING OUZEL_READY
+    OUZEL_ENULL OUZEL_EINVAL OUZEL_ESTALE OUZEL_EWRONGTHREAD OUZEL_EREENTRANT OUZEL_EFORKED OUZEL_EVERSION
+    OUZEL_ESIZE OUZEL_ECLOSING OUZEL_EDEADLK OUZEL_EBUSY OUZEL_ETIMEDOUT OUZEL_ECANCELED OUZEL_ENOMEM
+    OUZEL_ENOTSUP OUZEL_EPANIC
+    OUZEL_DRIVER_AUTO OUZEL_DRIVER_URING OUZEL_DRIVER_EPOLL OUZEL_DRIVER_POLL
+    OUZEL_LOG_OFF OUZEL_LOG_ERROR OUZEL_LOG_WARN OUZEL_LOG_INFO OUZEL_LOG_DEBUG
+    OUZEL_TASK_DETACHED
+    OUZEL_STATE_IDLE OUZEL_STATE_SCHEDULED OUZEL_STATE_DONE OUZEL_STATE_CANCELLED
+    OUZEL_RUN_IDLE OUZEL_RUN_STOPPED
+    OUZEL_CQE_MORE OUZEL_CQE_BUFFER OUZEL_CQE_CANCELLED
+    OUZEL_SEND_LAZY OUZEL_BUF_GROUP_DEFAULT OUZEL_AT_POSITION OUZEL_FSYNC_DATA
+};
+
+/// A struct's name, size, and fields with offset and size.
+pub type Layout = (&'static str, usize, &'static [(&'static str, usize, usize)]);
+
+const fn size_of_field<S, F>(_: fn(&S) -> &F) -> usize {
+    size_of::<F>()
+}
+
+macro_rules! layout {
+    (@name generation) => { "gen" }; // a reserved word in Rust
+    (@name $field:ident) => { stringify!($field) };
+    ($($struct:ident { $($field:ident)* })*) => { &[$((
+        stringify!($struct),
+        size_of::<$struct>(),
+        &[$((
+            layout!(@name $field),
+            offset_of!($struct, $field),
+            size_of_field(|s: &$struct| &s.$field),
+        ),)*],
+    ),)*] };
+}
+
+/// All structs.
+pub const LAYOUT: &[Layout] = layout! {
+    ouzel_rtid { slot generation }
+    ouzel_task { slot generation }
+    ouzel_waker { slot generation }
+    ouzel_op { slot generation }
+    ouzel_options {
+        size flags workers driver ring_entries max_blocking blocking_idle_ns buf_count buf_size
+    }
+    ouzel_tick { size polled completed io_events more reserved }
+    ouzel_task_opts { size flags drop }
+    ouzel_cqe { op res flags buf_id buf_len extra }
+    ouzel_op_opts { size flags waker done ud release }
+    ouzel_stats {
+        size driver live_tasks tasks_spawned tasks_completed polls ops_submitted ops_live syscalls enters sqes
+        cqes waits ctls allocs
+    }
+};

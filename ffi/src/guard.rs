@@ -1,0 +1,119 @@
+//! The boundary every exported function runs behind: no panic leaves it.
+//!
+//! A panic inside ouzel is a broken invariant, after which no wake-up can be trusted. The host is told
+//! through its hook, then the process aborts. With `panic = "abort"` (as shipped) there is no unwinding to
+//! catch, so the hook hangs on std's instead.
+
+use core::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+/// `ouzel_panic_fn`.
+pub type PanicFn = extern "C" fn(ud: *mut c_void, text: *const c_char);
+/// `ouzel_log_fn`.
+pub type LogFn = extern "C" fn(ud: *mut c_void, level: u32, text: *const c_char);
+
+/// `OUZEL_LOG_*`.
+pub const OUZEL_LOG_OFF: u32 = 0;
+/// `OUZEL_LOG_*`.
+pub const OUZEL_LOG_ERROR: u32 = 1;
+/// `OUZEL_LOG_*`.
+pub const OUZEL_LOG_WARN: u32 = 2;
+/// `OUZEL_LOG_*`.
+pub const OUZEL_LOG_INFO: u32 = 3;
+/// `OUZEL_LOG_*`.
+pub const OUZEL_LOG_DEBUG: u32 = 4;
+
+/// A host function and its pointer.
+#[derive(Clone, Copy)]
+struct Hook<F> {
+    function: F,
+    ud: *mut c_void,
+}
+
+// SAFETY: `ouzel.h` says that hooks are called on any thread with the `ud` they were set with.
+unsafe impl<F> Send for Hook<F> {}
+
+static PANIC: Mutex<Option<Hook<PanicFn>>> = Mutex::new(None);
+static LOG: Mutex<Option<(u32, Hook<LogFn>)>> = Mutex::new(None);
+
+/// Runs the body of an exported function, or a callback into the host from inside Rust code.
+#[inline]
+pub(crate) fn guard<R>(body: impl FnOnce() -> R) -> R {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(result) => result,
+        Err(payload) => broken(&*payload),
+    }
+}
+
+#[cold]
+fn broken(payload: &(dyn core::any::Any + Send)) -> ! {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    tell_host(text.unwrap_or("a panic without a text"));
+    std::process::abort();
+}
+
+fn tell_host(text: &str) {
+    let hook = *PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(Hook { function, ud }) = hook {
+        with_c_str(text, |text| function(ud, text.as_ptr()));
+    }
+}
+
+/// Calls `f` with `text` as a C string, cut at 511 bytes or its first NUL.
+fn with_c_str(text: &str, f: impl FnOnce(&CStr)) {
+    let mut bytes = [0u8; 512];
+    let n = text.bytes().take(511).take_while(|b| *b != 0).count();
+    bytes[..n].copy_from_slice(&text.as_bytes()[..n]);
+    f(CStr::from_bytes_until_nul(&bytes).unwrap_or_default());
+}
+
+/// Gives a line to the host's log, if it wants that level.
+pub(crate) fn log(level: u32, text: &str) {
+    let hook = *LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((max, Hook { function, ud })) = hook {
+        if level <= max {
+            with_c_str(text, |text| function(ud, level, text.as_ptr()));
+        }
+    }
+}
+
+/// Sets the log function. See `ouzel.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ouzel_set_log(max_level: u32, function: Option<LogFn>, ud: *mut c_void) -> i32 {
+    guard(|| {
+        if max_level > OUZEL_LOG_DEBUG {
+            return crate::error::OUZEL_EINVAL;
+        }
+        let hook = function.filter(|_| max_level != OUZEL_LOG_OFF);
+        *LOG.lock().unwrap_or_else(PoisonError::into_inner) =
+            hook.map(|function| (max_level, Hook { function, ud }));
+        crate::error::OUZEL_OK
+    })
+}
+
+/// Sets the function that is told of a broken invariant. See `ouzel.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ouzel_set_panic_hook(function: Option<PanicFn>, ud: *mut c_void) -> i32 {
+    guard(|| {
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) =
+            function.map(|function| Hook { function, ud });
+        #[cfg(panic = "abort")]
+        hang_on_std();
+        crate::error::OUZEL_OK
+    })
+}
+
+/// Where nothing unwinds, std's hook is the last that runs: it calls the host's after the previous one.
+#[cfg(panic = "abort")]
+fn hang_on_std() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            previous(info);
+            tell_host(&info.to_string());
+        }));
+    });
+}

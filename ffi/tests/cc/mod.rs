@@ -1,0 +1,123 @@
+//! C and C++ compilers, for tests.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    C99,
+    C11,
+    Cpp17,
+}
+
+impl Language {
+    pub fn suffix(self) -> &'static str {
+        if self == Language::Cpp17 { "cpp" } else { "c" }
+    }
+    fn flag(self) -> &'static str {
+        match self {
+            Language::C99 => "-std=c99",
+            Language::C11 => "-std=c11",
+            Language::Cpp17 => "-std=c++17",
+        }
+    }
+}
+
+pub struct Compiler(&'static str);
+
+impl Compiler {
+    pub fn all(language: Language) -> [Compiler; 2] {
+        match language {
+            Language::Cpp17 => [Compiler("g++"), Compiler("clang++")],
+            _ => [Compiler("gcc"), Compiler("clang")],
+        }
+    }
+
+    /// Itself if it is installed; says so if not.
+    pub fn found(self) -> Option<Self> {
+        let found = Command::new(self.0).arg("--version").output().is_ok_and(|o| o.status.success());
+        if !found {
+            eprintln!("skipped: {} is not installed", self.0);
+        }
+        found.then_some(self)
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.0
+    }
+
+    pub fn run(&self, language: Language, flags: &[&str], rest: &[&OsStr]) {
+        let mut command = Command::new(self.0);
+        command.arg(language.flag()).args(flags).arg("-I").arg(include_dir()).args(rest);
+        succeed(&mut command);
+    }
+}
+
+fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
+    out.into_owned()
+}
+
+pub fn include_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("include")
+}
+
+pub fn header_text() -> String {
+    std::fs::read_to_string(include_dir().join("ouzel.h")).unwrap()
+}
+
+/// An empty folder of this test's own.
+pub fn scratch(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ffi-{name}"));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// The static library that was built with this test.
+pub fn library() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("libouzel_ffi.a");
+    assert!(path.exists(), "{} is missing", path.display());
+    path
+}
+
+/// Compiles a C program that uses the header alone, runs it, returns what it printed.
+pub fn run_c(name: &str, text: &str) -> String {
+    build_and_run(name, text, false)
+}
+
+/// The same, linked with the library.
+pub fn run_linked(name: &str, text: &str) -> String {
+    build_and_run(name, text, true)
+}
+
+fn build_and_run(name: &str, text: &str, linked: bool) -> String {
+    let dir = scratch(name);
+    let source = dir.join("main.c");
+    std::fs::write(&source, text).unwrap();
+    let program = dir.join("main");
+    compile(&source, &program, linked);
+    succeed(&mut Command::new(&program))
+}
+
+/// Compiles one C file with the system's compiler.
+pub fn compile(source: &Path, program: &Path, linked: bool) {
+    let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let mut command = Command::new(cc);
+    command.args(["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I"]).arg(include_dir());
+    command.arg(source).arg("-o").arg(program);
+    if linked {
+        command.arg(library()).args(["-lpthread", "-ldl", "-lm"]);
+    }
+    succeed(&mut command);
+}
+
+/// Runs a program to its end, which must be a success.
+pub fn run(program: &Path, args: &[&str]) -> String {
+    succeed(Command::new(program).args(args))
+}
