@@ -42,16 +42,19 @@ impl Driver for Sleeper {
     }
 }
 
-fn executor() -> LocalExecutor<Sleeper> {
+/// An executor, and its park word, which tells by its count whether the shared part is gone: that goes with
+/// the slab's last cell.
+fn executor() -> (LocalExecutor<Sleeper>, Arc<ParkWord>) {
     let bell = Arc::new(Bell(Mutex::new(false), Condvar::new()));
-    LocalExecutor::new(Sleeper(Arc::clone(&bell)), Arc::new(ParkWord::new()), bell)
+    let park = Arc::new(ParkWord::new());
+    (LocalExecutor::new(Sleeper(Arc::clone(&bell)), Arc::clone(&park), bell), park)
 }
 
 /// The root hands its waker to another thread, which wakes it twice, and sleeps until both have come.
 #[test]
 fn loom_local_executor_sleeps_until_the_remote_wake() {
     model("local_executor_sleeps_until_the_remote_wake", Some(3), || {
-        let ex = executor();
+        let (ex, park) = executor();
         let events = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let mut other = None;
         ex.block_on(poll_fn(|cx| {
@@ -72,6 +75,7 @@ fn loom_local_executor_sleeps_until_the_remote_wake() {
         }));
         other.unwrap().join().unwrap();
         drop(ex);
+        assert_eq!(Arc::strong_count(&park), 1, "a cell leaked");
     });
 }
 
@@ -79,7 +83,7 @@ fn loom_local_executor_sleeps_until_the_remote_wake() {
 #[test]
 fn loom_local_executor_goes_while_a_waker_is_out() {
     model("local_executor_goes_while_a_waker_is_out", Some(3), || {
-        let ex = executor();
+        let (ex, park) = executor();
         let (send, receive) = std::sync::mpsc::channel();
         let task = ex.spawn(poll_fn(move |cx| {
             send.send(cx.waker().clone()).unwrap();
@@ -97,6 +101,7 @@ fn loom_local_executor_goes_while_a_waker_is_out() {
         assert!(task.is_finished());
         drop(task);
         other.join().unwrap();
+        assert_eq!(Arc::strong_count(&park), 1, "a cell leaked");
     });
 }
 
@@ -104,7 +109,7 @@ fn loom_local_executor_goes_while_a_waker_is_out() {
 #[test]
 fn loom_local_executor_spawn_against_shutdown() {
     model("local_executor_spawn_against_shutdown", Some(3), || {
-        let ex = executor();
+        let (ex, park) = executor();
         let spawner = ex.spawner();
         let dropped = Arc::new(AtomicBool::new(false));
         struct Guard(Arc<AtomicBool>);
@@ -114,6 +119,7 @@ fn loom_local_executor_spawn_against_shutdown() {
             }
         }
         let guard = Guard(Arc::clone(&dropped));
+        let late = spawner.clone();
         let other = thread::spawn(move || {
             let sent = spawner.spawn_send(async move {
                 let _guard = guard;
@@ -127,7 +133,10 @@ fn loom_local_executor_spawn_against_shutdown() {
         ex.run_nowait(8).unwrap();
         ex.run_nowait(8).unwrap();
         drop(ex);
+        assert!(late.spawn_send(async {}).is_err(), "taken by an executor that is gone");
+        drop(late);
         other.join().unwrap();
+        assert_eq!(Arc::strong_count(&park), 1, "a cell leaked");
         assert!(dropped.load(Ordering::Relaxed), "the future is still somewhere");
     });
 }
