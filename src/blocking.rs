@@ -138,6 +138,24 @@ struct State {
     completed: u64,
 }
 
+/// See [`BlockingPool::runner`].
+#[derive(Clone)]
+pub(crate) struct Runner(Arc<Inner>);
+
+impl Runner {
+    /// Queues a job nobody waits for. A panic in it is swallowed.
+    ///
+    /// # Errors
+    /// The job, when the pool is closed or cannot start its first thread.
+    pub(crate) fn run(&self, job: Job) -> Result<(), Rejected<Job>> {
+        match self.0.push(Work::Plain(job)) {
+            Ok(_) => Ok(()),
+            Err((Work::Plain(job), why)) => Err(Rejected { job, why }),
+            Err((Work::Watched(_), _)) => unreachable!("a plain job went in"),
+        }
+    }
+}
+
 impl BlockingPool {
     /// A pool without a thread yet.
     pub(crate) fn new(config: BlockingConfig) -> Self {
@@ -157,22 +175,15 @@ impl BlockingPool {
         }
     }
 
-    /// Queues a job nobody waits for. A panic in it is swallowed.
-    ///
-    /// # Errors
-    /// The job, when the pool is closed or cannot start its first thread.
-    pub(crate) fn run(&self, job: Job) -> Result<(), Rejected<Job>> {
-        match self.inner.push(Work::Plain(job)) {
-            Ok(_) => Ok(()),
-            Err((Work::Plain(job), why)) => Err(Rejected { job, why }),
-            Err((Work::Watched(_), _)) => unreachable!("a plain job went in"),
-        }
+    /// A way to queue jobs that does not keep the pool open.
+    pub(crate) fn runner(&self) -> Runner {
+        Runner(Arc::clone(&self.inner))
     }
 
     /// Queues a job; one allocation.
     ///
     /// # Errors
-    /// As for [`Self::run`].
+    /// As for [`Runner::run`].
     pub(crate) fn try_spawn<F, T>(&self, job: F) -> Result<BlockingHandle<T>, Rejected<F>>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -9,6 +9,7 @@ use crate::blocking::BlockingConfig;
 use crate::driver::{Driver, DriverOptions};
 use crate::local_runtime::LocalRuntime;
 use crate::runtime::Runtime;
+use crate::shared::Options;
 
 /// Options for a [`Runtime`] or [`LocalRuntime`].
 ///
@@ -31,15 +32,6 @@ pub struct Builder {
     io: DriverOptions,
     blocking: BlockingConfig,
     name: String,
-}
-
-/// Options with every choice made.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) workers: usize,
-    pub(crate) driver: DriverOptions,
-    pub(crate) blocking: BlockingConfig,
-    pub(crate) name: String,
 }
 
 impl Builder {
@@ -134,6 +126,36 @@ impl Builder {
         };
         let driver = DriverOptions { driver, ..self.io };
         Ok(Options { workers, driver, blocking: self.blocking, name: self.name })
+    }
+}
+
+impl Runtime {
+    /// Options for a runtime. Without any: one worker per CPU, the best driver there is.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A runtime with the default options.
+    ///
+    /// # Errors
+    /// See [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Builder::new().build()
+    }
+}
+
+impl LocalRuntime {
+    /// Options, to be ended with [`Builder::build_local`].
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A runtime with the default options.
+    ///
+    /// # Errors
+    /// See [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Builder::new().build_local()
     }
 }
 

@@ -6,10 +6,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::blocking::BlockingPool;
-use crate::local_runtime::LocalShared;
+use crate::blocking::{BlockingPool, Runner};
 use crate::reactor::ReactorCell;
-use crate::runtime::Inner;
+use crate::shared::{Inner, LocalShared};
 
 /// A thread's place in a runtime.
 #[derive(Clone)]
@@ -54,16 +53,15 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Current>) -> R) -> R {
     f(current.as_deref())
 }
 
-/// Runs `f` on this thread's blocking pool.
-pub(crate) fn with_pool<R>(f: impl FnOnce(&BlockingPool) -> R) -> Option<R> {
-    with(|current| current.map(|c| f(c.runtime.pool())))
-}
-
 impl Flavour {
     pub(crate) fn pool(&self) -> &BlockingPool {
         match self {
             Flavour::Shared(inner) => &inner.pool,
             Flavour::Local(local) => local.pool(),
         }
+    }
+
+    pub(crate) fn runner(&self) -> Runner {
+        self.pool().runner()
     }
 }

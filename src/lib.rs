@@ -49,6 +49,7 @@ pub mod op;
 mod platform;
 mod reactor;
 mod runtime;
+mod shared;
 mod task;
 pub mod time;
 
@@ -64,7 +65,8 @@ pub use ouzel_core::anchor;
 pub use ouzel_core::error::JoinError;
 pub use ouzel_core::local::LocalJoinHandle;
 pub use ouzel_core::task::{TaskId, TaskState, WakeResult};
-pub use runtime::{Handle, Runtime, ShutdownError};
+pub use runtime::{Handle, Runtime};
+pub use shared::ShutdownError;
 pub use task::{YieldNow, task_id, task_is_aborted, yield_now};
 pub use time::{sleep, timeout};
 

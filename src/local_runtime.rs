@@ -1,7 +1,6 @@
 //! The thread-per-core runtime: everything on the thread that uses it, no locked instruction on its
 //! hot path. Many of them, one per thread, make a server that shares nothing.
 
-use std::cell::OnceCell;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -13,14 +12,12 @@ pub use ouzel_core::local::Tick;
 use ouzel_core::local::{LocalExecutor, LocalSpawner};
 use ouzel_core::op::Flavour as OpFlavour;
 
-use crate::blocking::BlockingPool;
-use crate::builder::{Builder, Options};
+use crate::blocking::BlockingHandle;
 use crate::current::{self, Current, Flavour};
 use crate::metrics::Metrics;
 use crate::platform;
 use crate::reactor::{ReactorCell, ReactorDriver};
-use crate::runtime::check_not_forked;
-use crate::blocking::BlockingHandle;
+use crate::shared::{LocalShared, Options, check_not_forked};
 use crate::{LocalJoinHandle, TaskId, TaskState, WakeResult};
 
 /// A runtime that runs its tasks on the thread that calls it.
@@ -49,38 +46,7 @@ pub struct LocalRuntime {
     why: (&'static str, String),
 }
 
-/// What the runtime and the thread's place in it share.
-pub(crate) struct LocalShared {
-    executor: LocalExecutor<ReactorDriver>,
-    pool: OnceCell<BlockingPool>,
-    options: Options,
-}
-
-impl LocalShared {
-    pub(crate) fn pool(&self) -> &BlockingPool {
-        self.pool.get_or_init(|| BlockingPool::new(self.options.blocking.clone()))
-    }
-
-    pub(crate) fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
-        self.executor.spawn(future)
-    }
-}
-
 impl LocalRuntime {
-    /// A runtime with the default options.
-    ///
-    /// # Errors
-    /// See [`Builder::build`].
-    pub fn new() -> io::Result<Self> {
-        Builder::new().build_local()
-    }
-
-    /// Options, to be ended with [`Builder::build_local`].
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     pub(crate) fn start(options: Options) -> io::Result<Self> {
         platform::arm_fork_detection();
         let reactor = ReactorCell::new(&options.driver, OpFlavour::Local)?;
@@ -88,7 +54,7 @@ impl LocalRuntime {
         let driver = ReactorDriver::new(Rc::clone(&reactor));
         let executor = LocalExecutor::new(driver, seat.park, seat.unpark);
         let why = reactor.describe();
-        let shared = Rc::new(LocalShared { executor, pool: OnceCell::new(), options });
+        let shared = Rc::new(LocalShared::new(executor, options));
         Ok(LocalRuntime { shared, reactor, why })
     }
 
@@ -226,7 +192,7 @@ impl LocalRuntime {
             injected: local.remote_wakes,
             ..Metrics::default()
         };
-        if let Some(pool) = self.shared.pool.get() {
+        if let Some(pool) = self.shared.pool_if_used() {
             let pool = pool.metrics();
             metrics.blocking_threads = pool.threads as u64;
             metrics.blocking_queued = pool.queued as u64;

@@ -26,7 +26,7 @@ use ouzel_core::park::ParkWord;
 use ouzel_core::sched::Seat;
 use ouzel_core::timer::Wheel;
 
-use crate::blocking::BlockingPool;
+use crate::blocking::Runner;
 use crate::driver::DriverOptions;
 use crate::metrics::IoTotals;
 use crate::platform::{self, AnyDriver};
@@ -41,7 +41,7 @@ pub(crate) struct ReactorCell {
     seat: Seat,
     mailbox: Arc<Mailbox>,
     /// Submitted while the driver was busy.
-    deferred: RefCell<Vec<(OpKey, Request)>>,
+    deferred: RefCell<Vec<(OpKey, Request, Runner)>>,
     /// What completions without a holder left behind.
     litter: RefCell<Vec<(Request, Completion)>>,
     /// Somebody waits for a lazy send.
@@ -141,7 +141,7 @@ impl ReactorCell {
         &self,
         payload: P,
         build: impl FnOnce(*mut P, *mut Scratch) -> Request,
-        pool: &BlockingPool,
+        pool: impl FnOnce() -> Runner,
     ) -> Result<OpHandle<P>, Rejected<P>> {
         let (handle, mut request) = self.slab.submit(payload, build)?;
         if let Request::Send { lazy, .. } = &mut request {
@@ -152,26 +152,26 @@ impl ReactorCell {
         Ok(handle)
     }
 
-    fn start(&self, key: OpKey, request: Request, pool: &BlockingPool) {
+    fn start(&self, key: OpKey, request: Request, pool: impl FnOnce() -> Runner) {
         if let Request::Timeout { deadline } = request {
             let set = self.wheel.borrow_mut().insert(&self.slab, key, deadline);
             debug_assert!(set, "a fresh slot has no timer");
             return;
         }
         let Ok(mut driver) = self.driver.try_borrow_mut() else {
-            return self.deferred.borrow_mut().push((key, request));
+            return self.deferred.borrow_mut().push((key, request, pool()));
         };
         let submitted = driver.submit(key, &request);
         drop(driver);
         match submitted {
             Submitted::InFlight => {}
             Submitted::Done(c) => self.complete(key, c),
-            Submitted::Blocking => self.block(key, request, pool),
+            Submitted::Blocking => self.block(key, request, &pool()),
         }
     }
 
     /// Sends a request to the blocking pool; its result comes back through the mailbox.
-    fn block(&self, key: OpKey, request: Request, pool: &BlockingPool) {
+    fn block(&self, key: OpKey, request: Request, pool: &Runner) {
         let mailbox = Arc::clone(&self.mailbox);
         let job = move || mailbox.post(key, platform::execute(&request));
         if pool.run(Box::new(job)).is_err() {
@@ -196,7 +196,7 @@ impl ReactorCell {
                 return self.complete(key, Completion::done(-libc::ECANCELED));
             }
             let mut deferred = self.deferred.borrow_mut();
-            if let Some(i) = deferred.iter().position(|(k, _)| *k == key) {
+            if let Some(i) = deferred.iter().position(|(k, ..)| *k == key) {
                 deferred.remove(i);
                 drop(deferred);
                 return self.complete(key, Completion::done(-libc::ECANCELED));
@@ -239,8 +239,8 @@ impl ReactorCell {
     fn start_deferred(&self) {
         loop {
             // Not borrowed in the body: starting one may defer another.
-            let Some((key, request)) = self.deferred.borrow_mut().pop() else { return };
-            crate::current::with_pool(|pool| self.start(key, request, pool));
+            let Some((key, request, pool)) = self.deferred.borrow_mut().pop() else { return };
+            self.start(key, request, || pool);
         }
     }
 

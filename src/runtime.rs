@@ -8,18 +8,18 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ouzel_core::driver::Driver as _;
 use ouzel_core::op::Flavour as OpFlavour;
 use ouzel_core::sched::{Seat, Shared, Worker};
 
 use crate::blocking::{BlockingHandle, BlockingPool};
-use crate::builder::{Builder, Options};
 use crate::current::{self, Current, Flavour};
 use crate::metrics::{IoTotals, Metrics};
 use crate::platform;
 use crate::reactor::{ReactorCell, ReactorDriver};
+use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, on_worker};
 use crate::{JoinHandle, TaskId, TaskState, WakeResult};
 
 /// A runtime whose worker threads share their tasks: a worker without work takes from the others.
@@ -47,19 +47,6 @@ pub struct Runtime {
     inner: Arc<Inner>,
 }
 
-/// What workers, handles and the runtime share.
-pub(crate) struct Inner {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) pool: BlockingPool,
-    options: Options,
-    driver_name: &'static str,
-    driver_why: String,
-    io: Vec<Arc<IoTotals>>,
-    /// Worker threads that have not ended.
-    alive: Mutex<usize>,
-    ended: Condvar,
-}
-
 /// What a worker thread reports when its driver is made.
 struct Ready {
     index: usize,
@@ -70,20 +57,6 @@ struct Ready {
 }
 
 impl Runtime {
-    /// Options for a runtime. Without any: one worker per CPU, the best driver there is.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
-    /// A runtime with the default options.
-    ///
-    /// # Errors
-    /// See [`Builder::build`].
-    pub fn new() -> io::Result<Self> {
-        Self::builder().build()
-    }
-
     pub(crate) fn start(options: Options) -> io::Result<Self> {
         platform::arm_fork_detection();
         let workers = options.workers;
@@ -214,70 +187,6 @@ impl fmt::Debug for Runtime {
     }
 }
 
-impl Inner {
-    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        if platform::in_forked_child() {
-            return JoinHandle::refused();
-        }
-        // A refused future is dropped here, and its handle says cancelled.
-        self.shared.spawn(future).map_or_else(|_refused| JoinHandle::refused(), JoinHandle::new)
-    }
-
-    pub(crate) fn metrics(&self) -> Metrics {
-        let scheduler = self.shared.metrics();
-        let pool = self.pool.metrics();
-        let mut metrics = Metrics {
-            workers: self.options.workers as u64,
-            polls: scheduler.polls,
-            spawned: scheduler.spawned,
-            completed: scheduler.completed,
-            steals: scheduler.steals,
-            parks: scheduler.parks,
-            injected: scheduler.injected,
-            raids: scheduler.raids,
-            blocking_threads: pool.threads as u64,
-            blocking_queued: pool.queued as u64,
-            blocking_stalls: pool.stalls,
-            ..Metrics::default()
-        };
-        for io in &self.io {
-            io.add_to(&mut metrics.io);
-        }
-        metrics
-    }
-
-    fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ShutdownError> {
-        if platform::in_forked_child() {
-            return Err(ShutdownError::Forked);
-        }
-        let deadline = timeout.map(|t| Instant::now() + t);
-        self.shared.close();
-        if on_worker() {
-            return Err(ShutdownError::OnWorker);
-        }
-        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-        while *alive > 0 {
-            alive = match deadline {
-                None => self.ended.wait(alive).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(ShutdownError::TimedOut { tasks: self.shared.live_tasks() });
-                    }
-                    self.ended.wait_timeout(alive, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        drop(alive);
-        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-        if self.pool.shutdown(left) { Ok(()) } else { Err(ShutdownError::TimedOut { tasks: 0 }) }
-    }
-}
-
 /// A handle to a [`Runtime`] for any thread. Keeps the runtime's memory, not its workers.
 #[derive(Clone)]
 pub struct Handle {
@@ -337,51 +246,6 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// Why a shutdown did not come to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ShutdownError {
-    /// The time was over; so many tasks are not dropped yet (0: a blocking job still runs).
-    TimedOut {
-        /// Tasks that are still alive.
-        tasks: usize,
-    },
-    /// A worker cannot wait for itself. The shutdown has begun and goes on.
-    OnWorker,
-    /// A forked child has none of its parent's threads.
-    Forked,
-}
-
-impl fmt::Display for ShutdownError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ShutdownError::TimedOut { tasks: 0 } => f.write_str("a blocking job still runs"),
-            ShutdownError::TimedOut { tasks } => write!(f, "{tasks} tasks have not ended"),
-            ShutdownError::OnWorker => f.write_str("a worker cannot wait for its own end"),
-            ShutdownError::Forked => f.write_str("the runtime belongs to the parent process"),
-        }
-    }
-}
-
-impl std::error::Error for ShutdownError {}
-
-pub(crate) fn check_not_forked() -> io::Result<()> {
-    if platform::in_forked_child() {
-        return Err(io::Error::other(
-            "the runtime belongs to the parent process: it cannot be used after fork",
-        ));
-    }
-    Ok(())
-}
-
-thread_local! {
-    static ON_WORKER: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-fn on_worker() -> bool {
-    ON_WORKER.try_with(std::cell::Cell::get).unwrap_or(false)
-}
-
 fn worker_thread(
     index: usize,
     options: &Options,
@@ -399,7 +263,7 @@ fn worker_thread(
         return;
     }
     let Ok(inner) = started.recv() else { return };
-    ON_WORKER.set(true);
+    become_worker();
     // A panic here is one of ours (a task's is caught with the task): no wake-up could be trusted any more.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let current = Current { reactor: Rc::clone(&reactor), runtime: Flavour::Shared(Arc::clone(&inner)) };

@@ -173,7 +173,7 @@ fn a_panic_reaches_the_handle_and_not_the_thread() {
         let pool = BlockingPool::new(config(1, 1));
         let error = block_on(pool.spawn(|| -> u8 { panic!("in a job") })).unwrap_err();
         assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "in a job");
-        pool.run(Box::new(|| panic!("in a job nobody waits for"))).unwrap();
+        pool.runner().run(Box::new(|| panic!("in a job nobody waits for"))).unwrap();
         assert_eq!(block_on(pool.spawn(|| 2)).unwrap(), 2);
         assert_eq!(pool.metrics().peak_threads, 1);
     });
@@ -198,7 +198,7 @@ fn panicking_destructors_leave_the_pool_whole() {
         let error = block_on(pool.spawn(|| -> u8 { std::panic::panic_any(Bomb) })).unwrap_err();
         // Not into the test: the payload is a bomb as well.
         std::mem::forget(error);
-        pool.run(Box::new(|| std::panic::panic_any(Bomb))).unwrap();
+        pool.runner().run(Box::new(|| std::panic::panic_any(Bomb))).unwrap();
         let (release, _running) = blocker(&pool);
         let bomb = Bomb;
         let queued = pool.spawn(move || drop(bomb));
@@ -218,7 +218,7 @@ fn shutdown_cancels_what_waits_and_waits_for_what_runs() {
         let in_job = Arc::clone(&token);
         let queued = pool.spawn(move || drop(in_job));
         let silent = Arc::clone(&token);
-        pool.run(Box::new(move || drop(silent))).unwrap();
+        pool.runner().run(Box::new(move || drop(silent))).unwrap();
         assert_eq!(pool.metrics().queued, 2);
 
         assert!(!pool.shutdown(Some(Duration::ZERO)), "a job still runs");
@@ -227,7 +227,7 @@ fn shutdown_cancels_what_waits_and_waits_for_what_runs() {
         assert!(!running.is_finished());
 
         assert!(block_on(pool.spawn(|| ())).unwrap_err().is_cancelled());
-        let refused = pool.run(Box::new(|| ())).unwrap_err();
+        let refused = pool.runner().run(Box::new(|| ())).unwrap_err();
         assert!(matches!(refused.why, Refusal::Closed));
 
         drop(release);
@@ -316,7 +316,7 @@ fn a_pool_that_gets_no_thread_gives_the_job_back_and_with_one_keeps_it() {
         assert!(matches!(rejected.why, Refusal::NoThread(_)));
         assert_eq!((rejected.job)(), 4, "the closure came back whole");
         assert!(block_on(pool.spawn(|| 4)).unwrap_err().is_cancelled());
-        let rejected = pool.run(Box::new(|| ())).unwrap_err();
+        let rejected = pool.runner().run(Box::new(|| ())).unwrap_err();
         assert_eq!(io::Error::from(rejected).kind(), io::ErrorKind::WouldBlock);
         assert_eq!(pool.metrics(), BlockingMetrics::default());
 

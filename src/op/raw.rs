@@ -96,7 +96,7 @@ pub unsafe fn submit<P: 'static>(
             lazy = matches!(request, Request::Send { lazy: true, .. });
             request
         };
-        match current.reactor.submit(payload, build, current.runtime.pool()) {
+        match current.reactor.submit(payload, build, || current.runtime.runner()) {
             Ok(handle) => Ok(RawOp { handle, lazy }),
             Err(Rejected { payload, reason }) => {
                 let reason = match reason {

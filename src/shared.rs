@@ -1,0 +1,178 @@
+//! What a runtime's threads, handles and places in thread-locals share.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ouzel_core::local::LocalExecutor;
+use ouzel_core::sched::Shared;
+
+use crate::blocking::{BlockingConfig, BlockingPool};
+use crate::driver::DriverOptions;
+use crate::metrics::{IoTotals, Metrics};
+use crate::reactor::ReactorDriver;
+use crate::{JoinHandle, LocalJoinHandle, platform};
+
+/// Options with every choice made.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) workers: usize,
+    pub(crate) driver: DriverOptions,
+    pub(crate) blocking: BlockingConfig,
+    pub(crate) name: String,
+}
+
+/// What workers, handles and the runtime share.
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: BlockingPool,
+    pub(crate) options: Options,
+    pub(crate) driver_name: &'static str,
+    pub(crate) driver_why: String,
+    pub(crate) io: Vec<Arc<IoTotals>>,
+    /// Worker threads that have not ended.
+    pub(crate) alive: Mutex<usize>,
+    pub(crate) ended: Condvar,
+}
+
+impl Inner {
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if platform::in_forked_child() {
+            return JoinHandle::refused();
+        }
+        // A refused future is dropped here, and its handle says cancelled.
+        self.shared.spawn(future).map_or_else(|_refused| JoinHandle::refused(), JoinHandle::new)
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let scheduler = self.shared.metrics();
+        let pool = self.pool.metrics();
+        let mut metrics = Metrics {
+            workers: self.options.workers as u64,
+            polls: scheduler.polls,
+            spawned: scheduler.spawned,
+            completed: scheduler.completed,
+            steals: scheduler.steals,
+            parks: scheduler.parks,
+            injected: scheduler.injected,
+            raids: scheduler.raids,
+            blocking_threads: pool.threads as u64,
+            blocking_queued: pool.queued as u64,
+            blocking_stalls: pool.stalls,
+            ..Metrics::default()
+        };
+        for io in &self.io {
+            io.add_to(&mut metrics.io);
+        }
+        metrics
+    }
+
+    pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ShutdownError> {
+        if platform::in_forked_child() {
+            return Err(ShutdownError::Forked);
+        }
+        let deadline = timeout.map(|t| Instant::now() + t);
+        self.shared.close();
+        if on_worker() {
+            return Err(ShutdownError::OnWorker);
+        }
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        while *alive > 0 {
+            alive = match deadline {
+                None => self.ended.wait(alive).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(ShutdownError::TimedOut { tasks: self.shared.live_tasks() });
+                    }
+                    self.ended.wait_timeout(alive, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        drop(alive);
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        if self.pool.shutdown(left) { Ok(()) } else { Err(ShutdownError::TimedOut { tasks: 0 }) }
+    }
+}
+
+/// What the runtime and the thread's place in it share.
+pub(crate) struct LocalShared {
+    pub(crate) executor: LocalExecutor<ReactorDriver>,
+    pool: OnceCell<BlockingPool>,
+    options: Options,
+}
+
+impl LocalShared {
+    pub(crate) fn new(executor: LocalExecutor<ReactorDriver>, options: Options) -> Self {
+        LocalShared { executor, pool: OnceCell::new(), options }
+    }
+
+    pub(crate) fn pool_if_used(&self) -> Option<&BlockingPool> {
+        self.pool.get()
+    }
+
+    pub(crate) fn pool(&self) -> &BlockingPool {
+        self.pool.get_or_init(|| BlockingPool::new(self.options.blocking.clone()))
+    }
+
+    pub(crate) fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
+        self.executor.spawn(future)
+    }
+}
+
+/// Why a shutdown did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// The time was over; so many tasks are not dropped yet (0: a blocking job still runs).
+    TimedOut {
+        /// Tasks that are still alive.
+        tasks: usize,
+    },
+    /// A worker cannot wait for itself. The shutdown has begun and goes on.
+    OnWorker,
+    /// A forked child has none of its parent's threads.
+    Forked,
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShutdownError::TimedOut { tasks: 0 } => f.write_str("a blocking job still runs"),
+            ShutdownError::TimedOut { tasks } => write!(f, "{tasks} tasks have not ended"),
+            ShutdownError::OnWorker => f.write_str("a worker cannot wait for its own end"),
+            ShutdownError::Forked => f.write_str("the runtime belongs to the parent process"),
+        }
+    }
+}
+
+impl std::error::Error for ShutdownError {}
+
+pub(crate) fn check_not_forked() -> io::Result<()> {
+    if platform::in_forked_child() {
+        return Err(io::Error::other(
+            "the runtime belongs to the parent process: it cannot be used after fork",
+        ));
+    }
+    Ok(())
+}
+
+thread_local! {
+    static ON_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(crate) fn on_worker() -> bool {
+    ON_WORKER.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Says that this thread is a worker from here on.
+pub(crate) fn become_worker() {
+    ON_WORKER.set(true);
+}
