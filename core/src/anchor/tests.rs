@@ -1,4 +1,3 @@
-use alloc::boxed::Box;
 use core::ptr;
 
 use super::*;
@@ -50,14 +49,16 @@ fn an_entry_retires_after_its_last_generation() {
 
 #[test]
 fn close_waits_for_pins() {
-    let table: &'static AnchorTable<1> = Box::leak(Box::new(AnchorTable::new()));
+    let table: AnchorTable<1> = AnchorTable::new();
     let id = table.open(ptr::null_mut()).unwrap();
     let pin = table.pin(id).unwrap();
-    let closer = std::thread::spawn(move || table.close(id));
-    while table.pin(id).is_some() {
-        std::thread::yield_now();
-    }
-    assert!(!closer.is_finished());
-    drop(pin);
-    assert!(closer.join().unwrap());
+    std::thread::scope(|scope| {
+        let closer = scope.spawn(|| table.close(id));
+        while table.pin(id).is_some() {
+            std::thread::yield_now();
+        }
+        assert!(!closer.is_finished());
+        drop(pin);
+        assert!(closer.join().unwrap());
+    });
 }
