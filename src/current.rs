@@ -29,8 +29,10 @@ thread_local! {
 }
 
 /// Makes `current` this thread's place until the guard is dropped.
-pub(crate) fn enter(current: Current) -> Entered {
-    STACK.with(|s| s.borrow_mut().push(Rc::new(current)));
+///
+/// Allocates only when places nest deeper than ever before on this thread.
+pub(crate) fn enter(current: Rc<Current>) -> Entered {
+    STACK.with(|s| s.borrow_mut().push(current));
     Entered(std::marker::PhantomData)
 }
 

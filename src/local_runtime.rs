@@ -18,7 +18,8 @@ use crate::metrics::Metrics;
 use crate::platform;
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{LocalShared, Options, check_not_forked};
-use crate::{LocalJoinHandle, TaskId, TaskState, WakeResult};
+use ouzel_core::local::LocalJoinHandle;
+use ouzel_core::task::{TaskId, TaskState, WakeResult};
 
 /// A runtime that runs its tasks on the thread that calls it.
 ///
@@ -43,6 +44,8 @@ use crate::{LocalJoinHandle, TaskId, TaskState, WakeResult};
 pub struct LocalRuntime {
     shared: Rc<LocalShared>,
     reactor: Rc<ReactorCell>,
+    /// What `enter` makes current, made once.
+    place: Rc<Current>,
     why: (&'static str, String),
 }
 
@@ -55,14 +58,15 @@ impl LocalRuntime {
         let executor = LocalExecutor::new(driver, seat.park, seat.unpark);
         let why = reactor.describe();
         let shared = Rc::new(LocalShared::new(executor, options));
-        Ok(LocalRuntime { shared, reactor, why })
+        let runtime = Flavour::Local(Rc::clone(&shared));
+        let place = Rc::new(Current { reactor: Rc::clone(&reactor), runtime });
+        Ok(LocalRuntime { shared, reactor, place, why })
     }
 
     /// Makes this runtime the thread's current one until the guard is dropped, so that operations can be begun
     /// and tasks spawned outside a task.
     pub fn enter(&self) -> EnterGuard {
-        let runtime = Flavour::Local(Rc::clone(&self.shared));
-        EnterGuard { _entered: current::enter(Current { reactor: Rc::clone(&self.reactor), runtime }) }
+        EnterGuard { _entered: current::enter(Rc::clone(&self.place)) }
     }
 
     /// Runs `future` and the tasks until `future` is ready. Blocks when there is nothing to do.

@@ -16,11 +16,12 @@ use ouzel_core::sched::{Seat, Shared, Worker};
 
 use crate::blocking::{BlockingHandle, BlockingPool};
 use crate::current::{self, Current, Flavour};
+use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
 use crate::platform;
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, on_worker};
-use crate::{JoinHandle, TaskId, TaskState, WakeResult};
+use ouzel_core::task::{TaskId, TaskState, WakeResult};
 
 /// A runtime whose worker threads share their tasks: a worker without work takes from the others.
 ///
@@ -113,7 +114,7 @@ impl Runtime {
             .unwrap_or_else(|e| panic!("no driver for the thread that called block_on: {e}"));
         let current =
             Current { reactor: Rc::clone(&reactor), runtime: Flavour::Shared(Arc::clone(&self.inner)) };
-        let _entered = current::enter(current);
+        let _entered = current::enter(Rc::new(current));
         let _cancel = reactor.cancel_on_drop();
         drive(&reactor, future)
     }
@@ -267,7 +268,7 @@ fn worker_thread(
     // A panic here is one of ours (a task's is caught with the task): no wake-up could be trusted any more.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let current = Current { reactor: Rc::clone(&reactor), runtime: Flavour::Shared(Arc::clone(&inner)) };
-        let _entered = current::enter(current);
+        let _entered = current::enter(Rc::new(current));
         let worker = Worker::new(Arc::clone(&inner.shared), index, ReactorDriver::new(Rc::clone(&reactor)));
         drop(worker.run());
         reactor.close();
