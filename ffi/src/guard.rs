@@ -72,10 +72,10 @@ fn with_c_str(text: &str, f: impl FnOnce(&CStr)) {
 /// Gives a line to the host's log, if it wants that level.
 pub(crate) fn log(level: u32, text: &str) {
     let hook = *LOG.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((max, Hook { function, ud })) = hook {
-        if level <= max {
-            with_c_str(text, |text| function(ud, level, text.as_ptr()));
-        }
+    if let Some((max, Hook { function, ud })) = hook
+        && level <= max
+    {
+        with_c_str(text, |text| function(ud, level, text.as_ptr()));
     }
 }
 

@@ -125,7 +125,7 @@ pub(crate) unsafe fn read<T: Sized32>(from: *const T) -> Result<T> {
     }
     for at in size_of::<T>()..size {
         // SAFETY: `at` is below the size, and so many bytes are readable.
-        if unsafe { from.cast::<u8>().add(at).read() } != 0 {
+        if unsafe { from.cast::<u8>().wrapping_add(at).read() } != 0 {
             return Err(Error::SIZE);
         }
     }

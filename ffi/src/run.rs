@@ -102,10 +102,11 @@ impl Body {
     /// A task or a callback operation has ended.
     pub(crate) fn work_ended(&self) {
         // ORDERING: Release pairs with the Acquire in `has_work`.
-        if self.work.fetch_sub(1, Ordering::Release) == 1 {
-            if let Some(bell) = &self.bell {
-                bell.ring();
-            }
+        let left = self.work.fetch_sub(1, Ordering::Release) - 1;
+        if left == 0
+            && let Some(bell) = &self.bell
+        {
+            bell.ring();
         }
     }
 }

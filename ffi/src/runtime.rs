@@ -140,11 +140,6 @@ impl Drop for Inside {
     }
 }
 
-/// The runtime in whose callback this thread is.
-pub(crate) fn inside() -> *const ouzel_runtime {
-    INSIDE.get()
-}
-
 /// The body behind a host's pointer.
 pub(crate) fn get(rt: *const ouzel_runtime) -> Result<&'static Body> {
     if rt.is_null() {
@@ -181,11 +176,11 @@ pub(crate) fn with_anchor<R>(
     if !here.is_null() {
         // SAFETY: places are never freed.
         let place: &'static ouzel_runtime = unsafe { &*here };
-        if let Ok(body) = place.body() {
-            if body.anchor == anchor {
-                // No pin: a runtime is not freed inside its own callback.
-                return f(place, body);
-            }
+        if let Ok(body) = place.body()
+            && body.anchor == anchor
+        {
+            // No pin: a runtime is not freed inside its own callback.
+            return f(place, body);
         }
     }
     if ouzel::in_forked_child() {
@@ -263,10 +258,10 @@ fn places() -> MutexGuard<'static, VecDeque<&'static ouzel_runtime>> {
 
 fn new_place() -> &'static ouzel_runtime {
     let mut places = places();
-    if places.len() > REST {
-        if let Some(place) = places.pop_front() {
-            return place;
-        }
+    if places.len() > REST
+        && let Some(place) = places.pop_front()
+    {
+        return place;
     }
     Box::leak(Box::new(ouzel_runtime { state: AtomicU32::new(FREE), body: UnsafeCell::new(None) }))
 }
@@ -471,7 +466,7 @@ pub unsafe extern "C" fn ouzel_runtime_describe(
                 // SAFETY: `n` bytes fit into the caller's `len`, and the two do not overlap.
                 unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), buf.cast::<u8>(), n) };
                 // SAFETY: `n` is below `len`.
-                unsafe { buf.cast::<u8>().add(n).write(0) };
+                unsafe { buf.wrapping_add(n).write(0) };
             }
             Ok(i32::try_from(text.len()).unwrap_or(i32::MAX))
         }))

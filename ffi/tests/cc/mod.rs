@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub(crate) enum Language {
     C99,
     C11,
     Cpp17,
 }
 
 impl Language {
-    pub fn suffix(self) -> &'static str {
+    pub(crate) fn suffix(self) -> &'static str {
         if self == Language::Cpp17 { "cpp" } else { "c" }
     }
     fn flag(self) -> &'static str {
@@ -25,10 +25,10 @@ impl Language {
     }
 }
 
-pub struct Compiler(&'static str);
+pub(crate) struct Compiler(&'static str);
 
 impl Compiler {
-    pub fn all(language: Language) -> [Compiler; 2] {
+    pub(crate) fn all(language: Language) -> [Compiler; 2] {
         match language {
             Language::Cpp17 => [Compiler("g++"), Compiler("clang++")],
             _ => [Compiler("gcc"), Compiler("clang")],
@@ -36,7 +36,7 @@ impl Compiler {
     }
 
     /// Itself if it is installed; says so if not.
-    pub fn found(self) -> Option<Self> {
+    pub(crate) fn found(self) -> Option<Self> {
         let found = Command::new(self.0).arg("--version").output().is_ok_and(|o| o.status.success());
         if !found {
             eprintln!("skipped: {} is not installed", self.0);
@@ -44,11 +44,11 @@ impl Compiler {
         found.then_some(self)
     }
 
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.0
     }
 
-    pub fn run(&self, language: Language, flags: &[&str], rest: &[&OsStr]) {
+    pub(crate) fn run(&self, language: Language, flags: &[&str], rest: &[&OsStr]) {
         let mut command = Command::new(self.0);
         command.arg(language.flag()).args(flags).arg("-I").arg(include_dir()).args(rest);
         succeed(&mut command);
@@ -62,16 +62,16 @@ fn succeed(command: &mut Command) -> String {
     out.into_owned()
 }
 
-pub fn include_dir() -> PathBuf {
+pub(crate) fn include_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("include")
 }
 
-pub fn header_text() -> String {
+pub(crate) fn header_text() -> String {
     std::fs::read_to_string(include_dir().join("ouzel.h")).unwrap()
 }
 
 /// An empty folder of this test's own.
-pub fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ffi-{name}"));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
@@ -79,7 +79,7 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 /// The static library that was built with this test.
-pub fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("libouzel_ffi.a");
     assert!(path.exists(), "{} is missing", path.display());
@@ -87,12 +87,12 @@ pub fn library() -> PathBuf {
 }
 
 /// Compiles a C program that uses the header alone, runs it, returns what it printed.
-pub fn run_c(name: &str, text: &str) -> String {
+pub(crate) fn run_c(name: &str, text: &str) -> String {
     build_and_run(name, text, false)
 }
 
 /// The same, linked with the library.
-pub fn run_linked(name: &str, text: &str) -> String {
+pub(crate) fn run_linked(name: &str, text: &str) -> String {
     build_and_run(name, text, true)
 }
 
@@ -106,7 +106,7 @@ fn build_and_run(name: &str, text: &str, linked: bool) -> String {
 }
 
 /// Compiles one C file with the system's compiler.
-pub fn compile(source: &Path, program: &Path, linked: bool) {
+pub(crate) fn compile(source: &Path, program: &Path, linked: bool) {
     let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(cc);
     command.args(["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I"]).arg(include_dir());
@@ -118,6 +118,6 @@ pub fn compile(source: &Path, program: &Path, linked: bool) {
 }
 
 /// Runs a program to its end, which must be a success.
-pub fn run(program: &Path, args: &[&str]) -> String {
+pub(crate) fn run(program: &Path, args: &[&str]) -> String {
     succeed(Command::new(program).args(args))
 }
