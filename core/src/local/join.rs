@@ -8,11 +8,12 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 use super::cell;
+use super::refs::Biased;
 use super::waker::shared_of;
 use super::word::{get, joiner_is, put_joiner, set, take_joiner};
 use crate::error::JoinError;
 use crate::task::cell::{drop_payload_caught, take_output};
-use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER};
+use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, REF};
 use crate::task::unwind::{Caught, discard};
 use crate::task::{Header, TaskId};
 
@@ -136,10 +137,15 @@ impl<T> Drop for LocalJoinHandle<T> {
     #[inline]
     fn drop(&mut self) {
         let Some(task) = self.task else { return };
-        let _release = Release(task);
         // SAFETY: the handle's reference is held until the end.
         let cell = unsafe { task.as_ref() };
         let word = get(cell);
+        if word & (COMPLETE | JOIN_WAKER) == 0 && cell.own() > 1 {
+            // Detached: the short way.
+            set(cell, (word & !JOIN_INTEREST) - REF);
+            return;
+        }
+        let _release = Release(task);
         if word & COMPLETE == 0 {
             // SAFETY: the bit says that a waker is there; it is cleared below, before the waker is dropped.
             let waker = (word & JOIN_WAKER != 0).then(|| unsafe { take_joiner(cell) });

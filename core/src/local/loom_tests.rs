@@ -23,6 +23,7 @@ struct Node {
     word: AtomicU32,
     own: UnsafeCell<u32>,
     lingering: UnsafeCell<bool>,
+    over: UnsafeCell<bool>,
     link: UnsafeCell<*mut Node>,
     /// Written by the free, and by wakers before they wake.
     data: UnsafeCell<u32>,
@@ -69,6 +70,10 @@ unsafe impl Biased for Node {
         // SAFETY: as above.
         self.lingering.with(|p| unsafe { *p })
     }
+    fn is_over(&self) -> bool {
+        // SAFETY: as above.
+        self.over.with(|p| unsafe { *p })
+    }
 }
 
 struct Sleeper(loom::sync::Mutex<bool>, loom::sync::Condvar);
@@ -104,6 +109,7 @@ impl World {
                 word: AtomicU32::new(0),
                 own: UnsafeCell::new(own),
                 lingering: UnsafeCell::new(false),
+                over: UnsafeCell::new(false),
                 link: UnsafeCell::new(ptr::null_mut()),
                 data: UnsafeCell::new(0),
                 freed: AtomicU32::new(0),
@@ -182,6 +188,13 @@ impl World {
         }
     }
 
+    /// The task completes: its reference of itself goes.
+    fn complete(&self) {
+        // SAFETY: loom checks that only the owner looks.
+        self.node.over.with_mut(|p| unsafe { *p = true });
+        self.drop_own();
+    }
+
     /// Pops everything; whether a wake was among it.
     fn drain(&self) -> bool {
         let mut woken = false;
@@ -209,6 +222,8 @@ impl World {
     }
 
     fn shutdown(&self) {
+        // SAFETY: as in `complete`: what is not over is cancelled. (Its reference is then a handle's, say.)
+        self.node.over.with_mut(|p| unsafe { *p = true });
         for node in self.stack.close() {
             // SAFETY: just popped, on the owner's thread.
             if unsafe { refs::popped(node, |_| ()) } {
@@ -279,7 +294,7 @@ fn read_message(w: &World) {
 fn poll_then_complete(w: &World) {
     w.drain_until_woken();
     read_message(w);
-    w.drop_own();
+    w.complete();
     w.drain();
 }
 
@@ -322,7 +337,7 @@ fn loom_local_remote_wake_against_completion() {
         };
         world((1, 1), &[foreign], End::Drain, |w| {
             w.drain();
-            w.drop_own();
+            w.complete();
             w.drain();
         });
     });
@@ -334,7 +349,7 @@ fn loom_local_waker_moved_out_and_dropped() {
     model("local_waker_moved_out_and_dropped", Some(3), || {
         world((3, 0), &[World::drop_ref, World::drop_ref], End::Drain, |w| {
             w.drain();
-            w.drop_own();
+            w.complete();
             w.drain();
         });
     });
@@ -350,7 +365,7 @@ fn loom_local_foreign_clone_outlives_the_last_local_ref() {
             w.drop_ref();
         };
         world((3, 0), &[foreign, World::drop_ref], End::Drain, |w| {
-            w.drop_own();
+            w.complete();
             w.drain();
         });
     });
@@ -361,7 +376,7 @@ fn loom_local_foreign_clone_outlives_the_last_local_ref() {
 fn loom_local_two_foreign_drops_against_the_merge() {
     model("local_two_foreign_drops_against_the_merge", Some(3), || {
         world((1, 2), &[World::drop_ref, World::drop_ref], End::Drain, |w| {
-            w.drop_own();
+            w.complete();
             w.drain();
         });
     });
@@ -379,7 +394,7 @@ fn loom_local_last_own_drop_after_the_foreign_ones() {
             w.drop_ref();
         };
         world((1, 1), &[foreign], End::Drain, |w| {
-            w.drop_own();
+            w.complete();
             w.drain();
         });
     });
@@ -417,8 +432,26 @@ fn loom_local_second_wake_is_seen_too() {
             while !w.events.iter().all(|e| e.load(Ordering::Relaxed)) {
                 w.drain_until_woken();
             }
-            w.drop_own();
+            w.complete();
             w.drain();
+        });
+    });
+}
+
+/// A waker cloned elsewhere is dropped here, which leaves no own count to a task that is not over: its next
+/// wake must still arrive.
+#[test]
+fn loom_local_foreign_clone_dropped_by_the_owner() {
+    model("local_foreign_clone_dropped_by_the_owner", None, || {
+        let foreign: fn(&World) = |w| {
+            w.clone_ref();
+            write_message(w);
+            w.wake_by_val();
+            w.drop_ref();
+        };
+        world((1, 2), &[foreign], End::Drain, |w| {
+            w.drop_own();
+            poll_then_complete(w);
         });
     });
 }
@@ -450,7 +483,7 @@ fn loom_local_lingering_cell_against_shutdown() {
             w.wake_by_val();
         };
         world((1, 1), &[foreign], End::Closed, |w| {
-            w.drop_own();
+            w.complete();
             w.shutdown();
         });
     });
@@ -461,7 +494,7 @@ fn loom_local_lingering_cell_against_shutdown() {
 fn loom_local_two_drops_against_shutdown() {
     model("local_two_drops_against_shutdown", Some(3), || {
         world((3, 0), &[World::drop_ref, World::wake_by_val], End::Closed, |w| {
-            w.drop_own();
+            w.complete();
             w.shutdown();
         });
     });
@@ -479,7 +512,7 @@ fn loom_local_weak_wake_against_free() {
         };
         world((1, 1), &[foreign], End::Drain, |w| {
             w.drain();
-            w.drop_own();
+            w.complete();
             w.drain();
         });
     });

@@ -10,6 +10,7 @@
 //! | `refs`     | the owner's side of the reference count                                            |
 //! | `remote`   | the other threads' side: one word per task, one stack per executor                 |
 //! | `shared`   | what both sides reach, and how long it lives                                       |
+//! | `ring`     | the run queue                                                                      |
 //! | `inbox`    | futures from other threads; `spawner`: the handle they use                         |
 //! | `shutdown` | the end                                                                            |
 //!
@@ -41,6 +42,7 @@ mod join;
 mod owner;
 mod refs;
 mod remote;
+mod ring;
 mod shared;
 mod shutdown;
 mod spawner;
@@ -63,7 +65,8 @@ pub fn id_of(waker: &core::task::Waker) -> Option<crate::task::TaskId> {
 #[must_use]
 pub fn is_aborted(waker: &core::task::Waker) -> bool {
     // SAFETY: the waker keeps its task.
-    waker::task_of(waker).is_some_and(|task| word::get(unsafe { task.as_ref() }) & crate::task::state::CANCELLED != 0)
+    waker::task_of(waker)
+        .is_some_and(|task| word::get(unsafe { task.as_ref() }) & crate::task::state::CANCELLED != 0)
 }
 
 #[cfg(all(test, ouzel_loom))]

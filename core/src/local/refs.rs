@@ -1,5 +1,10 @@
 //! The owner's side of a biased count: plain loads and stores, and what happens when they reach zero.
 //!
+//! *A task that is not over keeps its own count above zero.* A waker cloned on another thread and dropped here
+//! makes the own count smaller than the references that were made here, so two of them could bring it to zero
+//! under a live task; merging then would lose every later wake. The drop that would do that first adds
+//! the foreign delta, which is positive in that case, to the own count.
+//!
 //! Generic over the cell, so that the loom models beside it run this code on a cell of a few words.
 
 use core::ptr::NonNull;
@@ -20,6 +25,8 @@ pub(crate) unsafe trait Biased: Linked {
     fn set_own(&self, own: u32, lingering: bool);
     /// Owner: what `set_own` last wrote.
     fn lingering(&self) -> bool;
+    /// Owner: whether the task has completed, and with it given back the reference that it has of itself.
+    fn is_over(&self) -> bool;
 }
 
 /// Owner: another reference.
@@ -52,10 +59,15 @@ pub(crate) unsafe fn drop_own<C: Biased>(cell: NonNull<C>) -> bool {
             debug_assert!(after != Foreign::Push, "lingering, yet not queued");
             after == Foreign::Free
         }
-        1 => {
+        1 if c.is_over() => {
             c.set_own(0, false);
             // SAFETY: the own count has just become zero.
             unsafe { released(cell) }
+        }
+        1 => {
+            // The task's own reference is among those counted elsewhere: bring them home.
+            c.set_own(remote::collect(c.word()), false);
+            false
         }
         own => {
             c.set_own(own - 1, false);

@@ -20,6 +20,7 @@
 //! | MERGED            | foreign wake                  | -                     | nothing: the task has completed     |
 //! | MERGED            | foreign drop                  | delta-1, or 0 at 0    | at 0 the dropper frees              |
 //! | QUEUED            | owner pops the link           | 0                     | own += delta; wake; own = 0: as below |
+//! | delta > 0         | own count would reach 0, task not over | delta 0      | own = delta                         |
 //! | 0                 | owner's own count reaches 0   | 0                     | free, without a locked instruction  |
 //! | QUEUED            | owner's own count reaches 0   | -                     | linger: the pop looks again         |
 //! | delta > 0         | owner's own count reaches 0   | MERGED                | the last foreign drop frees         |
@@ -30,7 +31,7 @@
 //! - whoever sets QUEUED pushes the link, and nobody else pushes or unparks for it;
 //! - while QUEUED is set, nobody frees the cell (a weak id may queue a *free* cell; see below);
 //! - not MERGED and not QUEUED: own count > 0 and delta >= 0, or the cell is free and the word is 0;
-//! - MERGED: own count is 0 for good, so the task has completed, and the owner's thread counts here too;
+//! - own count 0: the task is over; MERGED: it is so for good, and the owner's thread counts here too;
 //! - own count 0 and not MERGED (lingering): the owner's thread counts here as well.
 //!
 //! *Every setter of QUEUED unparks, a drop too.* A drop that did not would lose the wake of a second
@@ -225,6 +226,15 @@ pub(crate) fn take(word: &AtomicU32) -> Taken {
     debug_assert!(seen & QUEUED != 0, "popped a cell that nobody queued");
     debug_assert!(seen & MERGED == 0, "a merged cell is never queued");
     Taken { wake: seen & WAKE != 0, delta: delta(seen) }
+}
+
+/// Owner: the last of its own references goes, but the task is not over: so delta is positive. Takes it out.
+#[cold]
+pub(crate) fn collect(word: &AtomicU32) -> u32 {
+    // ORDERING: Relaxed: the task's own reference is among these, so nothing ends here; the flags stay for `take`.
+    let seen = word.fetch_and(MERGED | QUEUED | WAKE, Ordering::Relaxed);
+    debug_assert!(seen & MERGED == 0 && delta(seen) > 0, "a task without its own reference");
+    delta(seen).cast_unsigned()
 }
 
 /// Owner, at shutdown: moves the own count over to this word, for good. True: free the cell.

@@ -8,7 +8,6 @@
 //! reference from before the push (the cell is QUEUED until then, which keeps both alive) to after the
 //! unpark. A wake by reference needs none: its caller's reference keeps the cell.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
@@ -16,11 +15,11 @@ use core::ptr::NonNull;
 
 use super::inbox::{Inbox, Job};
 use super::remote::{self, Foreign, RemoteStack};
+use super::ring::Ring;
 use crate::context;
 use crate::driver::Unpark;
 use crate::park::ParkWord;
 use crate::slab::ChunkTable;
-use crate::sync::UnsafeCell;
 use crate::task::{Header, Notified, Schedule};
 
 /// See the module.
@@ -39,8 +38,8 @@ pub(crate) struct Shared {
 /// What only the owner's thread touches.
 pub(super) struct Own {
     /// Tasks to poll, oldest first. Pointers beside the cells and no list through them: the link belongs
-    /// to the remote stack, where a cell may lie at the same time. It grows; it never shrinks.
-    ring: UnsafeCell<VecDeque<NonNull<Header>>>,
+    /// to the remote stack, where a cell may lie at the same time.
+    ring: Ring<Header>,
     /// Tasks that have not completed.
     pub(super) live: Cell<usize>,
     /// Wakes by foreign threads that were found here.
@@ -65,7 +64,7 @@ impl Shared {
             unpark,
             table: Arc::new(ChunkTable::new()),
             own: Own {
-                ring: UnsafeCell::new(VecDeque::with_capacity(64)),
+                ring: Ring::new(64),
                 live: Cell::new(0),
                 remote_wakes: Cell::new(0),
                 scheduled: Cell::new(0),
@@ -108,22 +107,19 @@ impl Own {
     #[inline]
     pub(super) fn push(&self, task: NonNull<Header>) {
         self.scheduled.set(self.scheduled.get() + 1);
-        // SAFETY: the owner's thread, and no user code runs while the queue is borrowed.
-        self.ring.with_mut(|ring| unsafe { (*ring).push_back(task) });
+        self.ring.push(task);
     }
 
     /// Takes the first task of the run queue.
     #[inline]
     pub(super) fn pop(&self) -> Option<NonNull<Header>> {
-        // SAFETY: as in `push`.
-        self.ring.with_mut(|ring| unsafe { (*ring).pop_front() })
+        self.ring.pop()
     }
 
     /// Tasks in the run queue.
     #[inline]
     pub(super) fn ready(&self) -> usize {
-        // SAFETY: as in `push`.
-        self.ring.with(|ring| unsafe { (*ring).len() })
+        self.ring.len()
     }
 }
 

@@ -23,7 +23,7 @@ use super::remote::Linked;
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::Header;
 use crate::task::header::Tail;
-use crate::task::state::REF;
+use crate::task::state::{COMPLETE, REF};
 
 /// The own count is zero, but the cell is on the remote stack, or about to be: its pop looks again.
 const LINGERING: u64 = 1 << 7;
@@ -123,5 +123,10 @@ unsafe impl Biased for Header {
     #[inline(always)]
     fn lingering(&self) -> bool {
         get(self) & LINGERING != 0
+    }
+
+    #[inline(always)]
+    fn is_over(&self) -> bool {
+        get(self) & COMPLETE != 0
     }
 }

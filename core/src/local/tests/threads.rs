@@ -2,8 +2,10 @@
 
 use core::cell::Cell;
 use core::future::{Future, pending, poll_fn};
+use core::mem;
 use core::task::{Poll, Waker};
 use core::time::Duration;
+use std::boxed::Box;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -187,4 +189,28 @@ fn many_threads_wake_and_drop_while_tasks_come_and_go() {
         thread.join().unwrap();
     }
     assert_eq!(ex.live_tasks(), 0);
+}
+
+#[test]
+fn a_task_whose_wakers_were_cloned_elsewhere_and_dropped_here_is_still_woken() {
+    let ex = executor();
+    let slot = Rc::new(Cell::new(None));
+    let mine = Rc::clone(&slot);
+    let event = Event::default();
+    let mut wait = Box::pin(event.wait());
+    let mut sent = false;
+    let mut task = ex.spawn(poll_fn(move |cx| {
+        if !mem::replace(&mut sent, true) {
+            mine.set(Some(cx.waker().clone()));
+        }
+        wait.as_mut().poll(cx)
+    }));
+    ex.run_nowait(1).unwrap();
+    let waker = slot.take().unwrap();
+    let clones = thread::spawn(move || [waker.clone(), waker.clone(), waker.clone(), waker]).join().unwrap();
+    drop(clones);
+    let remote = event.clone();
+    let thread = thread::spawn(move || remote.set());
+    ex.block_on(&mut task).unwrap();
+    thread.join().unwrap();
 }
