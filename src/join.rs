@@ -5,9 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use ouzel_core::task;
-
-use crate::{JoinError, TaskId};
+use ouzel_core::error::JoinError;
+use ouzel_core::task::{self, TaskId};
 
 /// Waits for a task and takes its output.
 ///

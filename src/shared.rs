@@ -14,7 +14,8 @@ use crate::blocking::{BlockingConfig, BlockingPool};
 use crate::driver::DriverOptions;
 use crate::metrics::{IoTotals, Metrics};
 use crate::reactor::ReactorDriver;
-use crate::{JoinHandle, LocalJoinHandle, platform};
+use crate::{join::JoinHandle, platform};
+use ouzel_core::local::LocalJoinHandle;
 
 /// Options with every choice made.
 #[derive(Clone, Debug)]

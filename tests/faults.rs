@@ -50,10 +50,8 @@ fn forbid_io_uring(errno: i32) {
     // SAFETY: plain flag arguments.
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
     // SAFETY: the program and its filter live until the call returns; the kernel copies them.
-    assert_eq!(
-        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) },
-        0
-    );
+    let rc = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    assert_eq!(rc, 0);
 }
 
 fn falls_back_and_says_so(errno: i32, word: &str) {

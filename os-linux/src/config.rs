@@ -88,6 +88,8 @@ features! {
     PWAIT2 = 15, "pwait2";
     /// io_uring as a whole: making the driver fails with `ENOSYS`.
     URING = 16, "uring";
+    /// A wait for several completions that is content with one after a while (6.12).
+    MIN_WAIT = 17, "min_wait";
 }
 
 impl Mask {

@@ -20,7 +20,7 @@ use ouzel_core::error::{JoinError, Payload};
 
 use super::Inner;
 
-/// A closure for [`super::BlockingPool::run`].
+/// A closure for [`Runner::run`](super::Runner::run).
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// What waits in the queue.

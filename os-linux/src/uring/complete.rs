@@ -69,7 +69,7 @@ impl UringDriver {
 
     /// Handles every CQE there is, then tells which lazy sends are done.
     pub(super) fn take_completions(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
-        let mut count = 0;
+        let (mut count, mut seen) = (0, 0);
         let mut batch = [const { MaybeUninit::<cqueue::Entry>::uninit() }; 32];
         loop {
             while let Some(cqe) = self.stash.pop_front() {
@@ -77,6 +77,7 @@ impl UringDriver {
             }
             let got = self.ring.completion().fill(&mut batch);
             self.counters.cqes += got.len() as u64;
+            seen += got.len() as u32;
             for cqe in got.iter() {
                 let cqe = Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() };
                 count += self.on_cqe(cqe, sink);
@@ -89,6 +90,7 @@ impl UringDriver {
                 self.enter(0, EnterFlags::GETEVENTS, None);
             }
         }
+        self.last_batch = seen;
         count += self.settle_lazy(sink);
         for key in std::mem::take(&mut self.owed_cancels) {
             self.cancel(key);

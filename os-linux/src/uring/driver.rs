@@ -83,6 +83,8 @@ pub struct UringDriver {
     pub(super) shape: (u32, u32),
     pub(super) fds: Arc<FdTable>,
     pub(super) in_flight: usize,
+    /// CQEs that the last look found: how many the next wait may hope for.
+    pub(super) last_batch: u32,
     /// What a host with its own loop polls, once it has asked.
     pub(super) notify: OnceCell<Option<Notify>>,
     /// `shutdown` has begun: nothing is submitted again.
@@ -137,6 +139,7 @@ impl UringDriver {
             shape: (config.buffers, config.buffer_size),
             fds: config.shared_fds.clone(),
             in_flight: 0,
+            last_batch: 0,
             notify: OnceCell::new(),
             closing: false,
             made: Generation::current(),

@@ -53,6 +53,7 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         (Mask::CANCEL_ANY, v5_19),
         (Mask::SEND_WAITALL, v6_0),
         (Mask::NO_IOWAIT, params.is_feature_no_iowait()),
+        (Mask::MIN_WAIT, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
         (Mask::INLINE_FILES, true),
     ];
     for (feature, there) in offered {
