@@ -404,7 +404,7 @@ fn a_timer_that_moved_to_another_task_still_fires() {
         setup.run(async move {
             let mut timer = Box::pin(sleep(Duration::from_millis(20)));
             assert!(waits(&mut timer.as_mut()).await);
-            setup.spawn(async move { timer.await }).await.unwrap();
+            setup.spawn(timer).await.unwrap();
         });
     });
 }

@@ -131,9 +131,8 @@ mod loom_tests {
     fn loom_biased_owner_against_raid() {
         crate::sync::model("biased_owner_against_raid", Some(3), || {
             let cell = Arc::new(Biased::new(0u32, None));
-            let thief = |cell: Arc<Biased<u32>>| {
-                thread::spawn(move || cell.raid(core::mem::take).unwrap_or(0))
-            };
+            let thief =
+                |cell: Arc<Biased<u32>>| thread::spawn(move || cell.raid(core::mem::take).unwrap_or(0));
             let (a, b) = (thief(Arc::clone(&cell)), thief(Arc::clone(&cell)));
             let mut kept = 0;
             for _ in 0..2 {

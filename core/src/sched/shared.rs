@@ -18,7 +18,7 @@ use crate::sched::biased::{Biased, HeavyBarrier};
 use crate::sched::sleep::Sleep;
 use crate::slab::{SharedSlab, SlabMeta};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
-use crate::task::{Header, Notified, Schedule};
+use crate::task::{Header, Notified, Schedule, TaskId, TaskState, WakeResult};
 
 /// Where a worker sleeps and how it is woken. Made by the adapter, on the worker's own thread.
 #[derive(Clone)]
@@ -288,10 +288,20 @@ impl Shared {
         }
     }
 
-    /// The chunks of this runtime's tasks, for weak ids.
+    /// Wakes the task that `id` names, if it is still there.
+    pub fn wake(&self, id: TaskId) -> WakeResult {
+        self.owned.wake(id)
+    }
+
+    /// Cancels the task that `id` names. False: it is not there any more.
+    pub fn abort(&self, id: TaskId) -> bool {
+        self.owned.abort(id)
+    }
+
+    /// What the task that `id` names is doing.
     #[must_use]
-    pub fn tasks(&self) -> &ChunkTable {
-        self.owned.table()
+    pub fn state(&self, id: TaskId) -> TaskState {
+        self.owned.state(id)
     }
 
     /// Live tasks, counted by a walk. Not for a hot path.

@@ -65,7 +65,8 @@ impl<D: Driver> Worker<D> {
         self.looked = self.driver.now();
         // SAFETY: the slab belongs to this thread from here on, and the guard goes before it.
         let _slab = unsafe { self.core.slab.enter() };
-        let _sched = context::enter_sched(ptr::from_ref(&*self.core.shared).cast(), ptr::from_ref(&*self.core).cast());
+        let _sched =
+            context::enter_sched(ptr::from_ref(&*self.core.shared).cast(), ptr::from_ref(&*self.core).cast());
         while !self.core.shared.is_closing() {
             if let Some(task) = self.next() {
                 self.run_task(task);
@@ -181,10 +182,10 @@ impl<D: Driver> Worker<D> {
     #[inline]
     fn run_task(&mut self, task: Notified) {
         let core = &*self.core;
-        if core.searching.replace(false) {
-            if let Some(worker) = core.shared.sleep.leave_search() {
-                core.shared.unpark(worker);
-            }
+        if core.searching.replace(false)
+            && let Some(worker) = core.shared.sleep.leave_search()
+        {
+            core.shared.unpark(worker);
         }
         let remote = core.remote();
         self.since_look += 1;
@@ -217,10 +218,10 @@ impl<D: Driver> Worker<D> {
         let deadline = watching.then(|| Deadline(self.driver.now() + self.watch.sleep));
         count(&core.remote().counts.parks, 1);
         let park = &core.remote().seat.park;
-        if park.begin() {
-            if let Err(e) = self.driver.park(deadline) {
-                panic!("the driver of worker {} cannot wait: {e}", core.index);
-            }
+        if park.begin()
+            && let Err(e) = self.driver.park(deadline)
+        {
+            panic!("the driver of worker {} cannot wait: {e}", core.index);
         }
         park.end();
         if shared.sleep.woken(core.index) == Woken::Searching {
@@ -307,10 +308,10 @@ impl<D: Driver> Worker<D> {
 /// Sleeps until anything at all happens.
 fn doze(core: &Core, driver: &mut impl Driver) {
     let park = &core.remote().seat.park;
-    if park.begin() {
-        if let Err(e) = driver.park(None) {
-            panic!("the driver of worker {} cannot wait: {e}", core.index);
-        }
+    if park.begin()
+        && let Err(e) = driver.park(None)
+    {
+        panic!("the driver of worker {} cannot wait: {e}", core.index);
     }
     park.end();
 }
