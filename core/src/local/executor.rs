@@ -56,6 +56,47 @@ pub struct LocalMetrics {
 /// A single-thread executor around a driver. See the [module](super).
 ///
 /// It stays on the thread that made it; other threads use a [`LocalSpawner`].
+///
+/// ```
+/// use std::{sync::Arc, thread, time::Instant};
+/// use ouzel_core::{driver::*, local::LocalExecutor, park::ParkWord};
+///
+/// /// Sleeps by parking its thread, and has no I/O.
+/// struct Sleeper(Instant);
+/// impl Driver for Sleeper {
+///     fn now(&mut self) -> Nanos {
+///         Nanos(0) + self.0.elapsed()
+///     }
+///     fn park(&mut self, deadline: Option<Deadline>) -> Result<(), Errno> {
+///         match deadline {
+///             None => thread::park(),
+///             Some(Deadline(end)) => thread::park_timeout(end.since(self.now())),
+///         }
+///         Ok(())
+///     }
+///     fn poll(&mut self) -> Result<usize, Errno> {
+///         Ok(0)
+///     }
+/// }
+/// struct Waker(thread::Thread);
+/// impl Unpark for Waker {
+///     fn unpark(&self) {
+///         self.0.unpark();
+///     }
+/// }
+///
+/// let park = Arc::new(ParkWord::new());
+/// let executor = LocalExecutor::new(Sleeper(Instant::now()), park, Arc::new(Waker(thread::current())));
+/// let sum = executor.block_on(async {
+///     let tasks = [1, 2, 3].map(|i| executor.spawn(async move { i * i }));
+///     let mut sum = 0;
+///     for task in tasks {
+///         sum += task.await?;
+///     }
+///     Ok::<i32, ouzel_core::error::JoinError>(sum)
+/// });
+/// assert_eq!(sum.unwrap(), 14);
+/// ```
 pub struct LocalExecutor<D: Driver> {
     /// In a box: the thread-local context and the running tasks point to it.
     pub(super) local: Box<Local>,

@@ -70,7 +70,9 @@ impl<T> Ring<T> {
             // SAFETY: the slot is the ring's, and this thread's.
             let value = unsafe { self.slot(self.first.get().wrapping_add(i)).read() };
             // SAFETY: `len` is at most half of the new slots.
-            unsafe { next.add(i).write(value) };
+            let slot = unsafe { next.add(i) };
+            // SAFETY: inside the new slots, which nobody else knows.
+            unsafe { slot.write(value) };
         }
         let old = self.slots.replace(next);
         self.mask.set(slots * 2 - 1);
