@@ -134,3 +134,6 @@ impl fmt::Debug for OwnedTasks {
         f.debug_struct("OwnedTasks").field("closed", &self.is_closed()).field("table", &self.table).finish()
     }
 }
+
+#[cfg(all(test, ouzel_loom))]
+mod loom_tests;

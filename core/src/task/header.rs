@@ -218,4 +218,3 @@ pub(crate) unsafe fn head_of<'a>(cell: NonNull<Header>) -> &'a ChunkHead {
     // SAFETY: heads are written before their cells are handed out and never again; the caller keeps it mapped.
     unsafe { chunk_of(cell).as_ref() }
 }
-

@@ -85,7 +85,11 @@ fn a_task_that_wakes_itself_yields_without_touching_its_word() {
         if polls == 3 {
             return Poll::Ready(());
         }
-        if polls == 1 { cx.waker().wake_by_ref() } else { cx.waker().clone().wake() }
+        if polls == 1 {
+            cx.waker().wake_by_ref()
+        } else {
+            cx.waker().clone().wake()
+        }
         Poll::Pending
     }));
     let AfterRun::Yielded(task) = run(task) else { panic!("woke itself by reference") };
