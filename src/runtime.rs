@@ -304,6 +304,7 @@ fn drive<F: Future>(reactor: &Rc<ReactorCell>, future: F) -> F::Output {
     let mut cx = Context::from_waker(&waker);
     let mut driver = ReactorDriver::new(Rc::clone(reactor));
     loop {
+        ouzel_core::coop::refill();
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }

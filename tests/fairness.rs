@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use ouzel::net::{TcpListener, TcpStream};
 use ouzel::{Driver, spawn, yield_now};
-use ouzel_tests::{Setup, on_each_driver, until, watchdog};
+use ouzel_tests::{Setup, on_each, on_each_driver, until, watchdog};
 
 /// Two tasks that wake each other for ever, and count.
 fn ping_pong(runtime: &ouzel::Runtime, stop: &Arc<AtomicBool>) -> Arc<AtomicUsize> {
@@ -64,6 +65,30 @@ fn a_task_from_its_own_worker_runs_beside_a_ping_pong_within_a_bounded_number_of
         stop.store(true, Ordering::Relaxed);
         let worst = worst.unwrap();
         assert!(worst <= 1000, "a task waited for {worst} polls of others");
+    });
+}
+
+#[test]
+fn a_task_whose_operations_are_always_ready_lets_others_run() {
+    on_each(|setup| {
+        setup.run(async move {
+            // Writes to a pipe's worth of sockets complete at once; without a budget this task never yields.
+            let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let client = TcpStream::connect(address).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            let stop = Arc::new(AtomicBool::new(false));
+            let stopped = Arc::clone(&stop);
+            let busy = setup.spawn(async move {
+                while !stopped.load(Ordering::Relaxed) {
+                    client.write("x").await.0.unwrap();
+                    let (n, _) = server.read(Vec::with_capacity(64)).await;
+                    n.unwrap();
+                }
+            });
+            setup.spawn(async move { stop.store(true, Ordering::Relaxed) }).await.unwrap();
+            busy.await.unwrap();
+        });
     });
 }
 

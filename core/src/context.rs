@@ -178,3 +178,16 @@ impl Drop for EnteredSched {
 pub(crate) fn set_budget(budget: u32) {
     get((), |c| c.budget.set(budget));
 }
+
+/// Takes one unit of the budget. False: there was none left.
+#[inline(always)]
+pub(crate) fn spend_budget() -> bool {
+    get(true, |c| {
+        let left = c.budget.get();
+        if left == u32::MAX {
+            return true;
+        }
+        c.budget.set(left.saturating_sub(1));
+        left > 0
+    })
+}

@@ -13,6 +13,7 @@
 //! | `local` | the single-thread executor |
 //! | `op` | the operation slot between a future and a driver |
 //! | [`anchor`] | weak ids of runtimes |
+//! | `coop` | how long a task may go on without letting others run |
 //! | `timer` | the hierarchical timer wheel |
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
@@ -26,6 +27,8 @@ pub mod anchor;
 pub mod config;
 #[cfg(feature = "alloc")]
 pub(crate) mod context;
+#[cfg(feature = "alloc")]
+pub mod coop;
 pub mod driver;
 #[cfg(feature = "alloc")]
 pub mod error;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use ouzel_core::coop;
 pub use ouzel_core::driver::{Deadline, Nanos};
 pub use ouzel_core::op::{AT_POSITION, Completion, Fd, Request, Scratch};
 use ouzel_core::op::{OpHandle, RejectReason, Rejected};
@@ -125,6 +126,8 @@ impl<P> RawOp<P> {
     /// # Panics
     /// After it has returned `Ready`; on another thread than its `LocalRuntime`'s.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Completion, P)> {
+        // A task that never waits for its operations lets others run now and then.
+        ready!(coop::proceed(cx));
         let polled = self.handle.poll(cx);
         if self.lazy && polled.is_pending() {
             // The driver would report it with the next event; now it must not wait for one.
@@ -140,6 +143,7 @@ impl<P> RawOp<P> {
 
     /// The next completion of a multishot operation, `None` after the last one.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
+        ready!(coop::proceed(cx));
         self.handle.poll_next(cx)
     }
 

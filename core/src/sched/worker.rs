@@ -11,8 +11,9 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::ptr;
 
-use crate::config::{COOP_BUDGET, LIFO_POLL_CAP};
+use crate::config::LIFO_POLL_CAP;
 use crate::context;
+use crate::coop;
 use crate::driver::{Deadline, Driver, Nanos};
 use crate::sched::entry::Core;
 use crate::sched::interval::Interval;
@@ -192,7 +193,7 @@ impl<D: Driver> Worker<D> {
         // ORDERING: Relaxed: a hint for watchers, with one writer.
         remote.tick.store(remote.tick.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         count(&remote.counts.polls, 1);
-        context::set_budget(COOP_BUDGET);
+        coop::refill();
         core.polling.set(true);
         let after = task::run(task);
         core.polling.set(false);
