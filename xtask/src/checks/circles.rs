@@ -3,6 +3,10 @@
 //! A module is a file. An edge is any path in non-test code that starts at `crate`, `self`, `super` or
 //! a declared child module and leads to another module; a name that a module re-exports leads to
 //! where it comes from. `mod child;` alone is no edge.
+//!
+//! Neither is a module's `pub use child::Name`, of any reach: that is a sign on the door. It tells others
+//! where the name lives, and they are led there; the parent's own code does not depend on it. It does as
+//! soon as it says `Name` itself, or re-exports with a `*` that hides what it says: then there is an edge.
 
 use super::findings::Findings;
 use super::tokens::Source;
@@ -34,7 +38,35 @@ pub(super) struct Crate {
 struct Import {
     segments: Vec<String>,
     alias: Option<String>,
+    /// The path ends in a `*`.
+    glob: bool,
     line: usize,
+}
+
+impl Import {
+    /// Whether the file names what this `pub use` brings in nowhere but in a `use`.
+    fn is_sign(&self, source: &Source) -> bool {
+        let Some(name) = self.alias.as_ref().or_else(|| self.segments.last()).filter(|_| !self.glob) else {
+            return false;
+        };
+        let mut i = 0;
+        while i < source.tokens.len() {
+            if source.at(i) == "use" {
+                while i < source.tokens.len() && source.at(i) != ";" {
+                    i += 1;
+                }
+            } else if source.at(i) == name && !source.is_test(i) {
+                // As part of a longer path it is an import of its own, and `.name` is not the item.
+                let inside =
+                    i >= 2 && source.matches(i - 2, &[":", ":"]) || i >= 1 && source.at(i - 1) == ".";
+                if !inside {
+                    return false;
+                }
+            }
+            i += 1;
+        }
+        true
+    }
 }
 
 impl Crate {
@@ -55,9 +87,11 @@ impl Crate {
             }
         }
         for (module, source) in &files {
-            for (import, _) in this.imports(module, source) {
+            for (import, public) in this.imports(module, source) {
+                let sign = public && import.is_sign(source);
                 let to = this.resolve(import.segments, 8);
-                if to != *module {
+                let below = to.starts_with(module);
+                if to != *module && !(sign && below) {
                     let (from, path) = (module.clone(), source.path.clone());
                     this.edges.push(Edge { from, to, path, line: import.line });
                 }
@@ -137,6 +171,7 @@ impl Crate {
 fn collect(source: &Source, i: &mut usize, base: Vec<String>, out: &mut Vec<Import>) {
     let line = source.tokens[*i].line;
     let mut segments = base;
+    let mut glob = false;
     *i += 1;
     while source.matches(*i, &[":", ":"]) {
         match source.at(*i + 2) {
@@ -161,14 +196,17 @@ fn collect(source: &Source, i: &mut usize, base: Vec<String>, out: &mut Vec<Impo
                 step(&mut segments, word);
                 *i += 3;
             }
-            _ => break,
+            last => {
+                glob = last == "*";
+                break;
+            }
         }
     }
     if source.at(*i) == "!" {
         return; // a macro: exported at the root wherever it is defined
     }
     let alias = (source.at(*i) == "as").then(|| source.at(*i + 1).to_string());
-    out.push(Import { segments, alias, line });
+    out.push(Import { segments, alias, glob, line });
 }
 
 fn step(segments: &mut Vec<String>, word: &str) {
@@ -181,8 +219,11 @@ fn step(segments: &mut Vec<String>, word: &str) {
     }
 }
 
-/// Whether the path at token `i` is that of a `pub use` (of any reach).
+/// Whether the path at token `i` is that of a `pub use` (of any reach), `pub use { .. }` included.
 fn is_pub_use(source: &Source, i: usize) -> bool {
+    let group =
+        source.opening(i).filter(|open| source.at(*open) == "{" && source.at(open.wrapping_sub(1)) == "use");
+    let i = group.unwrap_or(i);
     i > 0 && source.at(i - 1) == "use" && i > 1 && matches!(source.at(i - 2), "pub" | ")")
 }
 
@@ -272,11 +313,58 @@ mod tests {
     }
 
     #[test]
-    fn catches_a_child_that_imports_what_its_parent_defines() {
+    fn catches_siblings_that_import_each_other() {
         let plant = [
-            ("x/src/lib.rs", "mod a;"),
-            ("x/src/a/mod.rs", "mod child; pub use child::C; pub struct P;"),
-            ("x/src/a/child.rs", "use super::P; pub struct C;"),
+            ("x/src/lib.rs", "mod a; pub use a::{One, Two};"),
+            ("x/src/a/mod.rs", "mod one; mod two; pub use one::One; pub use two::Two;"),
+            ("x/src/a/one.rs", "use super::Two; pub struct One;"),
+            ("x/src/a/two.rs", "use crate::One; pub struct Two;"),
+        ];
+        assert_eq!(circles_of(&plant), 1);
+    }
+
+    #[test]
+    fn catches_a_child_that_imports_what_its_parent_defines() {
+        for parent in [
+            "mod child; use child::C; pub struct P;",
+            "mod child; pub struct P(child::C);",
+            "mod child; pub use child::C; pub struct P(C);",
+            "mod child; pub(crate) use child::C as D; pub struct P(D);",
+            "mod child; pub use child::{C, f}; pub fn g() { f() }",
+            "mod child; pub use child::*; pub struct P(C);",
+        ] {
+            let plant = [
+                ("x/src/lib.rs", "mod a;"),
+                ("x/src/a/mod.rs", parent),
+                ("x/src/a/child.rs", "use super::{P, g}; pub struct C;"),
+            ];
+            assert_eq!(circles_of(&plant), 1, "{parent}");
+        }
+    }
+
+    #[test]
+    fn a_reexport_of_a_child_is_no_use_of_it() {
+        for parent in [
+            "mod child; pub use child::C; pub struct P;",
+            "mod child; pub(crate) use self::child::{C, D as E}; pub struct P;",
+            "mod child; pub(super) use {child::C}; pub fn f(p: P) { p.C() }",
+            "mod child; pub use child::C; #[cfg(test)] fn t(c: C) {}",
+        ] {
+            let plant = [
+                ("x/src/lib.rs", "mod a; pub use a::C;"),
+                ("x/src/a/mod.rs", parent),
+                ("x/src/a/child.rs", "use super::P; use crate::a; pub struct C;"),
+            ];
+            assert_eq!(circles_of(&plant), 0, "{parent}");
+        }
+    }
+
+    #[test]
+    fn a_reexport_of_a_sibling_is_a_use_of_it() {
+        let plant = [
+            ("x/src/lib.rs", "mod a; mod b;"),
+            ("x/src/a.rs", "pub use crate::b::B; pub struct A;"),
+            ("x/src/b.rs", "use crate::a::A; pub struct B;"),
         ];
         assert_eq!(circles_of(&plant), 1);
     }
