@@ -30,12 +30,11 @@ fn main() -> io::Result<()> {
         let listener = TcpListener::bind(address)?;
         loop {
             let (stream, peer) = listener.accept().await?;
-            ouzel::spawn(async move {
+            ouzel::spawn_detached(async move {
                 if let Err(e) = echo(stream).await {
                     eprintln!("{peer}: {e}");
                 }
-            })
-            .detach();
+            });
         }
     })
 }

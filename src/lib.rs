@@ -93,6 +93,22 @@ where
     })
 }
 
+/// Spawns `future` on the current [`Runtime`], for its effects alone: cheaper than a handle that is dropped.
+///
+/// # Panics
+/// As [`spawn`].
+pub fn spawn_detached<F>(future: F)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    current::with(|current| match current.map(|c| &c.runtime) {
+        Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
+        Some(Flavour::Local(_)) => panic!("the runtime of this thread is a LocalRuntime: use spawn_local"),
+        None => panic!("{NO_RUNTIME}"),
+    });
+}
+
 /// Spawns `future` on the current [`LocalRuntime`].
 ///
 /// No locked instruction, and no allocation in steady state. Dropping the handle detaches the task.

@@ -128,6 +128,15 @@ impl Runtime {
         self.inner.spawn(future)
     }
 
+    /// Spawns `future` without a handle. See [`crate::spawn_detached`].
+    pub fn spawn_detached<F>(&self, future: F)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.inner.spawn_detached(future);
+    }
+
     /// Runs `job` on the blocking pool. See [`crate::spawn_blocking`].
     pub fn spawn_blocking<T: Send + 'static>(
         &self,

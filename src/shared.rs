@@ -52,6 +52,17 @@ impl Inner {
         self.shared.spawn(future).map_or_else(|_refused| JoinHandle::refused(), JoinHandle::new)
     }
 
+    pub(crate) fn spawn_detached<F>(&self, future: F)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if !platform::in_forked_child() {
+            // A refused future is dropped here.
+            drop(self.shared.spawn_detached(future));
+        }
+    }
+
     pub(crate) fn metrics(&self) -> Metrics {
         let scheduler = self.shared.metrics();
         let pool = self.pool.metrics();

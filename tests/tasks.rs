@@ -304,7 +304,16 @@ fn spawns_from_outside_threads_all_run() {
                 });
             }
         });
-        until(|| ran.load(Ordering::Relaxed) == 20_000);
+        runtime.block_on(async {
+            for _ in 0..1000 {
+                let ran = Arc::clone(&ran);
+                ouzel::spawn_detached(async move {
+                    yield_now().await;
+                    ran.fetch_add(1, Ordering::Relaxed)
+                });
+            }
+        });
+        until(|| ran.load(Ordering::Relaxed) == 21_000);
     });
 }
 

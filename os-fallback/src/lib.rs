@@ -3,7 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`driver`] | sockets and pipes by readiness; what cannot be waited for goes to the blocking pool |
-//! | [`file`] | file requests run by a thread that may block |
+//! | [`mod@file`] | file requests run by a thread that may block |
 //! | [`clock`] | the clock all deadlines are on |
 //! | [`manual`] | a clock and a driver moved by hand, for deterministic tests |
 //! | `buffers` | the buffers a multishot receive delivers its bytes in |

@@ -32,6 +32,9 @@ pub(super) struct Core {
     pub(super) left: Cell<bool>,
 }
 
+/// How a future becomes a task: with a join handle or without.
+type Make<F, H> = fn(&Slab, F) -> Result<(Notified, H), F>;
+
 impl Core {
     pub(super) fn new(shared: Arc<Shared>, index: usize) -> Self {
         let slab = Slab::new(shared.slab_meta());
@@ -50,16 +53,13 @@ impl Core {
         unsafe { self.remote().private.own(f) }
     }
 
-    pub(super) fn spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, F>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
+    /// Makes a task of `future` with `make`, one of the task module's two ways, and queues it.
+    fn spawn<F, H>(&self, future: F, make: Make<F, H>) -> Result<H, F> {
         // Only the flag: whoever walks the tasks later comes after this worker has left its loop.
         if self.shared.is_closing() {
             return Err(future);
         }
-        let (task, handle) = task::spawn_in(&self.slab, future)?;
+        let (task, handle) = make(&self.slab, future)?;
         count(&self.remote().counts.spawned, 1);
         self.push(task);
         Ok(handle)
@@ -135,8 +135,25 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.spawn_with(future, task::spawn_in)
+    }
+
+    /// As [`Shared::spawn`], without a handle: one reference less to count, and nobody hears of the output.
+    ///
+    /// # Errors
+    /// As for `spawn`.
+    pub fn spawn_detached<F>(self: &Arc<Self>, future: F) -> Result<(), F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_with(future, |slab, future| Ok((task::spawn_detached_in(slab, future)?, ())))
+    }
+
+    #[inline]
+    fn spawn_with<F, H>(self: &Arc<Self>, future: F, make: Make<F, H>) -> Result<H, F> {
         if let Some(core) = self.current() {
-            return core.spawn(future);
+            return core.spawn(future, make);
         }
         if self.is_closing() {
             return Err(future);
@@ -144,7 +161,7 @@ impl Shared {
         let (task, handle) = self.foreign.with(
             || self.slab_meta(),
             |slab| match slab {
-                Some(slab) => task::spawn_in(slab, future),
+                Some(slab) => make(slab, future),
                 None => Err(future),
             },
         )?;
@@ -152,9 +169,11 @@ impl Shared {
         // Published: if the walk of a shutdown did not see this task, we see its flag here.
         if self.owned.closed_after_publish() {
             task::cancel(task);
-            return Ok(handle);
+            // Who drains may be waiting for just this one.
+            self.notify();
+        } else {
+            self.schedule(task);
         }
-        self.schedule(task);
         Ok(handle)
     }
 
