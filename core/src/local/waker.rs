@@ -7,7 +7,7 @@ use core::task::{RawWaker, RawWakerVTable, Waker};
 use super::shared::{Shared, finish_held, finish_unheld};
 use super::{cell, refs, remote};
 use crate::task::Header;
-use crate::task::header::head_of;
+use crate::task::chunk::head_of;
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 

@@ -112,28 +112,6 @@ impl<T: Linked> Ring<T> {
         self.len() == 0
     }
 
-    /// Takes the older half, at least one: returns the oldest, the rest goes to `thief`'s own ring.
-    ///
-    /// `None` if there is nothing, if another thief is copying, or if `thief` has less than half a ring free.
-    pub fn steal_into(&self, thief: &Owner<T>) -> Option<T> {
-        debug_assert!(!core::ptr::eq(self, thief.ring()), "a worker does not steal from itself");
-        if thief.room() < RING_CAPACITY / 2 {
-            return None;
-        }
-        let (first, n) = self.claim_half()?;
-        let oldest = self.read(first);
-        let tail = thief.tail.get();
-        for i in 1..n {
-            thief.write(tail.wrapping_add(i - 1), self.read(first.wrapping_add(i)));
-        }
-        self.finish_steal();
-        if n > 1 {
-            thief.publish(tail.wrapping_add(n - 1));
-        }
-        // SAFETY: the claim made slot `first` ours alone, and what was written there came from `into_raw`.
-        Some(unsafe { T::from_raw(oldest) })
-    }
-
     /// Thief: moves `real` over half of the tasks; they are ours to copy until `finish_steal`.
     fn claim_half(&self) -> Option<(u32, u32)> {
         // ORDERING: Acquire pairs with the Release half of whoever moved the head: the tail read next is

@@ -39,7 +39,8 @@ pub use table::ChunkTable;
 use crate::config::{CHUNK_BYTES, CHUNK_CELLS};
 use crate::context;
 use crate::sync::{AtomicI64, AtomicPtr, CachePadded, Ordering, UnsafeCell};
-use crate::task::header::{ChunkHead, Header, head_of};
+use crate::task::chunk::{ChunkHead, head_of};
+use crate::task::header::Header;
 use crate::task::schedule::Schedule;
 
 /// Bytes of a cell in each size class.

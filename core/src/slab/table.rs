@@ -17,7 +17,8 @@ use core::ptr::{self, NonNull};
 
 use crate::config::{CHUNK_BYTES, REGION_CHUNKS, TABLE_FIRST};
 use crate::sync::{AtomicPtr, AtomicU32, Lock, Ordering};
-use crate::task::header::{ChunkHead, Header};
+use crate::task::chunk::ChunkHead;
+use crate::task::header::Header;
 
 /// Enough for 2^22 chunks, the most that a task's index can name: 256 GiB of cells.
 const SEGMENTS: usize = 16;

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use super::{CLASS_BYTES, SharedSlab, class_of, free};
 use crate::sync::Ordering;
-use crate::task::header::{Header, chunk_of};
+use crate::task::chunk::chunk_of;
+use crate::task::header::Header;
 use crate::task::state::{EXPORTED, GENERATION_MAX};
 use crate::task::testing::Rig;
 

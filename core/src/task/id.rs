@@ -8,8 +8,9 @@
 use core::ptr::NonNull;
 use core::task::Waker;
 
-use super::header::{ChunkHead, Header, chunk_of};
-use super::join::AbortHandle;
+use super::abort::AbortHandle;
+use super::chunk::{ChunkHead, chunk_of};
+use super::header::Header;
 use super::state::{CANCELLED, COMPLETE, SCHED, Weak};
 use super::waker::{follow, submit, task_of};
 use crate::context;
@@ -136,6 +137,14 @@ impl TaskId {
         } else {
             TaskState::Idle
         }
+    }
+}
+
+impl AbortHandle {
+    /// See [`JoinHandle::id`](super::JoinHandle::id).
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        TaskId::export(self.task())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Spawning, and the two handles it can give: one for the output, one to abort.
+//! Spawning, and the handle that waits for the output.
 //!
 //! The join waker's field (`Header::tail`) is the handle's while JOIN_WAKER is clear and the task pending, and
 //! the completer's once it has seen the bit; both may read it while the bit is set (`state`).
@@ -11,13 +11,13 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 
-use super::cell::{build, take_output};
+use super::abort::{AbortHandle, Release, abort};
+use super::cell::{build, drop_payload_caught, take_output};
 use super::header::{Header, Stage};
 use super::id::TaskId;
 use super::schedule::Notified;
 use super::state::Join;
 use super::unwind::Caught;
-use super::{cell, waker};
 use crate::error::JoinError;
 use crate::slab::Slab;
 
@@ -96,7 +96,7 @@ impl<T> JoinHandle<T> {
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {
         self.header().state.add_ref();
-        AbortHandle(self.task)
+        AbortHandle::from_reference(self.task)
     }
 
     /// The task's name, which holds no reference.
@@ -152,19 +152,6 @@ impl<T> Future for JoinHandle<T> {
     }
 }
 
-/// Gives J back even if a destructor unwinds.
-struct Release(NonNull<Header>, bool);
-
-impl Drop for Release {
-    fn drop(&mut self) {
-        // SAFETY: J is held until here.
-        let state = &unsafe { self.0.as_ref() }.state;
-        let after = if self.1 { state.drop_output_ref() } else { state.drop_ref() };
-        // SAFETY: just returned by the word; a drop leaves nothing to submit.
-        unsafe { waker::follow(self.0, after) };
-    }
-}
-
 impl<T> Drop for JoinHandle<T> {
     #[inline]
     fn drop(&mut self) {
@@ -186,7 +173,7 @@ impl<T> Drop for JoinHandle<T> {
             return;
         }
         // SAFETY: the task is complete, and this is its handle.
-        if let Err(caught) = unsafe { cell::drop_payload_caught(self.task) } {
+        if let Err(caught) = unsafe { drop_payload_caught(self.task) } {
             resume(caught);
         }
     }
@@ -213,70 +200,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Aborts a task. The caller holds a reference.
-fn abort(task: NonNull<Header>) {
-    // SAFETY: the caller's reference.
-    let after = unsafe { task.as_ref() }.state.abort();
-    // SAFETY: just returned by the word; the reference is held.
-    unsafe { waker::follow(task, after) };
-}
-
-/// Aborts a task; holds its cell, but neither the task nor its output.
-pub struct AbortHandle(NonNull<Header>);
-
-// SAFETY: all it does is atomic.
-unsafe impl Send for AbortHandle {}
-// SAFETY: as above.
-unsafe impl Sync for AbortHandle {}
-
-impl AbortHandle {
-    /// A handle for a reference that the caller gives up.
-    pub(crate) fn from_reference(task: NonNull<Header>) -> Self {
-        AbortHandle(task)
-    }
-
-    /// See [`JoinHandle::abort`].
-    pub fn abort(&self) {
-        abort(self.0);
-    }
-
-    /// Whether the task has come to its end.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        // SAFETY: the handle holds a reference.
-        unsafe { self.0.as_ref() }.state.poll_join().0 == Join::Complete
-    }
-
-    /// See [`JoinHandle::id`].
-    #[must_use]
-    pub fn id(&self) -> TaskId {
-        TaskId::export(self.0)
-    }
-}
-
-impl Clone for AbortHandle {
-    fn clone(&self) -> Self {
-        // SAFETY: the handle holds a reference.
-        unsafe { self.0.as_ref() }.state.add_ref();
-        AbortHandle(self.0)
-    }
-}
-
-impl Drop for AbortHandle {
-    fn drop(&mut self) {
-        drop(Release(self.0, false));
-    }
-}
-
-impl fmt::Debug for AbortHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AbortHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
-    }
-}
-
 const _: () = {
     const fn is_send_sync<T: Send + Sync>() {}
     is_send_sync::<JoinHandle<u32>>();
-    is_send_sync::<AbortHandle>();
     is_send_sync::<JoinError>();
 };

@@ -3,12 +3,14 @@
 //! | module     | what it is                                                                  |
 //! |------------|-----------------------------------------------------------------------------|
 //! | `state`    | the state word and its transitions: who may do what, and when               |
-//! | `header`   | what every cell and every chunk begins with                                 |
+//! | `header`   | what every cell begins with                                                 |
+//! | `chunk`    | what every chunk of cells begins with                                       |
 //! | `cell`     | a future or an output behind a header: store, poll, drop                    |
 //! | `raw`      | `run` and `cancel`: what the holder of a [`Notified`] does with it          |
 //! | `waker`    | the `Waker` of a task of a stealing scheduler                               |
 //! | `schedule` | what a task asks of its scheduler                                           |
-//! | `join`     | [`JoinHandle`] and [`AbortHandle`]                                          |
+//! | `abort`    | [`AbortHandle`]: may abort a task, and no more                              |
+//! | `join`     | spawning, and [`JoinHandle`]                                                |
 //! | `id`       | [`TaskId`]: a name without a reference                                      |
 //! | `unwind`   | panics of user code, caught one call at a time                              |
 //!
@@ -16,7 +18,11 @@
 //! `state` alone needs no allocator.
 
 #[cfg(feature = "alloc")]
+mod abort;
+#[cfg(feature = "alloc")]
 pub(crate) mod cell;
+#[cfg(feature = "alloc")]
+pub(crate) mod chunk;
 #[cfg(feature = "alloc")]
 pub(crate) mod header;
 #[cfg(feature = "alloc")]
@@ -35,9 +41,11 @@ pub(crate) mod unwind;
 mod waker;
 
 #[cfg(feature = "alloc")]
+pub use abort::AbortHandle;
+#[cfg(feature = "alloc")]
 pub use id::{TaskId, TaskState, WakeResult, id_of, is_aborted};
 #[cfg(feature = "alloc")]
-pub use join::{AbortHandle, JoinHandle};
+pub use join::JoinHandle;
 #[cfg(feature = "alloc")]
 pub(crate) use {
     header::Header,

@@ -15,7 +15,8 @@
 use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::header::{ChunkHead, Header, head_of};
+use super::chunk::{ChunkHead, head_of};
+use super::header::Header;
 use super::schedule::Notified;
 use super::state::After;
 use crate::context;
