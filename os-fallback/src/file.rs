@@ -6,12 +6,10 @@ use crate::sys;
 
 /// Runs a file request to its end on the calling thread, and answers like a completion.
 ///
-/// Blocks. For `Nop`, `Read`, `Write`, `OpenAt`, `Close` and `Fsync`; `-EINVAL` for all else.
-///
-/// # Safety
-/// The request's pointers are valid, and nobody else uses what they point at, until this returns.
+/// Blocks. For `Nop`, `Read`, `Write`, `OpenAt`, `Close` and `Fsync`; `-EINVAL` for all else. What the
+/// request points at is valid and nobody else's until this returns: the contract of [`Request`].
 #[must_use]
-pub unsafe fn execute(req: &Request) -> i32 {
-    // SAFETY: the caller's.
+pub fn execute(req: &Request) -> i32 {
+    // SAFETY: whoever makes a request lends what it points at.
     unsafe { sys::execute(req) }
 }

@@ -23,6 +23,7 @@ pub(crate) enum Direction {
 
 /// How a descriptor is tried without blocking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "nothing is tried there"))]
 pub(crate) enum Style {
     /// A socket: the call itself is told not to wait.
     Socket,
@@ -56,9 +57,4 @@ pub(crate) fn waits_for(req: &Request) -> Option<(Fd, Direction)> {
         }
         _ => return None,
     })
-}
-
-/// Most bytes one operation moves: its result is an `i32`.
-pub(crate) fn clamp(len: usize) -> usize {
-    len.min(i32::MAX as usize)
 }

@@ -12,7 +12,7 @@ use rustix::io::{self, Errno, FdFlags, ioctl_fionbio};
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use rustix::net::{self, RecvFlags, SendFlags};
 
-use super::{Attempt, Style, clamp};
+use super::{Attempt, Style};
 
 pub(crate) const EBADF: i32 = Errno::BADF.raw_os_error();
 pub(crate) const ECANCELED: i32 = Errno::CANCELED.raw_os_error();
@@ -20,7 +20,8 @@ pub(crate) const EINVAL: i32 = Errno::INVAL.raw_os_error();
 pub(crate) const EIO: i32 = Errno::IO.raw_os_error();
 pub(crate) const ENOBUFS: i32 = Errno::NOBUFS.raw_os_error();
 
-/// Bytes that a pipe which polls writable takes without blocking, on every POSIX system.
+/// Bytes that a pipe which polls writable takes without blocking, on every POSIX system. Not all of
+/// them name their own, larger number.
 const PIPE_CHUNK: usize = 512;
 
 /// Sends never raise a signal. Apple has no flag for it, but an option of the socket: see [`prepare`].
@@ -28,6 +29,11 @@ const PIPE_CHUNK: usize = 512;
 const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: SendFlags = SendFlags::empty();
+
+/// Most bytes one call moves: its result is an `i32`.
+fn clamp(len: usize) -> usize {
+    len.min(i32::MAX as usize)
+}
 
 /// # Safety
 /// `fd` is open (or stands for the working directory) as long as the result is used, and not -1.
@@ -116,7 +122,8 @@ pub(crate) unsafe fn attempt(req: &Request, style: Style, moved: &mut usize, fir
         Request::Connect { fd, addr, addr_len } => {
             // SAFETY: the request lends the descriptor.
             let fd = unsafe { descriptor(fd) };
-            if first { begin_connect(fd, &RawAddress { addr, len: addr_len }) } else { end_connect(fd) }
+            let addr = RawAddress { addr, len: addr_len };
+            if first { begin_connect(fd, &addr) } else { end_connect(fd, &addr) }
         }
         Request::Recv { fd, buf, len, flags } => {
             // SAFETY: as the caller's.
@@ -143,18 +150,16 @@ pub(crate) unsafe fn attempt(req: &Request, style: Style, moved: &mut usize, fir
             // SAFETY: the request lends the descriptor.
             let borrowed = unsafe { descriptor(fd) };
             // SAFETY: the request lends `len` bytes at `buf`.
-            let mut bytes = unsafe { bytes(buf, len) };
+            let bytes = unsafe { bytes(buf, len) };
             match style {
-                Style::Socket => {
-                    return attempt_of(io::retry_on_intr(|| {
-                        net::send(borrowed, bytes, SendFlags::DONTWAIT | NO_SIGNAL)
-                    }));
+                Style::Socket => attempt_of(io::retry_on_intr(|| {
+                    net::send(borrowed, bytes, SendFlags::DONTWAIT | NO_SIGNAL)
+                })),
+                Style::AskFirst => write_pieces(borrowed, bytes),
+                Style::NonBlocking | Style::Unpollable => {
+                    attempt_of(io::retry_on_intr(|| io::write(borrowed, bytes)))
                 }
-                Style::AskFirst if !is_ready(borrowed, PollFlags::OUT) => return Attempt::Wait,
-                Style::AskFirst => bytes = &bytes[..bytes.len().min(PIPE_CHUNK)],
-                Style::NonBlocking | Style::Unpollable => {}
             }
-            attempt_of(io::retry_on_intr(|| io::write(borrowed, bytes)))
         }
         _ => Attempt::Done(-EINVAL),
     }
@@ -190,6 +195,24 @@ fn send(fd: Fd, all: &[u8], flags: SendFlags, moved: &mut usize) -> Attempt {
             return Attempt::Done(*moved as i32);
         }
     }
+}
+
+/// Writes to a pipe in blocking mode as long as it says that it is ready for a piece.
+fn write_pieces(fd: BorrowedFd<'_>, bytes: &[u8]) -> Attempt {
+    let mut moved = 0;
+    while is_ready(fd, PollFlags::OUT) {
+        let piece = &bytes[moved..bytes.len().min(moved + PIPE_CHUNK)];
+        match io::retry_on_intr(|| io::write(fd, piece)) {
+            Ok(n) => moved += n,
+            // What was taken is told first; the next write meets the error again.
+            Err(_) if moved > 0 => break,
+            done @ Err(_) => return attempt_of(done),
+        }
+        if moved == bytes.len() {
+            return Attempt::Done(moved as i32);
+        }
+    }
+    if moved == 0 { Attempt::Wait } else { Attempt::Done(moved as i32) }
 }
 
 /// Accepts by the portable call, so close-on-exec is set a moment later: a fork in between by
@@ -254,11 +277,16 @@ fn begin_connect(fd: BorrowedFd<'_>, addr: &RawAddress) -> Attempt {
 }
 
 /// The socket polled writable: has the handshake succeeded, failed, or was that about something else?
-fn end_connect(fd: BorrowedFd<'_>) -> Attempt {
+fn end_connect(fd: BorrowedFd<'_>, addr: &RawAddress) -> Attempt {
     match net::sockopt::socket_error(fd) {
         Err(e) | Ok(Err(e)) => Attempt::Done(-e.raw_os_error()),
         Ok(Ok(())) if matches!(net::getpeername(fd), Err(Errno::NOTCONN)) => Attempt::Wait,
-        Ok(Ok(())) => Attempt::Done(0),
+        Ok(Ok(())) => {
+            // Some systems wait for another `connect` to call the socket connected. What it says is no
+            // news: by now there is a peer.
+            let _ = net::connect(fd, addr);
+            Attempt::Done(0)
+        }
     }
 }
 

@@ -1,0 +1,10 @@
+//! The portable driver: each operation ready, waiting, cancelled in flight and failing; parking; files.
+
+#![cfg(unix)]
+
+mod files;
+mod parking;
+mod registrations;
+mod rig;
+mod sockets;
+mod streams;
