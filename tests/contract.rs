@@ -232,7 +232,7 @@ fn a_runtime_dropped_with_operations_in_flight_frees_each_buffer_once() {
     on_each(|setup| {
         let drops = DropCount::default();
         let seen = drops.clone();
-        setup.run(async move {
+        let client = setup.run(async move {
             let (client, server) = pair().await;
             let server = std::sync::Arc::new(server);
             for _ in 0..10 {
@@ -240,10 +240,11 @@ fn a_runtime_dropped_with_operations_in_flight_frees_each_buffer_once() {
                 drop(setup.spawn(async move { server.read(buffer).await.0.ok() }));
             }
             sleep(Duration::from_millis(5)).await;
-            // The client stays open until the runtime goes, so the reads are still waiting.
-            std::mem::forget(client);
+            // The client outlives the runtime, so the reads are still waiting when it goes.
+            client
         });
         assert_eq!(drops.get(), 10);
+        drop(client);
     });
 }
 

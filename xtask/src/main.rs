@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | rules | test | loom | mutants | demo`.
+//! The project's own commands: `cargo xtask ci | rules | test | loom | asan | mutants | demo`.
 //!
 //! | command | what it does |
 //! |---|---|
@@ -6,9 +6,11 @@
 //! | `rules` | the rules of the house alone |
 //! | `test` | unit, contract and doc tests, loom models, the C header, a short demo |
 //! | `loom` | every loom model, with the number of schedules it explored |
+//! | `asan` | the behaviour tests under AddressSanitizer, if a nightly compiler is there |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
 
+mod asan;
 mod checks;
 mod ci;
 mod demo;
@@ -29,6 +31,7 @@ usage: cargo xtask <command> [options]
   test                  unit, contract and doc tests, loom models, C header tests, a short demo
   rules                 the part of `ci` that needs no build: imports, cfgs, comments, lengths
   loom [FILTER]         run the loom models whose name contains FILTER; prints what they explored
+  asan                  the behaviour tests under AddressSanitizer (needs a nightly compiler)
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its loom model fail
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
@@ -49,6 +52,7 @@ enum Command {
     Ci,
     Rules,
     Test,
+    Asan,
     Loom(String),
     Mutants(String),
     Demo(demo::Options),
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Command::Rules => return ci::run_rules(&ws),
         Command::Ci => return ci::run(&ws),
         Command::Test => return test::run(&ws),
+        Command::Asan => asan::run(&ws),
         Command::Loom(filter) => loom::run(&ws, &filter),
         Command::Mutants(filter) => mutants::run(&ws, &filter),
         Command::Demo(options) => demo::run(&ws, &options),
@@ -110,6 +115,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "ci" => Ok(Command::Ci),
         "rules" => Ok(Command::Rules),
         "test" => Ok(Command::Test),
+        "asan" => Ok(Command::Asan),
         "loom" => Ok(Command::Loom(filter)),
         "mutants" => Ok(Command::Mutants(filter)),
         other => Err(format!("unknown command {other:?}").into()),

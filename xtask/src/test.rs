@@ -2,7 +2,7 @@
 
 use crate::steps::Steps;
 use crate::workspace::{Workspace, run as command};
-use crate::{demo, loom};
+use crate::{asan, demo, loom};
 use std::process::ExitCode;
 
 /// Runs all tests.
@@ -23,5 +23,6 @@ pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
         command(&mut ws.cargo(&["test", "-p", "ouzel-ffi", "--lib", "--tests"]))
     });
     steps.step("loom models", || loom::run(ws, ""));
+    steps.step("memory errors and leaks", || asan::run(ws));
     steps.step("short demo", || demo::run(ws, &demo::Options::quick()));
 }
