@@ -9,22 +9,67 @@
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::guard::guard;
 use crate::options::UdFn;
-use crate::runtime::{Body, Engine, Inside, Ud, ouzel_runtime};
+use crate::place::{Body, Engine, Inside, Ud, ouzel_runtime};
 
 /// The payload of an operation: the duty to tell the host that its buffers are free.
 pub(crate) struct Lent {
     place: &'static ouzel_runtime,
     release: Option<UdFn>,
     ud: Ud,
+    /// Of a blocking job: it is counted as running until this is gone.
+    job: Option<Arc<Jobs>>,
+}
+
+/// How many blocking jobs have not ended. Outlives the runtime with the last of them.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    running: Mutex<usize>,
+    none: Condvar,
+}
+
+impl Jobs {
+    fn add(&self, n: isize) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        *running = running.checked_add_signed(n).expect("as many ends as beginnings");
+        if *running == 0 {
+            self.none.notify_all();
+        }
+    }
+
+    /// Waits until there is none. False: the time was over.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        while *running > 0 {
+            running = match deadline {
+                None => self.none.wait(running).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.none.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        true
+    }
 }
 
 impl Lent {
     pub(crate) fn new(place: &'static ouzel_runtime, release: Option<UdFn>, ud: Ud) -> Self {
-        Lent { place, release, ud }
+        Lent { place, release, ud, job: None }
+    }
+
+    /// The same for what a blocking job is lent.
+    pub(crate) fn for_job(mut self, jobs: &Arc<Jobs>) -> Self {
+        jobs.add(1);
+        self.job = Some(Arc::clone(jobs));
+        self
     }
 
     /// The call to make, now that the operation is over; the duty is passed on.
@@ -35,11 +80,13 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if self.release.is_none() {
-            return;
-        }
-        if let Ok(body) = self.place.body() {
+        if self.release.is_some()
+            && let Ok(body) = self.place.body()
+        {
             body.released.push(Release(self.release.take(), self.ud));
+        }
+        if let Some(jobs) = self.job.take() {
+            jobs.add(-1); // the runtime may be freed from here on
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
-use crate::runtime::{forget_body, ouzel_runtime};
+use crate::place::{forget_body, ouzel_runtime};
 
 fn give_up(rt: *mut ouzel_runtime) -> Result<i32> {
     if rt.is_null() {

@@ -5,11 +5,13 @@
 //! | [`error`] | codes, their names and texts |
 //! | [`guard`] | the panic boundary, log and panic hooks |
 //! | [`options`] | structs that start with their size |
-//! | [`runtime`] | places, bodies, anchors: what a handle or id leads to |
+//! | [`place`] | what a handle or an id leads to |
+//! | [`runtime`] | runtimes: made, shut down, freed |
 //! | [`run`] | `ouzel_run` and the host's own loop |
-//! | [`task`], [`waker`] | C poll functions as tasks; joins; weak wakers |
+//! | [`task`], [`waker`] | C poll functions as tasks; weak wakers |
+//! | [`join`] | results, and who waits for them |
 //! | [`op`] | the table of operations in flight |
-//! | [`submit`], [`take`], [`deliver`] | beginning operations, taking their completions, calling the host |
+//! | [`submit`], [`blocking`], [`take`], [`deliver`] | beginning operations, taking completions, calling the host |
 //! | [`stats`], [`fork`] | counters; the forked child |
 //! | [`abi`] | every constant and layout of the header, for the test that compares them |
 //!
@@ -19,12 +21,15 @@
 //! This crate exports symbols; a Rust program uses the `ouzel` crate.
 
 pub mod abi;
+pub mod blocking;
 pub(crate) mod deliver;
 pub mod error;
 pub mod fork;
 pub mod guard;
+pub mod join;
 pub mod op;
 pub mod options;
+pub mod place;
 pub mod run;
 pub mod runtime;
 pub mod stats;

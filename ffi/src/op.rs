@@ -25,7 +25,7 @@ use ouzel::op::raw::{self, Completion, RawOp};
 
 use crate::deliver::{Lent, Release};
 use crate::error::{Error, Result};
-use crate::runtime::{Body, Inside, Kind, Ud, ouzel_runtime, pack, unpack, with_anchor};
+use crate::place::{Body, Inside, Kind, Ud, ouzel_runtime, pack, unpack, with_anchor};
 
 /// `ouzel_op`.
 #[allow(non_camel_case_types, reason = "it has the header's name")]

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
+use crate::join::joined;
 use crate::options::{self, OUZEL_FOREVER, ouzel_tick};
-use crate::runtime::{Body, Engine, get, ouzel_rtid, ouzel_runtime, with_rtid};
-use crate::task::{joined, ouzel_task};
+use crate::place::{Body, Engine, get, ouzel_rtid, ouzel_runtime, with_rtid};
+use crate::task::ouzel_task;
 
 /// `OUZEL_RUN_IDLE`.
 pub const OUZEL_RUN_IDLE: i32 = 0;
@@ -154,7 +155,7 @@ pub extern "C" fn ouzel_run(rt: *mut ouzel_runtime) -> i32 {
 fn block_on(rt: *mut ouzel_runtime, task: ouzel_task, timeout_ns: u64) -> Result<i32> {
     let body = get(rt)?;
     let Engine::Local { runtime, .. } = &body.engine else {
-        return crate::task::join(task, timeout_ns);
+        return crate::join::join(task, timeout_ns);
     };
     let _running = Running::begin(body)?;
     let deadline = deadline(timeout_ns);

@@ -1,230 +1,30 @@
-//! Runtimes as C sees them: a place that is never freed, and in it, while it lives, the body.
-//!
-//! ```text
-//!   ouzel_runtime*  ──▶ place (leaked, used again)   state: FREE ──▶ LIVE ──▶ FREE
-//!   id.slot >> 32   ──▶ anchor ──▶ place               body: engine, operations, joins, counters
-//! ```
-//!
-//! A pointer to a freed runtime finds a FREE place (`OUZEL_ESTALE`) until the place is used again; the
-//! places that were freed longest ago come first. An id finds it through its anchor, which tells
-//! generations apart for good and keeps the body from being freed while it is pinned.
-//!
-//! **Loop thread.** Of a host-driven runtime the thread that made it; the parts of the body that are not
-//! `Sync` are touched there only, after [`Body::on_loop`]. Of one with workers any thread that is inside
-//! one of its callbacks: [`Inside`] marks those.
+//! Runtimes as C sees them: made, looked at, shut down, freed. Where they live: [`place`](crate::place).
 
-use core::cell::{Cell, UnsafeCell};
-use core::ffi::{c_char, c_void};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use core::cell::Cell;
+use core::ffi::c_char;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ouzel::anchor::{AnchorId, RUNTIMES};
-use ouzel::{EnterGuard, Handle, LocalHandle, LocalRuntime, Runtime, ShutdownError};
+use ouzel::anchor::RUNTIMES;
+use ouzel::{Runtime, ShutdownError};
 
 use crate::deliver::{Released, start_releasing};
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::{self, guard};
+use crate::join::Joins;
 use crate::op::OpTable;
 use crate::options::{self, OUZEL_FOREVER, ouzel_options};
+use crate::place::{
+    Body, Engine, Kind, get, new_place, ouzel_rtid, ouzel_runtime, pack, places, put_body, take_body,
+    this_thread,
+};
+use crate::run::{Bell, deadline};
 use crate::take::Buffers;
-use crate::task::Joins;
-
-/// The runtime behind the handle; opaque to C.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Debug)]
-pub struct ouzel_runtime {
-    state: AtomicU32,
-    body: UnsafeCell<Option<Body>>,
-}
-
-// SAFETY: the body is reached through `get` only, which hands it out while the place is LIVE; what in it
-// is not `Sync` is touched on the loop thread only.
-unsafe impl Sync for ouzel_runtime {}
-
-const FREE: u32 = 0;
-const LIVE: u32 = 1;
-
-/// `ouzel_rtid`.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct ouzel_rtid {
-    /// Anchor id in the upper half.
-    pub slot: u64,
-    /// What kind of id this is.
-    pub generation: u64,
-}
-
-/// Tells the kinds of ids apart: the topmost byte of their second word.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    Runtime = b'R',
-    Task = b'T',
-    Op = b'O',
-}
-
-/// Packs an id.
-pub(crate) fn pack(kind: Kind, anchor: AnchorId, index: u32, generation: u32) -> (u64, u64) {
-    (u64::from(anchor.0) << 32 | u64::from(index), u64::from(kind as u8) << 56 | u64::from(generation))
-}
-
-/// Unpacks an id of this kind.
-pub(crate) fn unpack(kind: Kind, slot: u64, generation: u64) -> Result<(AnchorId, u32, u32)> {
-    if (generation >> 32) as u32 != u32::from(kind as u8) << 24 {
-        return Err(Error::STALE);
-    }
-    Ok((AnchorId((slot >> 32) as u32), slot as u32, generation as u32))
-}
-
-/// Who runs the tasks.
-#[derive(Debug)]
-pub(crate) enum Engine {
-    /// The host's thread, through `ouzel_run` and its relatives.
-    Local { runtime: LocalRuntime, handle: LocalHandle },
-    /// Worker threads.
-    Shared { runtime: Runtime, handle: Handle },
-}
-
-/// See the module.
-#[derive(Debug)]
-pub(crate) struct Body {
-    pub(crate) engine: Engine,
-    pub(crate) anchor: AnchorId,
-    pub(crate) driver: u32,
-    description: String,
-    /// Identity of the loop thread; 0 with workers.
-    thread: usize,
-    /// Host-driven: inside `ouzel_run` or a relative.
-    pub(crate) running: Cell<bool>,
-    pub(crate) stop: AtomicBool,
-    pub(crate) closing: AtomicBool,
-    closed: AtomicBool,
-    /// Tasks of the host that have not ended.
-    pub(crate) tasks: AtomicUsize,
-    /// Those, and operations that deliver to a callback.
-    pub(crate) work: AtomicUsize,
-    pub(crate) spawned: AtomicU64,
-    pub(crate) joins: Joins,
-    pub(crate) ops: OpTable,
-    pub(crate) released: Released,
-    pub(crate) buffers: Buffers,
-    /// With workers: ends `ouzel_run`.
-    pub(crate) bell: Option<crate::run::Bell>,
-}
-
-thread_local! {
-    /// Its address tells threads apart.
-    static HERE: u8 = const { 0 };
-    static INSIDE: Cell<*const ouzel_runtime> = const { Cell::new(core::ptr::null()) };
-}
-
-fn this_thread() -> usize {
-    HERE.with(|here| &raw const *here as usize)
-}
-
-/// Marks the time in which this thread runs a callback of a runtime.
-pub(crate) struct Inside(*const ouzel_runtime);
-
-impl Inside {
-    pub(crate) fn new(place: &'static ouzel_runtime) -> Self {
-        Inside(INSIDE.replace(place))
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.set(self.0);
-    }
-}
-
-/// The body behind a host's pointer.
-pub(crate) fn get(rt: *const ouzel_runtime) -> Result<&'static Body> {
-    if rt.is_null() {
-        return Err(Error::NULL);
-    }
-    // SAFETY: the host's pointers come from `ouzel_runtime_new`, whose places are never freed.
-    let place = unsafe { &*rt };
-    place.body()
-}
-
-impl ouzel_runtime {
-    /// The body, while there is one.
-    pub(crate) fn body(&self) -> Result<&Body> {
-        if ouzel::in_forked_child() {
-            return Err(Error::FORKED);
-        }
-        // ORDERING: Acquire pairs with the Release in `open`: the body is written.
-        if self.state.load(Ordering::Acquire) != LIVE {
-            return Err(Error::STALE);
-        }
-        // SAFETY: LIVE: it is written, and only `take_body` writes it again, which the host must not
-        // call while it uses the runtime (for ids: not before the anchor's pins have ended).
-        let body = unsafe { &*self.body.get() };
-        body.as_ref().ok_or(Error::STALE)
-    }
-}
-
-/// Calls `f` with the runtime that an id names.
-pub(crate) fn with_anchor<R>(
-    anchor: AnchorId,
-    f: impl FnOnce(&'static ouzel_runtime, &Body) -> Result<R>,
-) -> Result<R> {
-    let here = INSIDE.get();
-    if !here.is_null() {
-        // SAFETY: places are never freed.
-        let place: &'static ouzel_runtime = unsafe { &*here };
-        if let Ok(body) = place.body()
-            && body.anchor == anchor
-        {
-            // No pin: a runtime is not freed inside its own callback.
-            return f(place, body);
-        }
-    }
-    if ouzel::in_forked_child() {
-        return Err(Error::FORKED);
-    }
-    let pin = RUNTIMES.pin(anchor).ok_or(Error::STALE)?;
-    // SAFETY: `open` gave the anchor a place, and places are never freed.
-    let place: &'static ouzel_runtime = unsafe { &*pin.target().cast::<ouzel_runtime>() };
-    f(place, place.body()?)
-}
 
 impl Body {
-    /// Whether a `[loop]` function may be called here.
-    pub(crate) fn on_loop(&self) -> Result<()> {
-        let fits = if self.thread != 0 { self.thread == this_thread() } else { self.is_inside() };
-        if fits { Ok(()) } else { Err(Error::WRONG_THREAD) }
-    }
-
-    /// Whether this thread runs one of its callbacks.
-    pub(crate) fn is_inside(&self) -> bool {
-        let here = INSIDE.get();
-        // SAFETY: places are never freed.
-        !here.is_null() && unsafe { &*here }.body().is_ok_and(|body| core::ptr::eq(body, self))
-    }
-
-    /// Host-driven runtimes: their thread. With workers: any thread.
-    pub(crate) fn on_loop_if_local(&self) -> Result<()> {
-        if self.thread == 0 { Ok(()) } else { self.on_loop() }
-    }
-
-    /// Makes this the thread's current runtime, for operations begun outside a callback of it.
-    pub(crate) fn enter(&self) -> Option<EnterGuard> {
-        match &self.engine {
-            Engine::Local { runtime, .. } if !self.is_inside() => Some(runtime.enter()),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn check_open(&self) -> Result<()> {
-        // ORDERING: Relaxed; the engine refuses by itself, this makes the answer exact on one thread.
-        if self.closing.load(Ordering::Relaxed) { Err(Error::CLOSING) } else { Ok(()) }
-    }
-
     fn shutdown(&self, timeout_ns: u64) -> Result<()> {
+        let deadline = deadline(timeout_ns);
         // ORDERING: Relaxed; see `check_open`.
         self.closing.store(true, Ordering::Relaxed);
         match &self.engine {
@@ -238,32 +38,17 @@ impl Body {
                 })?;
             }
         }
+        // Operations nobody took: they are over, and dropping them tells `release`.
+        let entered = self.enter();
+        self.ops.clear();
+        drop(entered);
+        if !self.jobs.wait(deadline) {
+            return Err(Error::TIMED_OUT);
+        }
         // ORDERING: Relaxed; read by the thread that frees, which the host orders after this.
         self.closed.store(true, Ordering::Relaxed);
-        // Operations nobody took: they are over, and dropping them tells `release`.
-        let _entered = self.enter();
-        self.ops.clear();
         Ok(())
     }
-}
-
-/// Places that can be used again, longest free first.
-static PLACES: Mutex<VecDeque<&'static ouzel_runtime>> = Mutex::new(VecDeque::new());
-/// So many are kept before one is used again, to find uses after free.
-const REST: usize = 16;
-
-fn places() -> MutexGuard<'static, VecDeque<&'static ouzel_runtime>> {
-    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn new_place() -> &'static ouzel_runtime {
-    let mut places = places();
-    if places.len() > REST
-        && let Some(place) = places.pop_front()
-    {
-        return place;
-    }
-    Box::leak(Box::new(ouzel_runtime { state: AtomicU32::new(FREE), body: UnsafeCell::new(None) }))
 }
 
 fn make_engine(options: &ouzel_options) -> Result<Engine> {
@@ -326,7 +111,7 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
         places().push_back(place);
         return Err(Error::NO_MEMORY);
     };
-    let bell = if local { None } else { Some(crate::run::Bell::new()?) };
+    let bell = if local { None } else { Some(Bell::new()?) };
     let body = Body {
         engine,
         anchor,
@@ -344,12 +129,10 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
         ops: OpTable::new(local),
         released: Released::default(),
         buffers: Buffers::default(),
+        jobs: Arc::default(),
         bell,
     };
-    // SAFETY: the place is FREE and ours: nobody else looks at its body.
-    unsafe { *place.body.get() = Some(body) };
-    // ORDERING: Release pairs with the Acquire in `body`.
-    place.state.store(LIVE, Ordering::Release);
+    put_body(place, body);
     start_releasing(place, place.body()?);
     Ok(place)
 }
@@ -417,22 +200,6 @@ fn free(rt: *mut ouzel_runtime) -> Result<i32> {
     Ok(OUZEL_OK)
 }
 
-/// Ends a place's life, and drops its body.
-fn take_body(place: &'static ouzel_runtime) {
-    // ORDERING: Relaxed; whoever makes a new runtime here comes through the lock around PLACES.
-    place.state.store(FREE, Ordering::Relaxed);
-    // SAFETY: the host gave the runtime up and no pin is left, so nobody else has a reference.
-    drop(unsafe { (*place.body.get()).take() });
-}
-
-/// Forgets a place's body, in a forked child.
-pub(crate) fn forget_body(place: &'static ouzel_runtime) {
-    // ORDERING: Relaxed; a forked child has one thread.
-    place.state.store(FREE, Ordering::Relaxed);
-    // SAFETY: a forked child has one thread, and the host gave the runtime up.
-    core::mem::forget(unsafe { (*place.body.get()).take() });
-}
-
 /// Shuts down and frees. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_runtime_free(rt: *mut ouzel_runtime) -> i32 {
@@ -483,18 +250,3 @@ pub extern "C" fn ouzel_runtime_id(rt: *const ouzel_runtime) -> ouzel_rtid {
         })
     })
 }
-
-/// Calls `f` with the runtime an `ouzel_rtid` names.
-pub(crate) fn with_rtid<R>(id: ouzel_rtid, f: impl FnOnce(&Body) -> Result<R>) -> Result<R> {
-    let (anchor, ..) = unpack(Kind::Runtime, id.slot, id.generation)?;
-    with_anchor(anchor, |_, body| f(body))
-}
-
-/// A host's pointer on its way to another thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ud(pub(crate) *mut c_void);
-
-// SAFETY: `ouzel.h` says on which threads a callback may run with its `ud`; the host agreed to that.
-unsafe impl Send for Ud {}
-// SAFETY: as above; ouzel never looks behind the pointer.
-unsafe impl Sync for Ud {}

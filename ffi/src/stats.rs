@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
-use crate::runtime::{Engine, get, ouzel_runtime};
+use crate::place::{Engine, get, ouzel_runtime};
 
 /// `ouzel_stats`.
 #[allow(non_camel_case_types, reason = "it has the header's name")]

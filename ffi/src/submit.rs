@@ -15,7 +15,7 @@ use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
 use crate::op::{Delivery, DoneFn, Flight, ouzel_op};
 use crate::options::{self, UdFn};
-use crate::runtime::{Body, Engine, Kind, Ud, get, ouzel_runtime, pack};
+use crate::place::{Body, Engine, Kind, Ud, get, ouzel_runtime, pack};
 use crate::task::task_waker;
 use crate::waker::ouzel_waker;
 
@@ -63,7 +63,7 @@ enum Shape {
 ///
 /// # Safety
 /// `opts` is null or points to as many bytes as it says.
-unsafe fn prepare(
+pub(crate) unsafe fn prepare(
     rt: *mut ouzel_runtime,
     opts: *const ouzel_op_opts,
     opens: bool,
@@ -90,7 +90,7 @@ unsafe fn prepare(
 ///
 /// # Safety
 /// `out` is null or writable.
-unsafe fn admit(
+pub(crate) unsafe fn admit(
     place: &'static ouzel_runtime,
     body: &Body,
     flight: Flight,
@@ -447,54 +447,5 @@ pub unsafe extern "C" fn ouzel_connect(
         };
         // SAFETY: the caller's promises.
         code(unsafe { submit(rt, opts, out, Shape::One, build) })
-    })
-}
-
-/// Runs `function(arg)` on the blocking pool.
-///
-/// # Safety
-/// See the [module](self).
-unsafe fn blocking(
-    rt: *mut ouzel_runtime,
-    function: JobFn,
-    arg: *mut c_void,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> Result<i32> {
-    // SAFETY: the caller's promise about `opts`.
-    let (place, body, opts, delivery) = unsafe { prepare(rt, opts, false) }?;
-    let lent = Lent::new(place, opts.release, Ud(opts.ud));
-    let arg = Ud(arg);
-    let job = move || {
-        let arg = arg; // whole, not its pointer alone
-        (guard(|| function(arg.0)), lent)
-    };
-    let job = match &body.engine {
-        Engine::Local { runtime, .. } => runtime.spawn_blocking(job),
-        Engine::Shared { handle, .. } => handle.spawn_blocking(job),
-    };
-    // SAFETY: the caller's promise about `out`.
-    Ok(unsafe { admit(place, body, Flight::Job(job), delivery, out) })
-}
-
-/// `int64_t (*)(void *)`.
-pub type JobFn = extern "C" fn(arg: *mut c_void) -> i64;
-
-/// Runs a function on the blocking pool. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_blocking(
-    rt: *mut ouzel_runtime,
-    function: Option<JobFn>,
-    arg: *mut c_void,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        let Some(function) = function else { return Error::NULL.0 };
-        // SAFETY: the caller's promises.
-        code(unsafe { blocking(rt, function, arg, opts, out) })
     })
 }

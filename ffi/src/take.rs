@@ -9,7 +9,7 @@ use ouzel::op::raw;
 use crate::error::{Error, OUZEL_OK, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::guard::guard;
 use crate::op::{Look, OUZEL_CQE_BUFFER, ouzel_cqe, ouzel_op, with_op};
-use crate::runtime::{Body, Engine, get, ouzel_runtime};
+use crate::place::{Body, Engine, get, ouzel_runtime};
 use crate::task::ouzel_cx;
 
 /// `OUZEL_BUF_GROUP_DEFAULT`.

@@ -1,14 +1,12 @@
-//! Tasks whose body is a C poll function, and the joins that wait for them.
+//! Tasks whose body is a C poll function.
 //!
 //! | event            | what happens, in this order                                                |
 //! |------------------|----------------------------------------------------------------------------|
 //! | poll returns     | pending: nothing. Else the result is kept in the task                      |
-//! | the task ends    | `drop(ud)`, the result goes to the join record, joiners are woken          |
+//! | the task ends    | `drop(ud)`, the result goes to the join record                             |
 //! | never spawned    | `drop(ud)`, before `ouzel_spawn` returns                                   |
 //!
-//! All of it hangs on [`Body`'s](crate::runtime::Body) tasks being Rust futures whose destructor runs exactly
-//! once. A join record exists for each task that is not detached, from its spawn until it is joined or
-//! detached; so the runtime's own join handles are not needed, and joining works from any thread.
+//! All of it hangs on the tasks of a runtime being Rust futures whose destructor runs exactly once.
 
 use core::ffi::c_void;
 use core::fmt;
@@ -16,17 +14,16 @@ use core::future::Future;
 use core::pin::Pin;
 use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
-use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Wake;
-use std::time::Instant;
 
 use ouzel::{TaskId, TaskState};
 
-use crate::error::{Error, OUZEL_ECANCELED, OUZEL_OK, OUZEL_PENDING, OUZEL_READY, Result, code};
+use crate::error::{Error, OUZEL_ECANCELED, OUZEL_OK, OUZEL_PENDING, Result, code};
 use crate::guard::guard;
+use crate::join::Join;
 use crate::options::{self, UdFn, ouzel_task_opts};
-use crate::runtime::{Body, Engine, Inside, Kind, Ud, get, ouzel_runtime, pack, unpack, with_anchor};
+use crate::place::{Body, Engine, Inside, Kind, Ud, get, ouzel_runtime, pack, unpack, with_anchor};
 use crate::waker::ouzel_waker;
 
 /// `ouzel_task`.
@@ -81,6 +78,8 @@ struct CTask {
     drop: Option<UdFn>,
     join: Option<Arc<Join>>,
     result: i32,
+    /// Its join record is findable.
+    registered: bool,
 }
 
 impl Future for CTask {
@@ -88,6 +87,10 @@ impl Future for CTask {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let _inside = Inside::new(self.place);
+        if !self.registered {
+            self.registered = true;
+            self.register(context.waker());
+        }
         let mut cx = ouzel_cx { place: self.place, waker: context.waker(), budget: BUDGET, now: 0 };
         let result = guard(|| (self.poll)(self.ud.0, (&raw mut cx).cast()));
         if result == OUZEL_PENDING {
@@ -95,6 +98,16 @@ impl Future for CTask {
         }
         self.result = result.min(OUZEL_OK);
         Poll::Ready(())
+    }
+}
+
+impl CTask {
+    /// A worker may poll the task before its spawner has its id.
+    #[cold]
+    fn register(&self, waker: &Waker) {
+        if let (Some(join), Ok(body), Some(id)) = (&self.join, self.place.body(), ouzel::task_id(waker)) {
+            body.joins.register(id, join);
+        }
     }
 }
 
@@ -106,7 +119,7 @@ impl Drop for CTask {
                 drop(self.ud.0);
             }
             if let Some(join) = self.join.take() {
-                join.end(self.result);
+                join.settle(self.result);
             }
             if let Ok(body) = self.place.body() {
                 // ORDERING: Relaxed, a counter.
@@ -114,89 +127,6 @@ impl Drop for CTask {
                 body.work_ended();
             }
         });
-    }
-}
-
-/// Where a task's result waits for its joiner.
-#[derive(Debug, Default)]
-pub(crate) struct Join {
-    state: Mutex<JoinState>,
-    ended: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct JoinState {
-    result: Option<i32>,
-    joiner: Option<Waker>,
-}
-
-/// The join records of a runtime.
-#[derive(Debug, Default)]
-pub(crate) struct Joins(Mutex<HashMap<TaskId, Arc<Join>>>);
-
-impl Join {
-    fn end(&self, result: i32) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.result = Some(result);
-        let joiner = state.joiner.take();
-        drop(state);
-        self.ended.notify_all();
-        if let Some(joiner) = joiner {
-            joiner.wake();
-        }
-    }
-
-    fn result(&self) -> Option<i32> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).result
-    }
-
-    /// The result, or `joiner` is woken when there is one.
-    fn poll(&self, joiner: &Waker) -> Result<Option<i32>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.result.is_some() {
-            return Ok(state.result);
-        }
-        match &state.joiner {
-            Some(known) if known.will_wake(joiner) => {}
-            Some(_) => return Err(Error::BUSY),
-            None => state.joiner = Some(joiner.clone()),
-        }
-        Ok(None)
-    }
-
-    /// Blocks for the result.
-    fn wait(&self, timeout_ns: u64) -> Result<i32> {
-        let deadline = crate::run::deadline(timeout_ns);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(result) = state.result {
-                return Ok(result);
-            }
-            state = match deadline {
-                None => self.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(Error::TIMED_OUT);
-                    }
-                    self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-}
-
-impl Joins {
-    fn find(&self, id: TaskId) -> Option<Arc<Join>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    fn remove(&self, id: TaskId) -> Option<Arc<Join>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
-    }
-
-    fn insert(&self, id: TaskId, join: Arc<Join>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, join);
     }
 }
 
@@ -225,8 +155,9 @@ impl Engine {
         }
     }
 
-    /// Spawns a future; `out` gets its id if it wants one.
+    /// Spawns a future; returns its id if somebody wants one, and if it was not refused.
     fn spawn(&self, future: CTask, wants_id: bool) -> Option<TaskId> {
+        let join = future.join.clone();
         match self {
             Engine::Local { runtime, .. } => {
                 let handle = runtime.spawn(future);
@@ -237,7 +168,9 @@ impl Engine {
             Engine::Shared { handle, .. } => {
                 let handle = handle.spawn(future);
                 let id = if wants_id { handle.id() } else { None };
-                handle.detach();
+                if let Some(join) = join {
+                    join.attach(handle);
+                }
                 id
             }
         }
@@ -254,7 +187,7 @@ pub(crate) fn with_task<R>(
     with_anchor(anchor, |_, body| f(body, TaskId { index, generation }))
 }
 
-fn export(body: &Body, id: TaskId) -> ouzel_task {
+pub(crate) fn export(body: &Body, id: TaskId) -> ouzel_task {
     let (slot, generation) = pack(Kind::Task, body.anchor, id.index, id.generation);
     ouzel_task { slot, generation }
 }
@@ -328,21 +261,32 @@ unsafe fn spawn(
     }
     // SAFETY: `get` has looked at it.
     let place: &'static ouzel_runtime = unsafe { &*rt };
-    let join = (opts.flags & OUZEL_TASK_DETACHED == 0 && !out.is_null()).then(Arc::<Join>::default);
+    let joinable = opts.flags & OUZEL_TASK_DETACHED == 0 && !out.is_null();
+    let join = joinable.then(|| Join::new(matches!(body.engine, Engine::Shared { .. })));
     // ORDERING: Relaxed, counters; both.
     body.tasks.fetch_add(1, Ordering::Relaxed);
     body.spawned.fetch_add(1, Ordering::Relaxed);
     body.work_begun();
-    let future =
-        CTask { place, poll, ud: Ud(ud), drop: opts.drop, join: join.clone(), result: OUZEL_ECANCELED };
+    let future = CTask {
+        place,
+        poll,
+        ud: Ud(ud),
+        drop: opts.drop,
+        join: join.clone(),
+        result: OUZEL_ECANCELED,
+        registered: join.is_none(),
+    };
     let id = body.engine.spawn(future, !out.is_null());
-    if let Some(id) = id {
-        if let Some(join) = join {
-            body.joins.insert(id, join);
-        }
-        // SAFETY: the caller's promise about `out`; an id is made only if it is not null.
-        unsafe { out.write(export(body, id)) };
+    if out.is_null() {
+        return Ok(OUZEL_OK);
     }
+    // None: a shutdown came in between, and the future has been dropped.
+    let id = id.ok_or(Error::CLOSING)?;
+    if let Some(join) = join {
+        body.joins.register(id, &join);
+    }
+    // SAFETY: the caller's promise about `out`, which is not null.
+    unsafe { out.write(export(body, id)) };
     Ok(OUZEL_OK)
 }
 
@@ -367,12 +311,10 @@ pub unsafe extern "C" fn ouzel_spawn(
 pub extern "C" fn ouzel_task_cancel(task: ouzel_task) -> i32 {
     guard(|| {
         code(with_task(task.slot, task.generation, |body, id| {
-            let ended = matches!(body.engine.state(id), TaskState::Stale);
-            if ended && body.joins.find(id).is_none() {
-                return Err(Error::STALE);
-            }
-            if !ended {
+            if matches!(body.engine.state(id), TaskState::Idle | TaskState::Scheduled) {
                 body.engine.abort(id, body.on_loop().is_ok());
+            } else if body.joins.find(id).is_none() {
+                return Err(Error::STALE);
             }
             Ok(OUZEL_OK)
         }))
@@ -394,99 +336,15 @@ pub extern "C" fn ouzel_task_detach(task: ouzel_task) -> i32 {
 pub extern "C" fn ouzel_task_state(task: ouzel_task) -> i32 {
     guard(|| {
         code(with_task(task.slot, task.generation, |body, id| {
-            let ended = body.joins.find(id).and_then(|join| join.result());
-            match (ended, body.engine.state(id)) {
+            let join = body.joins.find(id);
+            match (join.as_ref().and_then(|join| join.result()), body.engine.state(id)) {
                 (Some(OUZEL_ECANCELED), _) => Ok(OUZEL_STATE_CANCELLED),
-                (Some(_), _) | (None, TaskState::Complete) => Ok(OUZEL_STATE_DONE),
+                (Some(_), _) => Ok(OUZEL_STATE_DONE),
                 (None, TaskState::Idle) => Ok(OUZEL_STATE_IDLE),
                 (None, TaskState::Scheduled) => Ok(OUZEL_STATE_SCHEDULED),
+                // Its last reference is about to go, or its result to arrive.
+                (None, TaskState::Complete) if join.is_some() => Ok(OUZEL_STATE_DONE),
                 _ => Err(Error::STALE),
-            }
-        }))
-    })
-}
-
-/// Takes a task's result if it has ended.
-pub(crate) fn joined(task: ouzel_task) -> Result<Option<i32>> {
-    with_task(task.slot, task.generation, |body, id| {
-        let result = body.joins.find(id).ok_or(Error::STALE)?.result();
-        if result.is_some() {
-            body.joins.remove(id);
-        }
-        Ok(result)
-    })
-}
-
-/// Blocks until a task has ended.
-pub(crate) fn join(task: ouzel_task, timeout_ns: u64) -> Result<i32> {
-    let (join, anchor_checked) = with_task(task.slot, task.generation, |body, id| {
-        let join = body.joins.find(id).ok_or(Error::STALE)?;
-        if join.result().is_none() {
-            let local = matches!(body.engine, Engine::Local { .. });
-            if body.is_inside() || (local && body.on_loop().is_ok()) {
-                return Err(Error::DEADLOCK);
-            }
-        }
-        Ok((join, id))
-    })?;
-    // Not pinned while it waits: the record is ours, and the runtime's end ends its tasks.
-    let result = join.wait(timeout_ns)?;
-    let _ = with_task(task.slot, task.generation, |body, _| Ok(body.joins.remove(anchor_checked)));
-    Ok(result)
-}
-
-/// Blocks until a task has ended. See `ouzel.h`.
-///
-/// # Safety
-/// `result` is null or writable.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_task_join(task: ouzel_task, timeout_ns: u64, result: *mut i32) -> i32 {
-    guard(|| {
-        code(join(task, timeout_ns).map(|ended| {
-            if !result.is_null() {
-                // SAFETY: the caller's promise about `result`.
-                unsafe { result.write(ended) };
-            }
-            OUZEL_OK
-        }))
-    })
-}
-
-fn poll_join(task: ouzel_task, cx: &ouzel_cx<'_>) -> Result<Option<i32>> {
-    with_task(task.slot, task.generation, |body, id| {
-        let join = body.joins.find(id).ok_or(Error::STALE)?;
-        if task == current(cx) {
-            return Err(Error::DEADLOCK);
-        }
-        let result = join.poll(cx.waker)?;
-        if result.is_some() {
-            body.joins.remove(id);
-        }
-        Ok(result)
-    })
-}
-
-/// Joins from a task. See `ouzel.h`.
-///
-/// # Safety
-/// `cx` is null or what this poll function was lent; `result` is null or writable.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_task_poll_join(
-    task: ouzel_task,
-    cx: *mut ouzel_cx<'_>,
-    result: *mut i32,
-) -> i32 {
-    guard(|| {
-        // SAFETY: the caller's promise about `cx`.
-        let Some(cx) = (unsafe { cx.as_ref() }) else { return Error::NULL.0 };
-        code(poll_join(task, cx).map(|ended| match ended {
-            None => OUZEL_PENDING,
-            Some(ended) => {
-                if !result.is_null() {
-                    // SAFETY: the caller's promise about `result`.
-                    unsafe { result.write(ended) };
-                }
-                OUZEL_READY
             }
         }))
     })

@@ -9,7 +9,7 @@ use ouzel::{TaskState, WakeResult};
 
 use crate::error::{Error, OUZEL_OK, code};
 use crate::guard::guard;
-use crate::runtime::ouzel_runtime;
+use crate::place::ouzel_runtime;
 use crate::task::{current, ouzel_cx, ouzel_task, with_task};
 
 /// `ouzel_waker`.

@@ -81,7 +81,7 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 /// The static library that was built with this test.
 pub(crate) fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().parent().unwrap().join("libouzel_ffi.a");
+    let path = test.with_file_name("libouzel_ffi.a");
     assert!(path.exists(), "{} is missing", path.display());
     path
 }
@@ -120,4 +120,18 @@ pub(crate) fn compile(source: &Path, program: &Path, linked: bool) {
 /// Runs a program to its end, which must be a success.
 pub(crate) fn run(program: &Path, args: &[&str]) -> String {
     succeed(Command::new(program).args(args))
+}
+
+/// The drivers this machine has; one that cannot be had is named.
+pub(crate) fn drivers() -> Vec<&'static str> {
+    let all = [ouzel::Driver::Uring, ouzel::Driver::Epoll, ouzel::Driver::Poll];
+    let names = ["uring", "epoll", "poll"];
+    let mut found = Vec::new();
+    for (driver, name) in all.into_iter().zip(names) {
+        match ouzel::Runtime::builder().driver(driver).build_local() {
+            Ok(_) => found.push(name),
+            Err(e) => eprintln!("skipped: driver {name}: {e}"),
+        }
+    }
+    found
 }

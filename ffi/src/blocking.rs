@@ -1,0 +1,59 @@
+//! Blocking jobs of the host, on the runtime's pool.
+
+use core::ffi::c_void;
+
+use crate::deliver::Lent;
+use crate::error::{Error, Result, code};
+use crate::guard::guard;
+use crate::op::{Flight, ouzel_op};
+use crate::place::{Engine, Ud, ouzel_runtime};
+use crate::submit::{admit, ouzel_op_opts, prepare};
+
+/// Runs `function(arg)` on the blocking pool.
+///
+/// # Safety
+/// `opts` and `out` are as in the header; `function` may be called with `arg` on another thread.
+unsafe fn blocking(
+    rt: *mut ouzel_runtime,
+    function: JobFn,
+    arg: *mut c_void,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> Result<i32> {
+    // SAFETY: the caller's promise about `opts`.
+    let (place, body, opts, delivery) = unsafe { prepare(rt, opts, false) }?;
+    let lent = Lent::new(place, opts.release, Ud(opts.ud)).for_job(&body.jobs);
+    let arg = Ud(arg);
+    let job = move || {
+        let arg = arg; // whole, not its pointer alone
+        (guard(|| function(arg.0)), lent)
+    };
+    let job = match &body.engine {
+        Engine::Local { runtime, .. } => runtime.spawn_blocking(job),
+        Engine::Shared { handle, .. } => handle.spawn_blocking(job),
+    };
+    // SAFETY: the caller's promise about `out`.
+    Ok(unsafe { admit(place, body, Flight::Job(job), delivery, out) })
+}
+
+/// `int64_t (*)(void *)`.
+pub type JobFn = extern "C" fn(arg: *mut c_void) -> i64;
+
+/// Runs a function on the blocking pool. See `ouzel.h`.
+///
+/// # Safety
+/// `opts` and `out` are as in the header; `function` may be called with `arg` on another thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_blocking(
+    rt: *mut ouzel_runtime,
+    function: Option<JobFn>,
+    arg: *mut c_void,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    guard(|| {
+        let Some(function) = function else { return Error::NULL.0 };
+        // SAFETY: the caller's promises.
+        code(unsafe { blocking(rt, function, arg, opts, out) })
+    })
+}

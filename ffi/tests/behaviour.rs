@@ -1,0 +1,48 @@
+//! The C test programs (`tests/c`), each on every driver, host-driven and with two workers; `hello.c` too.
+
+mod cc;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A compiled C program; each is compiled once.
+fn program(name: &'static str, path: &str, built: &'static OnceLock<PathBuf>) -> &'static Path {
+    built.get_or_init(|| {
+        let program = cc::scratch(name).join(name);
+        cc::compile(&source(path), &program, true);
+        program
+    })
+}
+
+fn run_everywhere(program: &Path) {
+    for driver in cc::drivers() {
+        for workers in ["0", "2"] {
+            cc::run(program, &[driver, workers]);
+        }
+    }
+}
+
+#[test]
+fn tasks_behave_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("tasks", "tests/c/tasks.c", &BUILT));
+}
+
+#[test]
+fn operations_behave_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("ops", "tests/c/ops.c", &BUILT));
+}
+
+#[test]
+fn hello_says_hello_three_times() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let said = cc::run(program("hello", "examples/c/hello.c", &BUILT), &[]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[..3], ["hello 1", "hello 2", "hello 3"]);
+    assert!(lines[3].starts_with("driver ") && lines[3].ends_with(", result 0"), "{said}");
+}
