@@ -13,7 +13,7 @@
 //! not two: a worker that has to wait for a token already promised to it parks in its driver again.
 
 use crate::driver::Unpark;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{self, AtomicU32, Ordering};
 
 /// See the module.
 #[derive(Debug)]
@@ -86,9 +86,8 @@ impl ParkWord {
     }
 
     /// The address a futex waits on. It waits for the word to differ from [`PARKED`].
-    #[cfg(not(ouzel_loom))]
     #[must_use]
     pub fn as_ptr(&self) -> *mut u32 {
-        self.0.as_ptr()
+        sync::address_of(&self.0)
     }
 }

@@ -148,6 +148,16 @@ pub(crate) fn store_alone(word: &AtomicU64, value: u64, order: Ordering) {
     word.swap(value, order);
 }
 
+/// Where `word` lies, for a system call that waits on it. loom's words hold no value a kernel could read.
+#[inline]
+pub(crate) fn address_of(word: &AtomicU32) -> *mut u32 {
+    #[cfg(not(ouzel_loom))]
+    let address = word.as_ptr();
+    #[cfg(ouzel_loom)]
+    let address = core::ptr::from_ref(word).cast_mut().cast();
+    address
+}
+
 /// Items that need a `const` atomic, which loom does not have: statics, and what names them.
 #[cfg(not(ouzel_loom))]
 macro_rules! with_statics {
@@ -332,6 +342,11 @@ mod lock {
         }
     }
 }
+
+/// A count that loom does not know of: what a test looks at must not order the threads it watches, nor
+/// add to their schedules.
+#[cfg(all(test, feature = "alloc"))]
+pub(crate) use core::sync::atomic::AtomicUsize as Unwatched;
 
 /// Runs `f` under every schedule loom finds within `preemptions`, prints one line for `cargo xtask loom`,
 /// and fails if the threads never really met (fewer than 100 schedules).

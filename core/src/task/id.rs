@@ -161,3 +161,6 @@ pub fn is_aborted(waker: &Waker) -> bool {
     // ORDERING: Relaxed, a hint.
     task_of(waker).is_some_and(|task| unsafe { task.as_ref() }.state.load(Ordering::Relaxed).has(CANCELLED))
 }
+
+#[cfg(all(test, not(ouzel_loom)))]
+mod tests;

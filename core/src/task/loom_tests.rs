@@ -11,7 +11,7 @@ use loom::thread;
 use super::header::Header;
 use super::testing::{Drops, Queue, Rig, cell_of, until, waker_of};
 use super::{AfterRun, WakeResult, run};
-use crate::sync::{AtomicUsize, Ordering, model};
+use crate::sync::{AtomicUsize, Ordering, Unwatched, model};
 
 /// A task that is ready once `wakers` threads have each counted themselves and woken it.
 fn counted(rig: &Rig, drops: &Drops, wakers: usize) -> (super::Notified, NonNull<Header>, Arc<AtomicUsize>) {
@@ -108,7 +108,7 @@ fn loom_complete_against_join_poll() {
 
 /// Counts its wakes.
 #[derive(Default)]
-struct Bell(std::sync::atomic::AtomicUsize);
+struct Bell(Unwatched);
 
 impl std::task::Wake for Bell {
     fn wake(self: Arc<Self>) {

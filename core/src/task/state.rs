@@ -45,6 +45,8 @@
 //! **Generation.** Bumped when the cell is reused. Weak ids compare it in the CAS that changes the word, and ask for
 //! references above 0. An EXPORTED cell whose generation would wrap is never used again, so there is no false match.
 //!
+//! LENGTH: one word and all that may happen to it; each transition is argued from the others.
+//!
 //! Prior work: Tokio's state word (2019), async-task (2019); biased self-wakes as in glommio (2020).
 
 use crate::sync::{AtomicU64, Ordering, store_alone};

@@ -5,14 +5,13 @@ use alloc::sync::Arc;
 use core::future::{self, Future};
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
-use std::sync::atomic::{AtomicUsize as Counter, Ordering};
 
 use super::header::Header;
 use super::waker::VTABLE;
 use super::{AfterRun, JoinHandle, Notified, Schedule, cancel, run, spawn_detached_in, spawn_in};
 use crate::owned::OwnedTasks;
 use crate::slab::{ChunkTable, Slab, SlabMeta};
-use crate::sync::Lock;
+use crate::sync::{Lock, Ordering, Unwatched as Counter};
 
 /// Holds what is scheduled until a test runs it.
 pub(crate) struct Queue(Lock<VecDeque<Notified>>);
