@@ -13,7 +13,8 @@
 //! Both drivers have the same inherent methods; the facade chooses between them. They hold no
 //! lock-free protocol of their own: who sleeps and who wakes is [`ouzel_core::park`], who owns a
 //! buffer is `ouzel_core::op`.
-#![cfg(target_os = "linux")]
+//!
+//! It compiles on Linux alone. The facade's manifest asks for it there and nowhere else.
 
 mod buffers;
 pub mod clock;

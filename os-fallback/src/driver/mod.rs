@@ -263,6 +263,7 @@ impl PollDriver {
     /// pollers need several.
     #[must_use]
     pub fn counters(&self) -> Counters {
+        // ORDERING: Relaxed: a statistic that nothing else is read by.
         let unparks = self.wake.calls.load(Ordering::Relaxed);
         Counters { syscalls: self.counters.syscalls + unparks, ..self.counters }
     }
