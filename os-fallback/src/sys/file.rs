@@ -9,8 +9,7 @@ use ouzel_core::op::{AT_POSITION, Request};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{self, Errno};
 
-use super::unix::{bytes, count, descriptor, room};
-use super::{EBADF, EINVAL};
+use super::unix::{EBADF, EINVAL, EIO, bytes, close, count, descriptor, room};
 
 /// See [`crate::file::execute`].
 ///
@@ -59,10 +58,10 @@ pub(crate) unsafe fn execute(req: &Request) -> i32 {
             // SAFETY: the descriptor is the caller's and stays so: the file is never dropped.
             let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
             let done = if data_only { file.sync_data() } else { file.sync_all() };
-            done.map_or_else(|e| -e.raw_os_error().unwrap_or(super::EIO), |()| 0)
+            done.map_or_else(|e| -e.raw_os_error().unwrap_or(EIO), |()| 0)
         }
         // SAFETY: the caller gives the descriptor up.
-        Request::Close { fd } => unsafe { super::close(fd) },
+        Request::Close { fd } => unsafe { close(fd) },
         _ => -EINVAL,
     }
 }

@@ -5,7 +5,7 @@
 use ouzel_core::op::{Fd, Request};
 use polling::Poller;
 
-use super::{Attempt, Style};
+use super::common::{Attempt, Style};
 
 pub(crate) const EBADF: i32 = 9;
 pub(crate) const ECANCELED: i32 = 125;

@@ -12,7 +12,7 @@ use rustix::io::{self, Errno, FdFlags, ioctl_fionbio};
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use rustix::net::{self, RecvFlags, SendFlags};
 
-use super::{Attempt, Style};
+use super::common::{Attempt, Style};
 
 pub(crate) const EBADF: i32 = Errno::BADF.raw_os_error();
 pub(crate) const ECANCELED: i32 = Errno::CANCELED.raw_os_error();

@@ -79,11 +79,12 @@ fn operations_of_one_direction_complete_in_order() {
         let mut bufs = [[0u8; 8]; 5];
         let keys: Vec<_> = bufs.iter_mut().map(|buf| rig.start(&recv(&b, buf))).collect();
         assert_eq!(rig.cancelled(keys[2]), errno(Errno::CANCELED));
-        for i in 0..4u8 {
-            a.send(&[i]).unwrap();
-        }
-        for i in [0, 1, 3, 4] {
-            assert_eq!(rig.completion(keys[i]).res, 1);
+        // In two parts, so that one of them is tried and has to wait on.
+        for (part, which) in [([0u8, 1], [0, 1]), ([2, 3], [3, 4])] {
+            part.iter().for_each(|byte| _ = a.send(&[*byte]).unwrap());
+            for i in which {
+                assert_eq!(rig.completion(keys[i]).res, 1);
+            }
         }
         assert_eq!([bufs[0][0], bufs[1][0], bufs[3][0], bufs[4][0]], [0, 1, 2, 3]);
     });
@@ -141,10 +142,17 @@ fn sends_behind_a_waiting_one_do_not_overtake_it() {
     run(|rig| {
         let (a, mut b) = tcp_pair();
         let (first, second) = (pattern(6 << 20), vec![7u8; 1000]);
-        let keys = [rig.start(&send(&a, &first)), rig.start(&send(&a, &second))];
+        let key = rig.start(&send(&a, &first));
+        rig.stays_pending(key);
+        // Now there is room, but the driver has not looked yet.
+        let mut early = vec![0; 1 << 20];
+        b.read_exact(&mut early).unwrap();
+        let keys = [key, rig.start(&send(&a, &second))];
+        assert!(rig.take(keys[1]).is_none(), "it waits its turn");
         let reader = thread::spawn(move || {
-            let mut got = vec![0; (6 << 20) + 1000];
-            b.read_exact(&mut got).unwrap();
+            let mut got = early;
+            got.resize((6 << 20) + 1000, 0);
+            b.read_exact(&mut got[1 << 20..]).unwrap();
             got
         });
         assert_eq!(rig.completion(keys[0]).res, 6 << 20);
