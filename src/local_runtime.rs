@@ -144,9 +144,12 @@ impl LocalRuntime {
     /// To be called before a host waits on [`LocalRuntime::backend_fd`]: submits what is pending and makes
     /// wake-ups from other threads show there. True: work has appeared, do not wait.
     pub fn before_wait(&self) -> bool {
+        // There before anything can show on it. Then parked: what is armed below watches for the end of that.
+        let _descriptor = self.reactor.pollable();
+        let wait = self.shared.executor.begin_wait();
         self.reactor.flush();
         self.reactor.arm_notify();
-        !self.shared.executor.begin_wait()
+        !wait
     }
 
     /// A handle for other threads.
