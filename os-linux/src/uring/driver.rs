@@ -14,9 +14,9 @@ use ouzel_core::op::{Completion, OpKey};
 use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
-use super::notify::Notify;
 use super::op::{Follow, Lazy};
 use super::probe::{Probed, probe, unregister_fd};
+use super::wake::{Notify, Wake};
 use crate::clock;
 use crate::config::{DriverConfig, Mask};
 use crate::eventfd::EventUnpark;
@@ -24,24 +24,6 @@ use crate::fds::FdTable;
 use crate::fork::{FORKED, Generation};
 use crate::futex::FutexUnpark;
 use crate::keys::{KeyMap, KeySet};
-
-/// How a parked owner is woken.
-#[derive(Debug)]
-pub(super) enum Wake {
-    /// The ring waits on the park word.
-    Futex(Arc<FutexUnpark>),
-    /// The ring reads an eventfd, into a place that does not move.
-    Event(Arc<EventUnpark>, Box<u64>),
-}
-
-impl Wake {
-    fn calls(&self) -> u64 {
-        match self {
-            Wake::Futex(wake) => wake.calls(),
-            Wake::Event(wake, _) => wake.calls(),
-        }
-    }
-}
 
 /// One CQE, copied out of the ring.
 #[derive(Clone, Copy, Debug)]

@@ -39,5 +39,6 @@ mod notify;
 mod op;
 mod probe;
 mod submit;
+mod wake;
 
 pub use driver::UringDriver;

@@ -7,14 +7,13 @@
 //! One trap: that signal is deferred, late or lost (seen on 6.18) when the work itself comes from a write
 //! to an eventfd. So where unparks are such writes, the host gets an epoll of both eventfds.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
-use io_uring::{EnterFlags, IoUring};
-use rustix::event::{EventfdFlags, epoll, eventfd};
+use io_uring::EnterFlags;
 
-use super::driver::{UringDriver, Wake};
+use super::driver::UringDriver;
+use super::wake::Notify;
 use crate::config::Mask;
-use crate::sys;
 
 impl UringDriver {
     /// A descriptor that is readable when [`UringDriver::reap`] would find something, provided that
@@ -52,29 +51,5 @@ impl UringDriver {
         } else {
             rustix::io::read(fd, &mut [0; 8])
         };
-    }
-}
-
-/// What a host polls.
-#[derive(Debug)]
-pub(super) struct Notify {
-    /// Signalled by the ring.
-    event: OwnedFd,
-    /// An epoll of that and of the eventfd of unparks, if there is one.
-    both: Option<OwnedFd>,
-}
-
-impl Notify {
-    fn new(ring: &IoUring, wake: &Wake) -> Option<Notify> {
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?;
-        ring.submitter().register_eventfd(event.as_raw_fd()).ok()?;
-        let Wake::Event(unpark, _) = wake else { return Some(Notify { event, both: None }) };
-        let both = epoll::create(epoll::CreateFlags::CLOEXEC).ok()?;
-        for fd in [event.as_raw_fd(), unpark.fd()] {
-            if sys::epoll_ctl(both.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN as u32, 0) < 0 {
-                return None;
-            }
-        }
-        Some(Notify { event, both: Some(both) })
     }
 }

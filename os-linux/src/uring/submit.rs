@@ -11,8 +11,9 @@ use ouzel_core::op::{AT_POSITION, Completion, Fd, OpKey, Request, Submitted};
 use ouzel_core::park::PARKED;
 
 use super::buffers::{BufferRing, GROUP, Provided};
-use super::driver::{Cqe, UringDriver, Wake};
+use super::driver::{Cqe, UringDriver};
 use super::op::{self, Follow, Lazy, Own};
+use super::wake::Wake;
 use crate::buffers::BufferPool;
 use crate::config::Mask;
 use crate::fork::FORKED;
@@ -273,7 +274,11 @@ impl UringDriver {
     /// microseconds; taking them together saves calls. The wait goes on for [`GATHER_US`] at the most, and
     /// only when several came last time, so a lone request never waits.
     fn hoped_for(&self) -> u32 {
-        if self.last_batch < 3 || !self.has.has(Mask::MIN_WAIT) { 1 } else { (self.last_batch - 1).min(GATHER) }
+        if self.last_batch < 3 || !self.has.has(Mask::MIN_WAIT) {
+            1
+        } else {
+            (self.last_batch - 1).min(GATHER)
+        }
     }
 
     /// One `io_uring_enter` with all that is queued. With `want` zero it does not wait.
