@@ -25,6 +25,8 @@
 //! own lateness, so an overloaded machine may get a few threads too many. They end when idle.
 
 mod config;
+mod handle;
+mod inner;
 mod job;
 mod queue;
 #[cfg(test)]
@@ -33,18 +35,15 @@ mod threads;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub use config::BlockingConfig;
-pub use job::BlockingHandle;
+pub use handle::BlockingHandle;
+use inner::{Inner, Refusal, Start, wait};
 pub(crate) use job::Job;
-use job::{Work, quietly};
-use queue::Queue;
-
-/// How a thread is started; tests put in one that fails.
-type Start = fn(thread::Builder, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
+use job::Work;
 
 /// What the pool is doing and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,15 +61,6 @@ pub struct BlockingMetrics {
     pub stalls: u64,
     /// Jobs that ran to their end, by a panic or not.
     pub completed: u64,
-}
-
-/// Why a pool did not take a job.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It has been shut down.
-    Closed,
-    /// It has no thread, and the system refuses to start one.
-    NoThread(io::Error),
 }
 
 /// A job that was not taken. Nothing of it has run.
@@ -104,40 +94,6 @@ pub(crate) struct BlockingPool {
     inner: Arc<Inner>,
 }
 
-pub(crate) struct Inner {
-    config: BlockingConfig,
-    start: Start,
-    state: Mutex<State>,
-    /// Idle threads sleep here.
-    work: Condvar,
-    /// The watcher sleeps here.
-    watch: Condvar,
-    /// A shutdown waits here for threads to end.
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    queue: Queue<Work>,
-    threads: usize,
-    idle: usize,
-    /// Sleepers that have been promised a job and are not up yet.
-    claimed: usize,
-    /// Threads that have been started and have not come to the queue yet.
-    starting: usize,
-    /// Moves whenever a job begins, ends or is removed.
-    progress: u64,
-    closed: bool,
-    /// The watcher's thread exists.
-    watching: bool,
-    /// It has nothing to watch and wants to be told when it has.
-    resting: bool,
-    handles: Vec<JoinHandle<()>>,
-    peak_threads: usize,
-    stalls: u64,
-    completed: u64,
-}
-
 /// See [`BlockingPool::runner`].
 #[derive(Clone)]
 pub(crate) struct Runner(Arc<Inner>);
@@ -163,16 +119,7 @@ impl BlockingPool {
     }
 
     fn with_start(config: BlockingConfig, start: Start) -> Self {
-        BlockingPool {
-            inner: Arc::new(Inner {
-                config: config.within_bounds(),
-                start,
-                state: Mutex::default(),
-                work: Condvar::new(),
-                watch: Condvar::new(),
-                ended: Condvar::new(),
-            }),
-        }
+        BlockingPool { inner: Arc::new(Inner::new(config, start)) }
     }
 
     /// A way to queue jobs that does not keep the pool open.
@@ -190,7 +137,7 @@ impl BlockingPool {
         T: Send + 'static,
     {
         let pool = Arc::downgrade(&self.inner);
-        job::watch(job, pool, |work| self.inner.push(work)).map_err(|(job, why)| Rejected { job, why })
+        handle::watch(job, pool, |work| self.inner.push(work)).map_err(|(job, why)| Rejected { job, why })
     }
 
     /// The same, for callers with nowhere to put an error: the handle of a job that was not taken says
@@ -254,84 +201,5 @@ impl Drop for BlockingPool {
 impl fmt::Debug for BlockingPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BlockingPool").field(&self.metrics()).finish()
-    }
-}
-
-/// Waits on `condvar`; the flag says that `timeout` is over.
-fn wait<'a>(
-    condvar: &Condvar,
-    state: MutexGuard<'a, State>,
-    timeout: Option<Duration>,
-) -> (MutexGuard<'a, State>, bool) {
-    match timeout {
-        None => (condvar.wait(state).unwrap_or_else(PoisonError::into_inner), false),
-        Some(timeout) => {
-            let waited = condvar.wait_timeout(state, timeout);
-            let (state, result) = waited.unwrap_or_else(PoisonError::into_inner);
-            (state, result.timed_out())
-        }
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No foreign code runs under the lock, so the state is whole even if a thread died.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(self: &Arc<Self>, work: Work) -> Result<u64, (Work, Refusal)> {
-        let mut state = self.lock();
-        if state.closed {
-            return Err((work, Refusal::Closed));
-        }
-        let wake = state.idle > 0;
-        if wake {
-            state.idle -= 1;
-            state.claimed += 1;
-        } else if state.threads < self.config.core_threads {
-            // With others at work the job can wait for one of them.
-            if let Err(e) = self.start_thread(&mut state)
-                && state.threads == 0
-            {
-                return Err((work, Refusal::NoThread(e)));
-            }
-        }
-        let ticket = state.queue.push(work);
-        self.see_to_watcher(&mut state);
-        drop(state);
-        if wake {
-            self.work.notify_one();
-        }
-        Ok(ticket)
-    }
-
-    /// Takes a job out of the queue and drops it.
-    fn remove(&self, ticket: u64) -> Option<()> {
-        let mut state = self.lock();
-        let work = state.queue.remove(ticket)?;
-        state.progress += 1;
-        drop(state);
-        drop(work);
-        Some(())
-    }
-
-    fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let queue = std::mem::take(&mut state.queue);
-        drop(state);
-        self.work.notify_all();
-        self.watch.notify_all();
-        let mut queue = queue;
-        while let Some(work) = queue.pop() {
-            quietly(|| drop(work));
-        }
-    }
-
-    /// Jobs wait that no thread is coming for, and there may be one more.
-    fn is_starved(&self, state: &State) -> bool {
-        state.queue.len() > state.claimed + state.starting
-            && state.idle == 0
-            && state.threads < self.config.max_threads
     }
 }

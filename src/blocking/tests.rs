@@ -303,7 +303,7 @@ fn a_dropped_handle_lets_its_job_run_and_lets_its_waker_go() {
 
 static REFUSE: AtomicBool = AtomicBool::new(false);
 
-fn moody(builder: thread::Builder, body: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
+fn moody(builder: thread::Builder, body: Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinHandle<()>> {
     if REFUSE.load(Ordering::Relaxed) { Err(io::ErrorKind::WouldBlock.into()) } else { builder.spawn(body) }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::Instant;
 
-use super::{Inner, State, wait};
+use super::inner::{Inner, State, wait};
 
 /// Late periods in a row that the watcher blames on the machine.
 const LATE: u32 = 4;
