@@ -161,7 +161,7 @@ impl<D: Driver> LocalExecutor<D> {
     pub fn metrics(&self) -> LocalMetrics {
         let (local, pace) = (&self.local, self.pace.borrow());
         LocalMetrics {
-            spawned: local.spawned.get(),
+            spawned: local.home.spawned.get(),
             completed: local.completed.get(),
             polls: local.polls.get(),
             scheduled: local.shared.own.scheduled.get(),

@@ -1,29 +1,24 @@
-//! What other threads hand to the owner: futures to spawn. A locked queue behind one flag.
+//! What other threads hand to the owner: a locked queue behind one flag.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use super::owner::Local;
 use crate::sync::{AtomicBool, Lock, Ordering};
 
-/// A spawn to be done by the owner. Dropped undone, it drops the future and tells its joiner.
-pub(crate) type Job = Box<dyn FnOnce(&Local) + Send>;
-
 /// See the module.
-pub(crate) struct Inbox {
+pub(crate) struct Inbox<J> {
     /// None once closed.
-    jobs: Lock<Option<VecDeque<Job>>>,
+    jobs: Lock<Option<VecDeque<J>>>,
     /// Whether there may be jobs: lets the owner pass by without the lock.
     some: AtomicBool,
 }
 
-impl Inbox {
+impl<J> Inbox<J> {
     pub(crate) fn new() -> Self {
         Inbox { jobs: Lock::new(Some(VecDeque::new())), some: AtomicBool::new(false) }
     }
 
     /// Adds a job; gives it back once closed. The caller unparks the owner after it.
-    pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
+    pub(crate) fn push(&self, job: J) -> Result<(), J> {
         let mut jobs = self.jobs.lock();
         match jobs.as_mut() {
             Some(jobs) => jobs.push_back(job),
@@ -43,7 +38,7 @@ impl Inbox {
     }
 
     /// Owner: all jobs, oldest first; run or drop them after this returned, not under the lock.
-    pub(crate) fn take(&self) -> VecDeque<Job> {
+    pub(crate) fn take(&self) -> VecDeque<J> {
         let mut jobs = self.jobs.lock();
         // ORDERING: Relaxed: under the lock, as the store in `push`.
         self.some.store(false, Ordering::Relaxed);
@@ -51,7 +46,7 @@ impl Inbox {
     }
 
     /// Owner: refuses what comes later; gives out what is there. Idempotent.
-    pub(crate) fn close(&self) -> VecDeque<Job> {
+    pub(crate) fn close(&self) -> VecDeque<J> {
         let jobs = self.jobs.lock().take();
         // ORDERING: Relaxed: nothing is stored to it any more.
         self.some.store(false, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The handle on a task of a single-thread executor. It stays on the executor's thread, so it is plain.
+//! Spawning on this thread, and the handle on a task of a single-thread executor. It stays on the executor's thread, so it is plain.
 
 use core::fmt;
 use core::future::Future;
@@ -9,6 +9,7 @@ use core::task::{Context, Poll};
 
 use super::cell;
 use super::refs::Biased;
+use super::shared::{Home, Shared};
 use super::waker::shared_of;
 use super::word::{get, joiner_is, put_joiner, set, take_joiner};
 use crate::error::JoinError;
@@ -16,6 +17,22 @@ use crate::task::cell::{drop_payload_caught, take_output};
 use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, REF};
 use crate::task::unwind::{Caught, discard};
 use crate::task::{Header, TaskId};
+
+/// Spawns a task, or gives the future back if the executor is shut down or out of memory. On its thread.
+#[inline]
+pub(super) fn spawn<F: Future + 'static>(
+    shared: &Shared,
+    home: &Home,
+    future: F,
+) -> Result<LocalJoinHandle<F::Output>, F> {
+    if home.closed.get() {
+        return Err(future);
+    }
+    let task = cell::spawn(shared, &home.slab, future)?;
+    home.spawned.set(home.spawned.get() + 1);
+    // The task was spawned with a reference for its handle.
+    Ok(LocalJoinHandle { task: Some(task), given: false, _output: PhantomData })
+}
 
 /// Waits for a task and takes its output.
 ///
@@ -33,12 +50,6 @@ pub struct LocalJoinHandle<T> {
 impl<T> Unpin for LocalJoinHandle<T> {}
 
 impl<T> LocalJoinHandle<T> {
-    /// # Safety
-    /// `task` was just spawned with JOIN_INTEREST on this thread, with output `T`; the reference is the handle's.
-    pub(super) unsafe fn new(task: NonNull<Header>) -> Self {
-        LocalJoinHandle { task: Some(task), given: false, _output: PhantomData }
-    }
-
     /// The handle of a task that never was.
     pub(super) fn cancelled() -> Self {
         LocalJoinHandle { task: None, given: false, _output: PhantomData }

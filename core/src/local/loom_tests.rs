@@ -38,6 +38,9 @@ unsafe impl Send for Node {}
 
 // SAFETY: `link` is written and read through these two alone.
 unsafe impl Linked for Node {
+    fn word(&self) -> &AtomicU32 {
+        &self.word
+    }
     unsafe fn set_link(this: NonNull<Self>, next: *mut Self) {
         // SAFETY: the world outlives the models' threads.
         let node = unsafe { this.as_ref() };
@@ -54,9 +57,6 @@ unsafe impl Linked for Node {
 
 // SAFETY: as the trait asks.
 unsafe impl Biased for Node {
-    fn word(&self) -> &AtomicU32 {
-        &self.word
-    }
     fn own(&self) -> u32 {
         // SAFETY: loom checks that only the owner looks.
         self.own.with(|p| unsafe { *p })

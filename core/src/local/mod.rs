@@ -4,7 +4,8 @@
 //! |------------|------------------------------------------------------------------------------------|
 //! | `executor` | [`LocalExecutor`]: the driver, turns, sleeping, `block_on`                         |
 //! | `owner`    | [`Local`]: spawn, the poll loop, taking in what other threads left; no driver in it |
-//! | `cell`     | a task's life on this thread; `word`: its transitions, plain loads and stores      |
+//! | `cell`     | a task on this thread; `word`: its transitions, plain loads and stores             |
+//! | `run`      | polling a task, cancelling it, completing it                                       |
 //! | `join`     | [`LocalJoinHandle`]                                                                |
 //! | `waker`    | one waker for both sides: it compares the thread's number with the owner's         |
 //! | `refs`     | the owner's side of the reference count                                            |
@@ -35,7 +36,6 @@
 //! glommio 2020, monoio 2021).
 
 mod cell;
-
 mod executor;
 mod inbox;
 mod join;
@@ -43,6 +43,7 @@ mod owner;
 mod refs;
 mod remote;
 mod ring;
+mod run;
 mod shared;
 mod shutdown;
 mod spawner;

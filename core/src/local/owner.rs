@@ -10,9 +10,10 @@ use core::future::Future;
 use core::ptr::{self, NonNull};
 
 use super::cell;
-use super::join::LocalJoinHandle;
+use super::join::{self, LocalJoinHandle};
 use super::refs;
-use super::shared::Shared;
+use super::run;
+use super::shared::{Home, Shared};
 use super::spawner::LocalSpawner;
 use crate::config::COOP_BUDGET;
 use crate::context;
@@ -31,29 +32,28 @@ per_thread! {
 /// [`Local::with_current`].
 pub struct Local {
     pub(super) shared: Arc<Shared>,
-    pub(super) slab: Slab,
-    /// Nothing is spawned any more.
-    pub(super) closed: Cell<bool>,
+    pub(super) home: Home,
     /// Inside a turn: no second one may start.
     running: Cell<bool>,
     /// The batch in progress is to end with the poll in progress.
     pub(super) stop: Cell<bool>,
     pub(super) polls: Cell<u64>,
     pub(super) completed: Cell<u64>,
-    pub(super) spawned: Cell<u64>,
 }
 
 impl Local {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Local {
-            slab: Slab::new(SlabMeta::new(shared.clone(), shared.table.clone())),
+            home: Home {
+                slab: Slab::new(SlabMeta::new(shared.clone(), shared.table.clone())),
+                closed: Cell::new(false),
+                spawned: Cell::new(0),
+            },
             shared,
-            closed: Cell::new(false),
             running: Cell::new(false),
             stop: Cell::new(false),
             polls: Cell::new(0),
             completed: Cell::new(0),
-            spawned: Cell::new(0),
         }
     }
 
@@ -70,13 +70,7 @@ impl Local {
     /// # Errors
     /// The future, untouched.
     pub fn try_spawn<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
-        if self.closed.get() {
-            return Err(future);
-        }
-        let task = cell::spawn(&self.shared, &self.slab, future)?;
-        self.spawned.set(self.spawned.get() + 1);
-        // SAFETY: just spawned, with a reference for its handle.
-        Ok(unsafe { LocalJoinHandle::new(task) })
+        join::spawn(&self.shared, &self.home, future)
     }
 
     /// A handle for other threads.
@@ -117,7 +111,7 @@ impl Local {
         self.stop.set(false);
         let outer = CURRENT.try_with(|c| c.replace(self)).unwrap_or(ptr::null());
         // SAFETY: the turn borrows the executor, which neither moves its slab nor is `Send`.
-        let slab = unsafe { self.slab.enter() };
+        let slab = unsafe { self.home.slab.enter() };
         Some(Turn { local: self, outer, _slab: slab })
     }
 
@@ -130,7 +124,7 @@ impl Local {
             polled += 1;
             context::set_budget(COOP_BUDGET);
             // SAFETY: it comes from the run queue, so it is scheduled, and ours to poll.
-            if unsafe { cell::run(&self.shared, task) } {
+            if unsafe { run::run(&self.shared, task) } {
                 self.completed.set(self.completed.get() + 1);
             }
         }
@@ -146,7 +140,7 @@ impl Local {
         }
         if self.shared.inbox.has_some() {
             for job in self.shared.inbox.take() {
-                job(self);
+                job(&self.shared, &self.home);
             }
         }
     }
@@ -193,7 +187,7 @@ impl fmt::Debug for Local {
         f.debug_struct("Local")
             .field("live", &self.live_tasks())
             .field("ready", &self.shared.own.ready())
-            .field("closed", &self.closed.get())
+            .field("closed", &self.home.closed.get())
             .finish_non_exhaustive()
     }
 }

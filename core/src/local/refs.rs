@@ -10,15 +10,12 @@
 use core::ptr::NonNull;
 
 use super::remote::{self, Foreign, LastOwn, Linked, Taken};
-use crate::sync::AtomicU32;
 
-/// A cell with an own count, kept by one thread, and a remote word.
+/// A cell with an own count, kept by one thread, beside the word that others count in.
 ///
 /// # Safety
 /// The own count and the lingering mark are written through this trait alone (and when the cell is made).
 pub(crate) unsafe trait Biased: Linked {
-    /// The word that other threads count in.
-    fn word(&self) -> &AtomicU32;
     /// Owner: its own count.
     fn own(&self) -> u32;
     /// Owner: writes its own count, and whether the cell lingers (own count 0, but still queued).

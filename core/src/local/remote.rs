@@ -50,7 +50,6 @@
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
-use super::refs::Biased;
 use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 
 /// The own count reached zero with foreign references out: the last of those frees.
@@ -266,11 +265,13 @@ fn overflow() -> ! {
     panic!("more than 2^27 references to one task from other threads");
 }
 
-/// A cell that can lie on the remote stack.
+/// A cell with a remote word, that can lie on the remote stack.
 ///
 /// # Safety
 /// `set_link` and `link` store and load one pointer that nothing but the remote stack uses.
 pub(crate) unsafe trait Linked {
+    /// The word that other threads count in.
+    fn word(&self) -> &AtomicU32;
     /// Writes the link.
     ///
     /// # Safety
@@ -366,7 +367,7 @@ impl<N: Linked> RemoteStack<N> {
 /// `after` was just returned by a function of this module, for the word of `node`.
 #[inline]
 #[must_use]
-pub(crate) unsafe fn finish<N: Biased>(
+pub(crate) unsafe fn finish<N: Linked>(
     after: Foreign,
     node: NonNull<N>,
     stack: &RemoteStack<N>,
@@ -397,7 +398,7 @@ pub(crate) struct Chain<N> {
     _nodes: PhantomData<*mut N>,
 }
 
-impl<N: Biased> Iterator for Chain<N> {
+impl<N: Linked> Iterator for Chain<N> {
     type Item = NonNull<N>;
 
     fn next(&mut self) -> Option<NonNull<N>> {

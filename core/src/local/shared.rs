@@ -8,26 +8,38 @@
 //! reference from before the push (the cell is QUEUED until then, which keeps both alive) to after the
 //! unpark. A wake by reference needs none: its caller's reference keeps the cell.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use core::ptr::NonNull;
 
-use super::inbox::{Inbox, Job};
+use super::inbox::Inbox;
 use super::remote::{self, Foreign, RemoteStack};
 use super::ring::Ring;
 use crate::context;
 use crate::driver::Unpark;
 use crate::park::ParkWord;
-use crate::slab::ChunkTable;
+use crate::slab::{ChunkTable, Slab};
 use crate::task::{Header, Notified, Schedule};
+
+/// A spawn or an abort to be done by the owner. Dropped undone, it drops its future and tells the joiner.
+pub(super) type Job = Box<dyn FnOnce(&Shared, &Home) + Send>;
+
+/// What a spawn needs beside [`Shared`], and no other thread ever reaches.
+pub(super) struct Home {
+    pub(super) slab: Slab,
+    /// Nothing is spawned any more.
+    pub(super) closed: Cell<bool>,
+    pub(super) spawned: Cell<u64>,
+}
 
 /// See the module.
 pub(crate) struct Shared {
     /// The owner's thread, zero if it has no number: then every thread is a stranger.
     token: u64,
     pub(super) stack: RemoteStack<Header>,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: Inbox<Job>,
     pub(super) park: Arc<ParkWord>,
     unpark: Arc<dyn Unpark>,
     /// Finds the cell of an id, and keeps it mapped.

@@ -15,7 +15,7 @@ use core::fmt;
 
 use super::cell;
 use super::owner::Local;
-use super::refs;
+use super::{refs, run};
 use crate::task::unwind::{catch, discard};
 
 /// A shutdown was asked for inside a task of the same executor.
@@ -33,7 +33,7 @@ impl core::error::Error for InUse {}
 impl Local {
     pub(super) fn shutdown(&self) -> Result<(), InUse> {
         let Some(_turn) = self.begin_turn() else { return Err(InUse) };
-        if self.closed.replace(true) {
+        if self.home.closed.replace(true) {
             return Ok(());
         }
         for job in self.shared.inbox.close() {
@@ -43,7 +43,7 @@ impl Local {
         }
         self.shared.table.all(|task| {
             // SAFETY: the owner's thread; the walk gives cells that are or were tasks.
-            if unsafe { cell::cancel(&self.shared, task) } {
+            if unsafe { run::cancel(&self.shared, task) } {
                 self.completed.set(self.completed.get() + 1);
             }
             true

@@ -8,8 +8,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::cell;
-use super::owner::Local;
-use super::shared::Shared;
+use super::join;
+use super::shared::{Home, Shared};
 use crate::error::JoinError;
 use crate::sync::{AtomicBool, Lock, Ordering};
 use crate::task::unwind::catch;
@@ -38,10 +38,10 @@ impl LocalSpawner {
         // The way back for a refused future: the job is a box that forgets its type.
         let carrier = Arc::new(Lock::new(Some(future)));
         let (theirs, to) = (Arc::clone(&carrier), Reporter(Arc::clone(&packet)));
-        let job = move |local: &Local| {
+        let job = move |shared: &Shared, home: &Home| {
             let Some(future) = theirs.lock().take() else { return };
             // Refused: the future is dropped, and the reporter says cancelled.
-            let _detached = local.try_spawn(Reporting { future, to });
+            let _detached = join::spawn(shared, home, Reporting { future, to });
         };
         match self.0.submit(Box::new(job)) {
             Ok(()) => Ok(SendJoinHandle(packet)),
@@ -77,8 +77,8 @@ impl LocalSpawner {
     /// still there is found out on its thread.
     pub fn abort(&self, id: TaskId) -> bool {
         self.0
-            .submit(Box::new(move |local: &Local| {
-                local.abort(id);
+            .submit(Box::new(move |shared: &Shared, _: &Home| {
+                cell::abort_by_id(shared, id);
             }))
             .is_ok()
     }

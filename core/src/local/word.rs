@@ -86,6 +86,11 @@ pub(super) unsafe fn put_joiner(cell: &Header, waker: Waker) {
 // the run queue holds pointers, and the free list's link is elsewhere.
 unsafe impl Linked for Header {
     #[inline(always)]
+    fn word(&self) -> &AtomicU32 {
+        &self.remote
+    }
+
+    #[inline(always)]
     unsafe fn set_link(this: NonNull<Self>, next: *mut Self) {
         // SAFETY: alive, by the caller's promise.
         let link = unsafe { &this.as_ref().link };
@@ -104,11 +109,6 @@ unsafe impl Linked for Header {
 
 // SAFETY: `word` and `task` (spawn) are all that write the own count and the mark; the mark is zero at first.
 unsafe impl Biased for Header {
-    #[inline(always)]
-    fn word(&self) -> &AtomicU32 {
-        &self.remote
-    }
-
     #[inline(always)]
     fn own(&self) -> u32 {
         (get(self) >> OWN_SHIFT) as u32
