@@ -69,11 +69,12 @@ fn until(mut condition: impl FnMut() -> bool) {
 #[test]
 fn a_job_gives_its_result() {
     watchdog(|| {
-        let pool = BlockingPool::new(config(2, 2));
+        let pool = BlockingPool::new(config(2, 4));
         assert_eq!(pool.metrics(), BlockingMetrics::default(), "no thread before the first job");
         let text = String::from("owned");
         assert_eq!(block_on(pool.spawn(move || text + " and back")).unwrap(), "owned and back");
         assert_eq!(pool.metrics().threads, 1);
+        assert!(!pool.inner.lock().watching, "nothing waited, so nobody watches");
         assert!(pool.shutdown(None));
         assert_eq!(pool.metrics().completed, 1);
     });
@@ -142,6 +143,19 @@ fn short_jobs_do_not_make_the_pool_grow() {
 }
 
 #[test]
+fn a_long_queue_that_moves_is_no_stall() {
+    watchdog(|| {
+        // Two periods and more, each with some thirty jobs in it.
+        let stall = Duration::from_millis(300);
+        let pool = BlockingPool::new(BlockingConfig { stall, ..config(1, 8) });
+        let jobs: Vec<_> = (0..75).map(|_| pool.spawn(|| thread::sleep(Duration::from_millis(10)))).collect();
+        jobs.into_iter().for_each(|job| block_on(job).unwrap());
+        let metrics = pool.metrics();
+        assert_eq!((metrics.stalls, metrics.peak_threads), (0, 1));
+    });
+}
+
+#[test]
 fn one_job_needs_one_thread() {
     watchdog(|| {
         let pool = BlockingPool::new(BlockingConfig { stall: LONG, ..config(1, 512) });
@@ -194,7 +208,10 @@ impl Drop for Bomb {
 fn panicking_destructors_leave_the_pool_whole() {
     watchdog(|| {
         let pool = BlockingPool::new(config(1, 1));
+        // The handle goes first, or the result would be dropped here.
+        let (release, _running) = blocker(&pool);
         drop(pool.spawn(|| Bomb));
+        drop(release);
         let error = block_on(pool.spawn(|| -> u8 { std::panic::panic_any(Bomb) })).unwrap_err();
         // Not into the test: the payload is a bomb as well.
         std::mem::forget(error);
