@@ -30,17 +30,23 @@
  * Callbacks
  *   Poll functions, done, drop and release run on a loop thread, with no lock of ouzel held, and may call whatever is
  *   tagged [cb]. They must return: no longjmp, no C++ exception may leave them. log and panic hooks run where the event
- *   happens and call nothing of ouzel. After ouzel_runtime_free has returned 0 no callback of that runtime runs.
+ *   happens and call nothing of ouzel. Shutdown ends delivery: `done` is not called for what it cancels, drop and release
+ *   are (release on the thread that shuts down). After ouzel_runtime_free has returned 0 no callback of that runtime runs.
  *
  * Memory
- *   No call allocates in steady state: neither waking nor polling a task, nor submitting, polling or cancelling an
- *   operation. Creating runtimes, growing to a new high-water mark, and ouzel_blocking allocate.
+ *   Once a high-water mark is reached, nothing on the way of a request allocates: polling and waking a task, spawning a
+ *   detached one, submitting, polling and cancelling an operation. What does: making a runtime, spawning a task that
+ *   can be joined, ouzel_blocking, an operation with `waker`, cancelling a host-driven runtime's task on another thread.
  *
  * Misuse is answered, not undefined:  NULL -> OUZEL_ENULL, stale id -> OUZEL_ESTALE, wrong thread -> OUZEL_EWRONGTHREAD,
  *   run inside run -> OUZEL_EREENTRANT, use of a parent's runtime in a forked child -> OUZEL_EFORKED, ABI mismatch ->
  *   OUZEL_EVERSION, bad struct size -> OUZEL_ESIZE, after shutdown began -> OUZEL_ECLOSING, a wait that could never end
  *   -> OUZEL_EDEADLK. A freed ouzel_runtime* is answered with OUZEL_ESTALE until its place is used by a new runtime.
  *   A broken invariant inside ouzel calls the panic hook and aborts; nothing unwinds into the host.
+ *
+ * Two decisions that look unusual. Codes of ouzel's own lie below -10000 and do not reuse errno's numbers: a result may
+ * then be either, and ESTALE of a network file system is not taken for a stale id. And submitting does not wake anybody
+ * by default: most operations are polled by the task that submitted them, and registering that task is ouzel_op_poll's.
  */
 #ifndef OUZEL_H
 #define OUZEL_H
@@ -67,7 +73,7 @@ struct sockaddr; /* <sys/socket.h> */
 #define OUZEL_PENDING 0
 #define OUZEL_READY 1
 
-/* Failures. Numbers are fixed for good: new ones are appended, retired ones stay as comments. Last added: -10016. */
+/* Failures. Numbers are fixed for good: new ones are appended, retired ones stay as comments. Last added: -10015. */
 #define OUZEL_ENULL (-10001)        /* a pointer that must not be NULL is */
 #define OUZEL_EINVAL (-10002)       /* an argument or flag outside what is allowed here */
 #define OUZEL_ESTALE (-10003)       /* the id names nothing that is alive */
@@ -83,7 +89,6 @@ struct sockaddr; /* <sys/socket.h> */
 #define OUZEL_ECANCELED (-10013)    /* the task was cancelled (a join's result) */
 #define OUZEL_ENOMEM (-10014)       /* out of memory, or a table is full */
 #define OUZEL_ENOTSUP (-10015)      /* this runtime or driver cannot do that */
-#define OUZEL_EPANIC (-10016)       /* the task panicked (a join's result; tasks written in Rust only) */
 
 /* Drivers. AUTO takes io_uring if it works here, else epoll, else poll; OUZEL_DRIVER=uring|epoll|poll decides for it. */
 #define OUZEL_DRIVER_AUTO 0u
@@ -252,7 +257,8 @@ void ouzel_options_init(ouzel_options *opts, size_t size);
  * here, OUZEL_ENOMEM if there are too many runtimes. Blocks for thread creation only. [any] */
 int32_t ouzel_runtime_new(const ouzel_options *opts, ouzel_runtime **out);
 /* Closes, cancels every task (their drop runs), and waits until each operation has completed and each blocking job has
- * returned. Host-driven: drives the loop meanwhile. OUZEL_ETIMEDOUT leaves it closing: call again, or free. Idempotent.
+ * returned. OUZEL_ETIMEDOUT leaves it closing: call again, or free. (Host-driven: the timeout is for blocking jobs, as
+ * nothing else can keep it waiting but the kernel.) Idempotent.
  * Host-driven: [loop], not inside callbacks (OUZEL_EREENTRANT). With workers: [any], OUZEL_EDEADLK on a worker. */
 int32_t ouzel_runtime_shutdown(ouzel_runtime *rt, uint64_t timeout_ns);
 /* Shuts down without a timeout unless that is done, and frees. `rt` is taken on success. Ids stay safe: OUZEL_ESTALE.
@@ -304,8 +310,9 @@ int32_t ouzel_backend_timeout(const ouzel_runtime *rt, uint64_t *ns);
 int32_t ouzel_before_wait(ouzel_runtime *rt);
 /* Ends the wait in progress, or the next one. Coalesced; takes no lock. [any][cb][sig] */
 int32_t ouzel_notify(ouzel_rtid rt);
-/* In a forked child: gives up the parent's runtime and the copy of its memory that can be given up safely. Runs no
- * drop and no release, touches no ring. `rt` is taken. OUZEL_EINVAL in the process that made it. */
+/* In a forked child: gives up the parent's runtime. Runs no drop and no release, touches no ring, and leaves the copy
+ * of its memory alone. `rt` is taken. OUZEL_EINVAL in the process that made it. A child of a process that has made a
+ * runtime cannot make one of its own in this version (OUZEL_EFORKED): exec first. */
 int32_t ouzel_after_fork_child(ouzel_runtime *rt);
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------ */

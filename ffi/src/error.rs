@@ -67,7 +67,6 @@ codes! {
     OUZEL_ECANCELED = -10013, "cancelled";
     OUZEL_ENOMEM = -10014, "out of memory, or a table is full";
     OUZEL_ENOTSUP = -10015, "this runtime or driver cannot do that";
-    OUZEL_EPANIC = -10016, "the task panicked";
 }
 
 macro_rules! errnos {
