@@ -79,6 +79,26 @@ impl Mailbox {
     }
 }
 
+/// A result on its way to the mailbox: posted when dropped, so also for a job that never ran or panicked.
+struct Letter {
+    mailbox: Arc<Mailbox>,
+    key: OpKey,
+    res: i32,
+}
+
+impl Letter {
+    /// A method, so that a closure that calls it captures the whole letter.
+    fn fill(&mut self, res: i32) {
+        self.res = res;
+    }
+}
+
+impl Drop for Letter {
+    fn drop(&mut self) {
+        self.mailbox.post(self.key, self.res);
+    }
+}
+
 impl ReactorCell {
     /// A reactor for the calling thread.
     pub(crate) fn new(options: &DriverOptions, flavour: Flavour) -> io::Result<Rc<Self>> {
@@ -172,11 +192,10 @@ impl ReactorCell {
 
     /// Sends a request to the blocking pool; its result comes back through the mailbox.
     fn block(&self, key: OpKey, request: Request, pool: &Runner) {
-        let mailbox = Arc::clone(&self.mailbox);
-        let job = move || mailbox.post(key, platform::execute(&request));
-        if pool.run(Box::new(job)).is_err() {
-            self.complete(key, Completion::done(-libc::EAGAIN));
-        }
+        let mut letter = Letter { mailbox: Arc::clone(&self.mailbox), key, res: -libc::ECANCELED };
+        let job = move || letter.fill(platform::execute(&request));
+        // A pool that is closed or cannot start a thread drops the job, and the letter says cancelled.
+        drop(pool.run(Box::new(job)));
     }
 
     /// Delivers one completion.

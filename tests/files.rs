@@ -15,9 +15,13 @@ use ouzel_tests::{DropCount, DropGuard, on_each};
 
 /// Begins a request on what `payload` keeps alive.
 fn begin<P: 'static>(payload: P, build: impl FnOnce(&mut P) -> Request) -> RawOp<P> {
+    let build = |p: *mut P, _: *mut raw::Scratch| {
+        // SAFETY: the payload was just put there and nobody else knows the address.
+        build(unsafe { &mut *p })
+    };
     // SAFETY: every request below points only into heap memory that its payload owns, and the payload
     // lives in the operation.
-    unsafe { raw::submit(payload, |p, _| build(&mut *p)) }.expect("inside a runtime")
+    unsafe { raw::submit(payload, build) }.expect("inside a runtime")
 }
 
 async fn finish<P>(mut op: RawOp<P>) -> (i32, P) {

@@ -135,5 +135,5 @@ impl fmt::Debug for OwnedTasks {
     }
 }
 
-#[cfg(all(test, ouzel_loom))]
+#[cfg(all(test, feature = "std", ouzel_loom))]
 mod loom_tests;

@@ -352,8 +352,8 @@ pub(crate) use core::sync::atomic::AtomicUsize as Unwatched;
 /// and fails if the threads never really met (fewer than 100 schedules).
 #[cfg(all(test, ouzel_loom))]
 pub(crate) fn model(name: &str, preemptions: Option<usize>, f: impl Fn() + Sync + Send + 'static) {
+    use core::sync::atomic::AtomicUsize as Count;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize as Count;
     let schedules = Arc::new(Count::new(0));
     let seen = Arc::clone(&schedules);
     let start = std::time::Instant::now();

@@ -67,8 +67,9 @@ impl<T> Ring<T> {
         let (len, slots) = (self.len(), self.mask.get() + 1);
         let next = allocate(slots * 2);
         for i in 0..len {
-            // SAFETY: the slot is the ring's, and this thread's.
-            let value = unsafe { self.slot(self.first.get().wrapping_add(i)).read() };
+            let old = self.slot(self.first.get().wrapping_add(i));
+            // SAFETY: the slot is the ring's and this thread's, and filled: `i` is below the length.
+            let value = unsafe { old.read() };
             // SAFETY: `len` is at most half of the new slots.
             let slot = unsafe { next.add(i) };
             // SAFETY: inside the new slots, which nobody else knows.

@@ -15,7 +15,7 @@ fn loom_shutdown_against_foreign_spawn() {
         let (rig, drops) = (Rig::new(), Drops::default());
         let shared = Arc::new(SharedSlab::new());
         // The chunk is there already: no lock orders the spawn.
-        shared.with(|| rig.meta(), |slab| drop(slab.unwrap()));
+        shared.with(|| rig.meta(), |slab| assert!(slab.is_some()));
         let (mine, owned, queue) = (Arc::clone(&shared), Arc::clone(&rig.owned), Arc::clone(&rig.queue));
         let (meta, token) = (rig.meta(), drops.token());
         let spawning = thread::spawn(move || {

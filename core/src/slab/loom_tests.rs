@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use loom::thread;
 
 use super::{Slab, class_of, free};
-use crate::sync::model;
+use crate::sync::{AtomicUsize, Ordering, model, spin_loop};
 use crate::task::header::Header;
 use crate::task::testing::Rig;
 
@@ -44,11 +44,22 @@ fn loom_slab_remote_free_against_local_alloc() {
         // SAFETY: the guard goes before the slab.
         let entered = unsafe { rig.slab.enter() };
         let cells = [[take(&rig.slab), take(&rig.slab)], [take(&rig.slab), take(&rig.slab)]];
-        let threads = cells.map(|two| thread::spawn(move || two.map(Out::give)));
+        let back = Arc::new(AtomicUsize::new(0));
+        let threads = cells.map(|two| {
+            let back = Arc::clone(&back);
+            thread::spawn(move || {
+                two.into_iter().for_each(Out::give);
+                back.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        // Relaxed, so that it orders nothing: it leads loom to the schedules in which there is something to take.
+        while back.load(Ordering::Relaxed) == 0 {
+            spin_loop();
+        }
         let more = [take(&rig.slab), take(&rig.slab), take(&rig.slab)];
         let [a, b, c] = &more;
         assert!(a.0 != b.0 && b.0 != c.0 && a.0 != c.0, "one cell was handed out twice");
-        more.map(Out::give);
+        more.into_iter().for_each(Out::give);
         for freeing in threads {
             freeing.join().unwrap();
         }

@@ -184,13 +184,13 @@ unsafe fn destroy(inner: NonNull<Inner>) {
 #[inline(always)]
 fn next_of(cell: NonNull<Header>) -> *mut Header {
     // SAFETY: the cell is in a list of the caller's, so it is alive and its link was written.
-    unsafe { cell.as_ref() }.tail.with(|t| unsafe { (*t).next })
+    unsafe { cell.as_ref() }.tail.with(|t| unsafe { t.cast::<*mut Header>().read() })
 }
 
 #[inline(always)]
 fn set_next(cell: NonNull<Header>, next: *mut Header) {
     // SAFETY: the cell is free and the caller's: no join waker is in its place.
-    unsafe { cell.as_ref() }.tail.with_mut(|t| unsafe { (*t).next = next });
+    unsafe { cell.as_ref() }.tail.with_mut(|t| unsafe { t.cast::<*mut Header>().write(next) });
 }
 
 /// Gives a cell back, from any thread. Runs no user code.
@@ -221,9 +221,9 @@ pub(crate) unsafe fn free(cell: NonNull<Header>) {
 #[cold]
 unsafe fn free_remote(inner: NonNull<Inner>, cell: NonNull<Header>) {
     // SAFETY: the slab lives while the cell is out: until the push or the subtraction below.
-    let remote = unsafe { &*ptr::addr_of!((*inner.as_ptr()).remote) };
+    let remote = unsafe { &(*inner.as_ptr()).remote };
     // SAFETY: as above.
-    unsafe { &*ptr::addr_of!((*inner.as_ptr()).alive) }.with(|_| {});
+    unsafe { &(*inner.as_ptr()).alive }.with(|_| {});
     // ORDERING: Acquire: CLOSED pairs with the swap in `drop`, before this thread may free the slab.
     let mut head = remote.head.load(Ordering::Acquire);
     while head != closed() {
@@ -330,8 +330,8 @@ impl fmt::Debug for Slab {
     }
 }
 
-#[cfg(all(test, not(ouzel_loom)))]
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod tests;
 
-#[cfg(all(test, ouzel_loom))]
+#[cfg(all(test, feature = "std", ouzel_loom))]
 mod loom_tests;

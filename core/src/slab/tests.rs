@@ -39,12 +39,12 @@ fn classes_fit_and_are_whole_lines() {
 fn cells_do_not_overlap_and_know_their_chunk() {
     let rig = Rig::new();
     let mut seen = HashSet::new();
-    for class in 0..CLASS_BYTES.len() {
+    for (class, bytes) in CLASS_BYTES.into_iter().enumerate() {
         for _ in 0..2500 {
             let cell = take(&rig, class);
             let at = cell.as_ptr().addr();
             assert_eq!(at % 64, 0);
-            for line in (at..at + CLASS_BYTES[class]).step_by(64) {
+            for line in (at..at + bytes).step_by(64) {
                 assert!(seen.insert(line), "two cells share a line");
             }
             // SAFETY: the cell is out.

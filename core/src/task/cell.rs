@@ -120,7 +120,9 @@ impl<F: Future> Of<F> {
 /// See [`VTable::poll`].
 unsafe fn poll<F: Future>(cell: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
     // SAFETY: the stage is `Future`, and the holder of N owns it.
-    let future = unsafe { &mut *place::<F>(cell) };
+    let at = unsafe { place::<F>(cell) };
+    // SAFETY: as above.
+    let future = unsafe { &mut *at };
     // SAFETY: the future stays in its cell or box until it is dropped there.
     let output = match unsafe { Pin::new_unchecked(future) }.poll(cx) {
         Poll::Pending => return Polled::Pending,

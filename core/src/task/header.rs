@@ -41,7 +41,8 @@ pub(crate) struct Header {
     pub(crate) stage: UnsafeCell<Stage>,
 }
 
-/// The join waker of a task, or the next cell of a free list.
+/// The join waker of a task, or the next cell of a free list. Both begin where it begins.
+#[repr(C)]
 pub(crate) union Tail {
     pub(crate) waker: ManuallyDrop<MaybeUninit<Waker>>,
     pub(crate) next: *mut Header,

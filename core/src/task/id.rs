@@ -64,7 +64,7 @@ impl TaskId {
         let generation = unsafe { task.as_ref() }.state.export();
         // SAFETY: the caller's reference keeps the chunk.
         let head = unsafe { chunk_of(task).as_ref() };
-        TaskId { index: head.index << CELL_BITS | head.number_of(task), generation }
+        TaskId { index: (head.index << CELL_BITS) | head.number_of(task), generation }
     }
 
     /// The cell this id points at, whatever is in it now. Stays mapped as long as `table`.
@@ -162,5 +162,5 @@ pub fn is_aborted(waker: &Waker) -> bool {
     task_of(waker).is_some_and(|task| unsafe { task.as_ref() }.state.load(Ordering::Relaxed).has(CANCELLED))
 }
 
-#[cfg(all(test, not(ouzel_loom)))]
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod tests;

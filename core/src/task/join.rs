@@ -6,7 +6,6 @@
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
-use core::mem::{ManuallyDrop, MaybeUninit};
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
@@ -111,7 +110,7 @@ impl<T> JoinHandle<T> {
     /// The field is the handle's and a waker is in it.
     unsafe fn take_waker(&self) -> Waker {
         // SAFETY: the caller's promise; `with_mut`, as the field may be written from here on.
-        self.header().tail.with_mut(|t| unsafe { (*t).waker.assume_init_read() })
+        self.header().tail.with_mut(|t| unsafe { t.cast::<Waker>().read() })
     }
 }
 
@@ -126,7 +125,7 @@ impl<T> Future for JoinHandle<T> {
         let (mut join, stored) = state.poll_join();
         if join == Join::Pending && stored {
             // SAFETY: a waker is there, and as long as the bit is set both sides only read.
-            let same = header.tail.with(|t| unsafe { (*t).waker.assume_init_ref() }.will_wake(cx.waker()));
+            let same = header.tail.with(|t| unsafe { &*t.cast::<Waker>() }.will_wake(cx.waker()));
             if same {
                 return Poll::Pending;
             }
@@ -137,9 +136,9 @@ impl<T> Future for JoinHandle<T> {
             }
         }
         if join == Join::Pending {
-            let waker = ManuallyDrop::new(MaybeUninit::new(cx.waker().clone()));
+            let waker = cx.waker().clone();
             // SAFETY: JOIN_WAKER is clear, so the field is ours; there is no waker in it to be dropped.
-            header.tail.with_mut(|t| unsafe { (*t).waker = waker });
+            header.tail.with_mut(|t| unsafe { t.cast::<Waker>().write(waker) });
             join = state.store_waker();
             if join == Join::Pending {
                 return Poll::Pending;

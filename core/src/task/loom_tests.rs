@@ -248,21 +248,32 @@ fn loom_abort_against_going_idle() {
 }
 
 /// A thread that reads the header behind its waker, and drops it.
-fn reader(waker: Waker) -> thread::JoinHandle<()> {
+fn reader(waker: Waker, left: &Arc<AtomicUsize>) -> thread::JoinHandle<()> {
+    let left = Arc::clone(left);
     thread::spawn(move || {
         let cell: NonNull<Header> = NonNull::new(waker.data().cast_mut().cast()).unwrap();
         // SAFETY: the waker holds the cell.
         let _ = unsafe { cell.as_ref() }.vtable();
         drop(waker);
+        left.fetch_sub(1, Ordering::Relaxed);
     })
 }
 
 #[test]
 fn loom_last_reader_against_completion() {
-    model("loom_last_reader_against_completion", None, || {
+    model("loom_last_reader_against_completion", Some(3), || {
         let (rig, drops) = (Rig::new(), Drops::default());
         let (task, cell) = cell_of(rig.detached(until(drops.token(), |_| true)));
-        let readers = [waker_of(cell), waker_of(cell)].map(reader);
+        let left = Arc::new(AtomicUsize::new(2));
+        let readers = [waker_of(cell), waker_of(cell)].map(|w| reader(w, &left));
+        // Relaxed, so that it orders nothing. It leads loom to schedules that it would leave out: it compares an access
+        // with the last one to the same word only, and that is the reader's own load before its drop.
+        while left.load(Ordering::Relaxed) == 2 {
+            crate::sync::spin_loop();
+        }
+        if left.load(Ordering::Relaxed) == 1 {
+            thread::yield_now();
+        }
         assert!(matches!(run(task), AfterRun::Done));
         for reading in readers {
             reading.join().unwrap();
@@ -274,11 +285,12 @@ fn loom_last_reader_against_completion() {
 
 #[test]
 fn loom_last_reader_against_handle_drop() {
-    model("loom_last_reader_against_handle_drop", None, || {
+    model("loom_last_reader_against_handle_drop", Some(3), || {
         let rig = Rig::new();
         let (task, handle) = rig.spawn(async {});
         let (task, cell) = cell_of(task);
-        let readers = [waker_of(cell), waker_of(cell)].map(reader);
+        let left = Arc::new(AtomicUsize::new(2));
+        let readers = [waker_of(cell), waker_of(cell)].map(|w| reader(w, &left));
         assert!(matches!(run(task), AfterRun::Done));
         drop(handle);
         for reading in readers {
@@ -383,7 +395,8 @@ fn loom_self_wake_against_a_scoped_waker() {
                 drop(kept);
             });
             cx.waker().wake_by_ref();
-            cx.waker().clone().wake();
+            let by_value = cx.waker().clone();
+            by_value.wake();
             other.join().unwrap();
             false
         }));

@@ -54,11 +54,11 @@ pub(crate) use {
     schedule::{Notified, Schedule},
 };
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 pub(crate) mod testing;
 
-#[cfg(all(test, not(ouzel_loom)))]
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod tests;
 
-#[cfg(all(test, ouzel_loom))]
+#[cfg(all(test, feature = "std", ouzel_loom))]
 mod loom_tests;

@@ -171,7 +171,7 @@ unsafe fn wake_joiner(cell: NonNull<Header>) {
     let header = unsafe { cell.as_ref() };
     // SAFETY: the handle stored the waker before it set JOIN_WAKER and does not write the field again: we take it by
     // copy and write nothing, as the handle may be comparing it with another at this moment.
-    let waker = header.tail.with(|t| unsafe { (*t).waker.assume_init_read() });
+    let waker = header.tail.with(|t| unsafe { t.cast::<Waker>().read() });
     if let Err(caught) = context::with_to_tail(|| catch(|| waker.wake())) {
         discard(caught);
     }

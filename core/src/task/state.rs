@@ -203,7 +203,7 @@ impl State {
         let old = self.load(Ordering::Relaxed);
         debug_assert!(old.is_free() && !old.is_retired(), "a cell in use was taken for a new task");
         let kept = (old.0 & KEPT).wrapping_add(1 << GENERATION_SHIFT);
-        let first = if joined { 2 * REF | SCHED | JOIN_INTEREST } else { REF | SCHED };
+        let first = if joined { (2 * REF) | SCHED | JOIN_INTEREST } else { REF | SCHED };
         // ORDERING: Release pairs with the Acquire load of a walk (`owned`) and of a weak id: future, vtable
         // and stage are written before the task is there to be found.
         self.0.store(kept | first, Ordering::Release);
@@ -436,7 +436,7 @@ impl State {
                 return Completed::Unwanted;
             }
             let wake = seen.has(JOIN_WAKER);
-            let next = (seen.0 & !(SCHED | NOTIFIED) | COMPLETE) - if wake { 0 } else { REF };
+            let next = ((seen.0 & !(SCHED | NOTIFIED)) | COMPLETE) - if wake { 0 } else { REF };
             // ORDERING: Release pairs with the Acquire of the join handle (the output), of a walk (the future
             // is gone) and of the last drop. Acquire pairs with `store_waker` (the field is ours to read) and with earlier drops.
             match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Relaxed) {

@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::{self, Future};
+use core::panic::AssertUnwindSafe;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::task::Wake;
 
@@ -63,7 +64,8 @@ fn a_woken_task_is_queued_once_however_often_it_is_woken() {
     let waker = wakers.lock().unwrap().pop().unwrap();
     waker.wake_by_ref();
     waker.wake_by_ref();
-    waker.clone().wake();
+    let by_value = waker.clone();
+    by_value.wake();
     let task = rig.queue.pop().unwrap();
     assert!(rig.queue.pop().is_none());
     // Woken again while it was queued: those wakes are answered by one poll.
@@ -88,7 +90,8 @@ fn a_task_that_wakes_itself_yields_without_touching_its_word() {
         if polls == 1 {
             cx.waker().wake_by_ref()
         } else {
-            cx.waker().clone().wake()
+            let by_value = cx.waker().clone();
+            by_value.wake()
         }
         Poll::Pending
     }));
