@@ -30,8 +30,9 @@
  * Callbacks
  *   Poll functions, done, drop and release run on a loop thread, with no lock of ouzel held, and may call whatever is
  *   tagged [cb]. They must return: no longjmp, no C++ exception may leave them. log and panic hooks run where the event
- *   happens and call nothing of ouzel. Shutdown ends delivery: `done` is not called for what it cancels, drop and release
- *   are (release on the thread that shuts down). After ouzel_runtime_free has returned 0 no callback of that runtime runs.
+ *   happens and call nothing of ouzel. Shutdown ends delivery: `done` is not called for what it cancels, drop and
+ *   release are (release on the thread that shuts down). After ouzel_runtime_free has returned 0 no callback of that
+ *   runtime runs.
  *
  * Memory
  *   Once a high-water mark is reached, nothing on the way of a request allocates: polling and waking a task, spawning a
@@ -177,7 +178,7 @@ typedef struct ouzel_tick {
 typedef struct ouzel_task_opts {
     uint32_t size;
     uint32_t flags;         /* OUZEL_TASK_* */
-    void (*drop)(void *ud); /* runs once when the task will never be polled again: end, cancel, shutdown, spawn failure */
+    void (*drop)(void *ud); /* runs once when the task is not polled any more: end, cancel, shutdown, spawn failure */
 } ouzel_task_opts;
 
 /* One completion. */
@@ -420,7 +421,8 @@ int32_t ouzel_op_abandon(ouzel_op op);
 
 /* ---- provided buffers ------------------------------------------------------------------------------------------- */
 
-/* The memory of a provided buffer named by a cqe, the host's until ouzel_buf_return; NULL if it is not out. [loop][cb] */
+/* The memory of a provided buffer named by a cqe, the host's until ouzel_buf_return. NULL if it is not out. [loop][cb]
+ */
 void *ouzel_buf_ptr(ouzel_runtime *rt, uint32_t group, uint32_t buf_id);
 /* Gives it back for the next receive. OUZEL_ESTALE if it is not out (a second return). [loop][cb] */
 int32_t ouzel_buf_return(ouzel_runtime *rt, uint32_t group, uint32_t buf_id);

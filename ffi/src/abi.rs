@@ -2,18 +2,17 @@
 
 use core::mem::{offset_of, size_of};
 
+use crate::buffers::OUZEL_BUF_GROUP_DEFAULT;
 use crate::error::*;
 use crate::guard::*;
+use crate::id::*;
 use crate::op::*;
 use crate::options::*;
-use crate::place::ouzel_rtid;
 use crate::run::*;
 use crate::stats::ouzel_stats;
 use crate::submit::*;
-use crate::take::OUZEL_BUF_GROUP_DEFAULT;
 use crate::task::*;
 use crate::version::OUZEL_ABI_VERSION;
-use crate::waker::ouzel_waker;
 
 macro_rules! constants {
     ($($name:ident)*) => { &[$((stringify!($name), $name as i64),)*] };

@@ -2,11 +2,13 @@
 
 use core::ffi::c_void;
 
-use crate::deliver::Lent;
 use crate::error::{Error, Result, code};
 use crate::guard::guard;
-use crate::op::{Flight, ouzel_op};
-use crate::place::{Engine, Ud, ouzel_runtime};
+use crate::id::ouzel_op;
+use crate::lent::Lent;
+use crate::op::Flight;
+use crate::options::Ud;
+use crate::place::{Engine, ouzel_runtime};
 use crate::submit::{admit, ouzel_op_opts, prepare};
 
 /// Runs `function(arg)` on the blocking pool.

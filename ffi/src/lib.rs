@@ -2,17 +2,14 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`error`] | codes, their names and texts |
-//! | [`guard`] | the panic boundary, log and panic hooks |
-//! | [`options`] | structs that start with their size |
-//! | [`place`] | what a handle or an id leads to |
-//! | [`runtime`] | runtimes: made, shut down, freed |
-//! | [`run`] | `ouzel_run` and the host's own loop |
-//! | [`task`], [`waker`] | C poll functions as tasks; weak wakers |
-//! | [`join`] | results, and who waits for them |
-//! | [`op`] | the table of operations in flight |
-//! | [`submit`], [`blocking`], [`take`], [`deliver`] | beginning operations, taking completions, calling the host |
-//! | [`stats`], [`fork`] | counters; the forked child |
+//! | [`error`], [`guard`] | codes and their texts; the panic boundary, log and panic hooks |
+//! | [`options`], [`id`] | what the host hands over: structs with a size, its own pointers; weak ids |
+//! | `lent`, `record`, `bell`, [`op`], [`buffers`] | the parts of a runtime: releases, join records, operations, buffers |
+//! | [`place`] | what a handle or an id leads to: a runtime, made of those parts |
+//! | [`runtime`], [`run`] | runtimes made, shut down, freed; `ouzel_run` and the host's own loop |
+//! | [`task`], [`join`], [`waker`] | C poll functions as tasks; their results; weak wakers |
+//! | `deliver`, [`submit`], [`blocking`], [`take`] | calling the host; beginning operations, taking completions |
+//! | [`stats`], [`fork`], [`version`] | counters; the forked child; which ABI this is |
 //! | [`abi`] | every constant and layout of the header, for the test that compares them |
 //!
 //! Every exported function runs behind [`guard`]; what it does inside returns `Result` with one of the
@@ -21,15 +18,20 @@
 //! This crate exports symbols; a Rust program uses the `ouzel` crate.
 
 pub mod abi;
+mod bell;
 pub mod blocking;
-pub(crate) mod deliver;
+pub mod buffers;
+mod deliver;
 pub mod error;
 pub mod fork;
 pub mod guard;
+pub mod id;
 pub mod join;
+mod lent;
 pub mod op;
 pub mod options;
 pub mod place;
+mod record;
 pub mod run;
 pub mod runtime;
 pub mod stats;
@@ -38,3 +40,8 @@ pub mod take;
 pub mod task;
 pub mod version;
 pub mod waker;
+
+// What crosses threads may.
+static_assertions::assert_impl_all!(record::Join: Send, Sync);
+static_assertions::assert_impl_all!(lent::Released: Send, Sync);
+static_assertions::assert_impl_all!(lent::Lent: Send);

@@ -21,22 +21,13 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 use ouzel::BlockingHandle;
+use ouzel::anchor::AnchorId;
 use ouzel::op::raw::{self, Completion, RawOp};
 
-use crate::deliver::{Lent, Release};
 use crate::error::{Error, Result};
-use crate::place::{Body, Inside, Kind, Ud, ouzel_runtime, pack, unpack, with_anchor};
-
-/// `ouzel_op`.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct ouzel_op {
-    /// Anchor id and index.
-    pub slot: u64,
-    /// Kind and generation.
-    pub generation: u64,
-}
+use crate::id::{Kind, ouzel_op, pack};
+use crate::lent::{Lent, Release};
+use crate::options::Ud;
 
 /// `ouzel_cqe`.
 #[allow(non_camel_case_types, reason = "it has the header's name")]
@@ -103,7 +94,7 @@ pub(crate) struct Taken {
     pub(crate) cqe: ouzel_cqe,
     /// To be called after the completion has been delivered.
     pub(crate) release: Release,
-    /// The release is in [`Released`] already.
+    /// The release is in [`Released`](crate::lent::Released) already.
     pub(crate) released: bool,
 }
 
@@ -126,15 +117,6 @@ impl Taken {
 
     pub(crate) fn is_last(&self) -> bool {
         self.cqe.flags & OUZEL_CQE_MORE == 0
-    }
-
-    /// After the delivery: tells the host that its buffers are free, if this was the last.
-    pub(crate) fn finish(self, place: &'static ouzel_runtime, body: &Body) {
-        if self.released {
-            body.released.run(place);
-        }
-        let _inside = Inside::new(place);
-        self.release.call();
     }
 }
 
@@ -206,6 +188,8 @@ struct Table {
 #[derive(Debug)]
 pub(crate) struct OpTable {
     cell: Cell,
+    /// Of the runtime, for the ids.
+    anchor: AnchorId,
     submitted: AtomicU64,
 }
 
@@ -224,9 +208,9 @@ impl fmt::Debug for Cell {
 pub(crate) type Look<'a> = Option<&'a Waker>;
 
 impl OpTable {
-    pub(crate) fn new(local: bool) -> Self {
+    pub(crate) fn new(local: bool, anchor: AnchorId) -> Self {
         let cell = if local { Cell::Local(RefCell::default()) } else { Cell::Shared(Mutex::default()) };
-        OpTable { cell, submitted: AtomicU64::new(0) }
+        OpTable { cell, anchor, submitted: AtomicU64::new(0) }
     }
 
     /// `f` runs no host code. A host-driven runtime: on its loop thread.
@@ -272,13 +256,7 @@ impl OpTable {
     }
 
     /// Takes an entry's next completion. `None`: there is none yet.
-    pub(crate) fn look(
-        &self,
-        body: &Body,
-        id: (u32, u32),
-        how: Look<'_>,
-        ours: bool,
-    ) -> Result<Option<Taken>> {
+    pub(crate) fn look(&self, id: (u32, u32), how: Look<'_>, ours: bool) -> Result<Option<Taken>> {
         let (taken, rest) = self.with(|table| {
             let entry = table.entry(id)?;
             if entry.delivery.done.is_some() && !ours {
@@ -290,7 +268,7 @@ impl OpTable {
             };
             let Some(mut taken) = taken else { return Ok((None, None)) };
             let rest = taken.is_last().then(|| table.remove(id.0));
-            let (slot, generation) = pack(Kind::Op, body.anchor, id.0, id.1);
+            let (slot, generation) = pack(Kind::Op, self.anchor, id.0, id.1);
             taken.cqe.op = ouzel_op { slot, generation };
             Ok((Some(taken), rest))
         })?;
@@ -404,16 +382,4 @@ impl Table {
         }
         removed
     }
-}
-
-/// The operation behind an id of C, on its loop thread.
-pub(crate) fn with_op<R>(
-    op: ouzel_op,
-    f: impl FnOnce(&'static ouzel_runtime, &Body, (u32, u32)) -> Result<R>,
-) -> Result<R> {
-    let (anchor, index, generation) = unpack(Kind::Op, op.slot, op.generation)?;
-    with_anchor(anchor, |place, body| {
-        body.on_loop()?;
-        f(place, body, (index, generation))
-    })
 }

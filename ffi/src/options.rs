@@ -1,4 +1,4 @@
-//! The structs that start with a size, and how they are read and written.
+//! What the host hands over: structs that start with a size, pointers of its own, timeouts.
 //!
 //! ```text
 //! host's struct, smaller:   [size ........]            what is missing counts as zero
@@ -8,6 +8,7 @@
 use core::ffi::c_void;
 use core::mem::{MaybeUninit, offset_of, size_of};
 use core::ptr;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
@@ -65,6 +66,23 @@ pub struct ouzel_tick {
     pub more: u32,
     /// Zero.
     pub reserved: u32,
+}
+
+/// A host's pointer on its way to another thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ud(pub(crate) *mut c_void);
+
+// SAFETY: `ouzel.h` says on which threads a callback may run with its `ud`; the host agreed to that.
+unsafe impl Send for Ud {}
+// SAFETY: as above; ouzel never looks behind the pointer.
+unsafe impl Sync for Ud {}
+
+/// The point in time, none for `OUZEL_FOREVER`.
+pub(crate) fn deadline(timeout_ns: u64) -> Option<Instant> {
+    if timeout_ns == OUZEL_FOREVER {
+        return None;
+    }
+    Instant::now().checked_add(Duration::from_nanos(timeout_ns))
 }
 
 /// A host function that gets the host's pointer.

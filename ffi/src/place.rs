@@ -14,7 +14,6 @@
 //! one of its callbacks: [`Inside`] marks those.
 
 use core::cell::{Cell, UnsafeCell};
-use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,11 +21,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ouzel::anchor::{AnchorId, RUNTIMES};
 use ouzel::{EnterGuard, Handle, LocalHandle, LocalRuntime, Runtime};
 
-use crate::deliver::{Jobs, Released};
+use crate::bell::Bell;
+use crate::buffers::Buffers;
 use crate::error::{Error, Result};
-use crate::join::Joins;
-use crate::op::OpTable;
-use crate::take::Buffers;
+use crate::guard::guard;
+use crate::id::{Kind, ouzel_rtid, unpack};
+use crate::lent::{Home, Jobs, Release, Released};
+use crate::op::{OpTable, Taken};
+use crate::record::Joins;
 
 /// The runtime behind the handle; opaque to C.
 #[allow(non_camel_case_types, reason = "it has the header's name")]
@@ -42,39 +44,6 @@ unsafe impl Sync for ouzel_runtime {}
 
 const FREE: u32 = 0;
 const LIVE: u32 = 1;
-
-/// `ouzel_rtid`.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct ouzel_rtid {
-    /// Anchor id in the upper half.
-    pub slot: u64,
-    /// What kind of id this is.
-    pub generation: u64,
-}
-
-/// Tells the kinds of ids apart: the topmost byte of their second word.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    Runtime = b'R',
-    Task = b'T',
-    Op = b'O',
-}
-
-/// Packs an id.
-pub(crate) fn pack(kind: Kind, anchor: AnchorId, index: u32, generation: u32) -> (u64, u64) {
-    (u64::from(anchor.0) << 32 | u64::from(index), u64::from(kind as u8) << 56 | u64::from(generation))
-}
-
-/// Unpacks an id of this kind.
-pub(crate) fn unpack(kind: Kind, slot: u64, generation: u64) -> Result<(AnchorId, u32, u32)> {
-    if (generation >> 32) as u32 != u32::from(kind as u8) << 24 {
-        return Err(Error::STALE);
-    }
-    Ok((AnchorId((slot >> 32) as u32), slot as u32, generation as u32))
-}
 
 /// Who runs the tasks.
 #[derive(Debug)]
@@ -110,7 +79,7 @@ pub(crate) struct Body {
     pub(crate) buffers: Buffers,
     pub(crate) jobs: Arc<Jobs>,
     /// With workers: ends `ouzel_run`.
-    pub(crate) bell: Option<crate::run::Bell>,
+    pub(crate) bell: Option<Bell>,
 }
 
 thread_local! {
@@ -165,6 +134,33 @@ impl ouzel_runtime {
     }
 }
 
+impl Home for ouzel_runtime {
+    fn release_later(&self, release: Release) {
+        if let Ok(body) = self.body() {
+            body.released.push(release);
+        }
+    }
+}
+
+impl ouzel_runtime {
+    /// Calls all releases that wait.
+    pub(crate) fn run_releases(&'static self, body: &Body) {
+        let _inside = Inside::new(self);
+        while let Some(release) = body.released.pop() {
+            guard(|| release.call());
+        }
+    }
+
+    /// After a completion has been delivered: tells the host that its buffers are free, if it was the last.
+    pub(crate) fn finish(&'static self, body: &Body, taken: Taken) {
+        if taken.released {
+            self.run_releases(body);
+        }
+        let _inside = Inside::new(self);
+        taken.release.call();
+    }
+}
+
 /// Calls `f` with the runtime that an id names.
 pub(crate) fn with_anchor<R>(
     anchor: AnchorId,
@@ -214,6 +210,34 @@ impl Body {
         match &self.engine {
             Engine::Local { runtime, .. } if !self.is_inside() => Some(runtime.enter()),
             _ => None,
+        }
+    }
+
+    /// Uses up a stop.
+    pub(crate) fn stopped(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `ouzel_stop`: what its caller wrote before.
+        self.stop.load(Ordering::Relaxed) && self.stop.swap(false, Ordering::Acquire)
+    }
+
+    pub(crate) fn has_work(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `work_ended`: what the tasks wrote.
+        self.work.load(Ordering::Acquire) != 0
+    }
+
+    /// A task or a callback operation has begun.
+    pub(crate) fn work_begun(&self) {
+        // ORDERING: Relaxed, a counter; the task itself is published by the spawn.
+        self.work.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A task or a callback operation has ended.
+    pub(crate) fn work_ended(&self) {
+        // ORDERING: Release pairs with the Acquire in `has_work`.
+        let left = self.work.fetch_sub(1, Ordering::Release) - 1;
+        if left == 0
+            && let Some(bell) = &self.bell
+        {
+            bell.ring();
         }
     }
 
@@ -271,12 +295,3 @@ pub(crate) fn with_rtid<R>(id: ouzel_rtid, f: impl FnOnce(&Body) -> Result<R>) -
     let (anchor, ..) = unpack(Kind::Runtime, id.slot, id.generation)?;
     with_anchor(anchor, |_, body| f(body))
 }
-
-/// A host's pointer on its way to another thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ud(pub(crate) *mut c_void);
-
-// SAFETY: `ouzel.h` says on which threads a callback may run with its `ud`; the host agreed to that.
-unsafe impl Send for Ud {}
-// SAFETY: as above; ouzel never looks behind the pointer.
-unsafe impl Sync for Ud {}

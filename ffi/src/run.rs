@@ -1,15 +1,14 @@
 //! Driving the loop: `ouzel_run` and the host's own loop.
 
 use core::sync::atomic::Ordering;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
+use crate::id::{ouzel_rtid, ouzel_task};
 use crate::join::joined;
-use crate::options::{self, OUZEL_FOREVER, ouzel_tick};
-use crate::place::{Body, Engine, get, ouzel_rtid, ouzel_runtime, with_rtid};
-use crate::task::ouzel_task;
+use crate::options::{self, OUZEL_FOREVER, deadline, ouzel_tick};
+use crate::place::{Body, Engine, get, ouzel_runtime, with_rtid};
 
 /// `OUZEL_RUN_IDLE`.
 pub const OUZEL_RUN_IDLE: i32 = 0;
@@ -18,50 +17,6 @@ pub const OUZEL_RUN_STOPPED: i32 = 1;
 
 /// Polls of `ouzel_run_nowait` when the host leaves it to us.
 const DEFAULT_POLLS: u32 = 256;
-
-/// Wakes the thread in `ouzel_run` of a runtime with workers: a pipe, since writing to one is
-/// async-signal-safe.
-#[derive(Debug)]
-pub(crate) struct Bell {
-    read: OwnedFd,
-    write: OwnedFd,
-}
-
-impl Bell {
-    pub(crate) fn new() -> Result<Self> {
-        let mut fds = [0; 2];
-        // SAFETY: room for two descriptors.
-        if unsafe { libc::pipe(fds.as_mut_ptr()) } != 0 {
-            return Err(std::io::Error::last_os_error().into());
-        }
-        // SAFETY: `pipe` made it for us.
-        let read = unsafe { OwnedFd::from_raw_fd(fds[0]) };
-        // SAFETY: `pipe` made it for us.
-        let write = unsafe { OwnedFd::from_raw_fd(fds[1]) };
-        for fd in [&read, &write] {
-            // SAFETY: sets a flag of an open descriptor.
-            unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
-            // SAFETY: sets a flag of an open descriptor.
-            unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
-        }
-        Ok(Bell { read, write })
-    }
-
-    /// Async-signal-safe. A full pipe rings already.
-    pub(crate) fn ring(&self) {
-        // SAFETY: one byte of a static.
-        unsafe { libc::write(self.write.as_raw_fd(), c"!".as_ptr().cast(), 1) };
-    }
-
-    fn wait(&self) {
-        let mut poll = libc::pollfd { fd: self.read.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry.
-        unsafe { libc::poll(&raw mut poll, 1, -1) };
-        let mut bytes = [0u8; 64];
-        // SAFETY: 64 bytes of room.
-        while unsafe { libc::read(self.read.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) } > 0 {}
-    }
-}
 
 /// Marks a host-driven runtime as running until it is dropped.
 struct Running<'a>(&'a Body);
@@ -79,36 +34,6 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.set(false);
-    }
-}
-
-impl Body {
-    /// Uses up a stop.
-    fn stopped(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `ouzel_stop`: what its caller wrote before.
-        self.stop.load(Ordering::Relaxed) && self.stop.swap(false, Ordering::Acquire)
-    }
-
-    fn has_work(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `work_ended`: what the tasks wrote.
-        self.work.load(Ordering::Acquire) != 0
-    }
-
-    /// A task or a callback operation has begun.
-    pub(crate) fn work_begun(&self) {
-        // ORDERING: Relaxed, a counter; the task itself is published by the spawn.
-        self.work.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A task or a callback operation has ended.
-    pub(crate) fn work_ended(&self) {
-        // ORDERING: Release pairs with the Acquire in `has_work`.
-        let left = self.work.fetch_sub(1, Ordering::Release) - 1;
-        if left == 0
-            && let Some(bell) = &self.bell
-        {
-            bell.ring();
-        }
     }
 }
 
@@ -135,12 +60,12 @@ fn run(rt: *mut ouzel_runtime) -> Result<i32> {
                 if body.stopped() {
                     return Ok(OUZEL_RUN_STOPPED);
                 }
+                let Some(bell) = &body.bell else { return Err(Error::UNSUPPORTED) };
                 if !body.has_work() {
+                    bell.ring(); // for another thread in here
                     return Ok(OUZEL_RUN_IDLE);
                 }
-                if let Some(bell) = &body.bell {
-                    bell.wait();
-                }
+                bell.wait();
             }
         }
     }
@@ -169,14 +94,6 @@ fn block_on(rt: *mut ouzel_runtime, task: ouzel_task, timeout_ns: u64) -> Result
         }
         runtime.run_once(left)?;
     }
-}
-
-/// The point in time, none for `OUZEL_FOREVER`.
-pub(crate) fn deadline(timeout_ns: u64) -> Option<Instant> {
-    if timeout_ns == OUZEL_FOREVER {
-        return None;
-    }
-    Instant::now().checked_add(Duration::from_nanos(timeout_ns))
 }
 
 /// Runs until a task has ended. See `ouzel.h`.

@@ -9,18 +9,17 @@ use std::time::Duration;
 use ouzel::anchor::RUNTIMES;
 use ouzel::{Runtime, ShutdownError};
 
-use crate::deliver::{Released, start_releasing};
+use crate::bell::Bell;
+use crate::buffers::Buffers;
+use crate::deliver::start_releasing;
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::{self, guard};
-use crate::join::Joins;
+use crate::id::{Kind, ouzel_rtid, pack};
+use crate::lent::Released;
 use crate::op::OpTable;
-use crate::options::{self, OUZEL_FOREVER, ouzel_options};
-use crate::place::{
-    Body, Engine, Kind, get, new_place, ouzel_rtid, ouzel_runtime, pack, places, put_body, take_body,
-    this_thread,
-};
-use crate::run::{Bell, deadline};
-use crate::take::Buffers;
+use crate::options::{self, OUZEL_FOREVER, deadline, ouzel_options};
+use crate::place::{Body, Engine, get, new_place, ouzel_runtime, places, put_body, take_body, this_thread};
+use crate::record::Joins;
 
 impl Body {
     fn shutdown(&self, timeout_ns: u64) -> Result<()> {
@@ -126,7 +125,7 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
         work: AtomicUsize::new(0),
         spawned: AtomicU64::new(0),
         joins: Joins::default(),
-        ops: OpTable::new(local),
+        ops: OpTable::new(local, anchor),
         released: Released::default(),
         buffers: Buffers::default(),
         jobs: Arc::default(),
@@ -171,7 +170,7 @@ fn shutdown(rt: *mut ouzel_runtime, timeout_ns: u64) -> Result<i32> {
     }
     body.shutdown(timeout_ns)?;
     // SAFETY: `get` has looked at it.
-    body.released.run(unsafe { &*rt });
+    unsafe { &*rt }.run_releases(body);
     Ok(OUZEL_OK)
 }
 

@@ -10,14 +10,15 @@ use core::ptr::{self, null_mut};
 use libc::sockaddr;
 use ouzel::op::raw::{self, AT_POSITION, Deadline, Nanos, Request, Scratch};
 
-use crate::deliver::{Lent, start_delivering};
+use crate::deliver::start_delivering;
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
-use crate::op::{Delivery, DoneFn, Flight, ouzel_op};
-use crate::options::{self, UdFn};
-use crate::place::{Body, Engine, Kind, Ud, get, ouzel_runtime, pack};
+use crate::id::{Kind, ouzel_op, ouzel_waker, pack};
+use crate::lent::Lent;
+use crate::op::{Delivery, DoneFn, Flight};
+use crate::options::{self, Ud, UdFn};
+use crate::place::{Body, Engine, get, ouzel_runtime};
 use crate::task::task_waker;
-use crate::waker::ouzel_waker;
 
 /// `struct ouzel_op_opts`.
 #[allow(non_camel_case_types, reason = "it has the header's name")]

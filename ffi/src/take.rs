@@ -1,51 +1,28 @@
 //! Taking completions, cancelling, letting go; and the provided buffers that completions bring.
 
-use core::cell::RefCell;
 use core::ffi::c_void;
 use core::ptr::null_mut;
 
 use ouzel::op::raw;
 
+use crate::buffers::OUZEL_BUF_GROUP_DEFAULT;
 use crate::error::{Error, OUZEL_OK, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::guard::guard;
-use crate::op::{Look, OUZEL_CQE_BUFFER, ouzel_cqe, ouzel_op, with_op};
-use crate::place::{Body, Engine, get, ouzel_runtime};
+use crate::id::{Kind, ouzel_op, unpack};
+use crate::op::{Look, ouzel_cqe};
+use crate::place::{Body, Engine, get, ouzel_runtime, with_anchor};
 use crate::task::ouzel_cx;
 
-/// `OUZEL_BUF_GROUP_DEFAULT`.
-pub const OUZEL_BUF_GROUP_DEFAULT: u32 = 0;
-
-/// Which provided buffers the host has: a bit each. Touched on the loop thread of a host-driven runtime.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers(RefCell<Vec<u64>>);
-
-impl Buffers {
-    /// Notes that a completion brings the host a buffer, and where it is.
-    pub(crate) fn hand_out(&self, cqe: &mut ouzel_cqe) {
-        if cqe.flags & OUZEL_CQE_BUFFER == 0 {
-            return;
-        }
-        let (word, bit) = (cqe.buf_id as usize / 64, cqe.buf_id % 64);
-        let mut words = self.0.borrow_mut();
-        if word >= words.len() {
-            words.resize(word + 1, 0);
-        }
-        words[word] |= 1 << bit;
-        cqe.extra = raw::buffer(cqe.buf_id as u16).map_or(0, |p| p as u64);
-    }
-
-    fn is_out(&self, id: u32) -> bool {
-        self.0.borrow().get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
-    }
-
-    /// False if the host does not have it.
-    fn take_back(&self, id: u32) -> bool {
-        let out = self.is_out(id);
-        if out {
-            self.0.borrow_mut()[id as usize / 64] &= !(1 << (id % 64));
-        }
-        out
-    }
+/// The operation behind an id of C, on its loop thread.
+fn with_op<R>(
+    op: ouzel_op,
+    f: impl FnOnce(&'static ouzel_runtime, &Body, (u32, u32)) -> Result<R>,
+) -> Result<R> {
+    let (anchor, index, generation) = unpack(Kind::Op, op.slot, op.generation)?;
+    with_anchor(anchor, |place, body| {
+        body.on_loop()?;
+        f(place, body, (index, generation))
+    })
 }
 
 fn take(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> Result<i32> {
@@ -54,12 +31,12 @@ fn take(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> Result<i32> {
     }
     with_op(op, |place, body, id| {
         let _entered = body.enter();
-        let Some(mut taken) = body.ops.look(body, id, how, false)? else { return Ok(OUZEL_PENDING) };
+        let Some(mut taken) = body.ops.look(id, how, false)? else { return Ok(OUZEL_PENDING) };
         body.buffers.hand_out(&mut taken.cqe);
         // SAFETY: the host lends room for one.
         unsafe { cqe.write(taken.cqe) };
         if taken.is_last() {
-            taken.finish(place, body);
+            place.finish(body, taken);
         } else {
             body.ops.arm(id);
         }

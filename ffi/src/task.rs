@@ -21,21 +21,10 @@ use ouzel::{TaskId, TaskState};
 
 use crate::error::{Error, OUZEL_ECANCELED, OUZEL_OK, OUZEL_PENDING, Result, code};
 use crate::guard::guard;
-use crate::join::Join;
-use crate::options::{self, UdFn, ouzel_task_opts};
-use crate::place::{Body, Engine, Inside, Kind, Ud, get, ouzel_runtime, pack, unpack, with_anchor};
-use crate::waker::ouzel_waker;
-
-/// `ouzel_task`.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct ouzel_task {
-    /// Anchor id and index.
-    pub slot: u64,
-    /// Kind and generation.
-    pub generation: u64,
-}
+use crate::id::{Kind, ouzel_task, ouzel_waker, pack, unpack};
+use crate::options::{self, Ud, UdFn, ouzel_task_opts};
+use crate::place::{Body, Engine, Inside, get, ouzel_runtime, with_anchor};
+use crate::record::Join;
 
 /// `ouzel_poll_fn`.
 pub type PollFn = extern "C" fn(ud: *mut c_void, cx: *mut ouzel_cx) -> i32;

@@ -9,19 +9,9 @@ use ouzel::{TaskState, WakeResult};
 
 use crate::error::{Error, OUZEL_OK, code};
 use crate::guard::guard;
+use crate::id::{ouzel_task, ouzel_waker};
 use crate::place::ouzel_runtime;
-use crate::task::{current, ouzel_cx, ouzel_task, with_task};
-
-/// `ouzel_waker`.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct ouzel_waker {
-    /// Anchor id and index.
-    pub slot: u64,
-    /// Kind and generation.
-    pub generation: u64,
-}
+use crate::task::{current, ouzel_cx, with_task};
 
 /// Wakes a task. See `ouzel.h`.
 #[unsafe(no_mangle)]

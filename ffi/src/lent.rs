@@ -1,0 +1,130 @@
+//! What operations are lent, and how the host learns that it is its own again: `release`, exactly once.
+//!
+//! The duty to call it travels in the operation's payload ([`Lent`]). Who takes the last completion gets the
+//! payload back and calls it. An operation without a holder has its payload dropped by the reactor, in the
+//! middle of its work: then it goes to [`Released`], and is called outside ([`deliver`](crate::deliver)).
+
+use core::task::Waker;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::options::{Ud, UdFn};
+
+/// Where releases go that cannot be called on the spot.
+pub(crate) trait Home: Sync {
+    /// Calls it soon, on a loop thread.
+    fn release_later(&self, release: Release);
+}
+
+/// The payload of an operation: the duty to tell the host that its buffers are free.
+pub(crate) struct Lent {
+    home: &'static dyn Home,
+    release: Option<UdFn>,
+    ud: Ud,
+    /// Of a blocking job: it is counted as running until this is gone.
+    job: Option<Arc<Jobs>>,
+}
+
+/// How many blocking jobs have not ended. Outlives the runtime with the last of them.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    running: Mutex<usize>,
+    none: Condvar,
+}
+
+impl Jobs {
+    fn add(&self, n: isize) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        *running = running.checked_add_signed(n).expect("as many ends as beginnings");
+        if *running == 0 {
+            self.none.notify_all();
+        }
+    }
+
+    /// Waits until there is none. False: the time was over.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        while *running > 0 {
+            running = match deadline {
+                None => self.none.wait(running).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.none.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        true
+    }
+}
+
+impl Lent {
+    pub(crate) fn new(home: &'static dyn Home, release: Option<UdFn>, ud: Ud) -> Self {
+        Lent { home, release, ud, job: None }
+    }
+
+    /// The same for what a blocking job is lent.
+    pub(crate) fn for_job(mut self, jobs: &Arc<Jobs>) -> Self {
+        jobs.add(1);
+        self.job = Some(Arc::clone(jobs));
+        self
+    }
+
+    /// The call to make, now that the operation is over; the duty is passed on.
+    pub(crate) fn settle(mut self) -> Release {
+        Release(self.release.take(), self.ud)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.release.is_some() {
+            self.home.release_later(Release(self.release.take(), self.ud));
+        }
+        if let Some(jobs) = self.job.take() {
+            jobs.add(-1); // the runtime may be freed from here on
+        }
+    }
+}
+
+/// A `release` to be called, outside of everything.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Release(Option<UdFn>, Ud);
+
+impl Release {
+    pub(crate) const NONE: Release = Release(None, Ud(core::ptr::null_mut()));
+
+    pub(crate) fn call(self) {
+        if let Release(Some(release), ud) = self {
+            release(ud.0);
+        }
+    }
+}
+
+/// Releases of operations that nobody holds, until our task calls them.
+#[derive(Debug, Default)]
+pub(crate) struct Released(Mutex<(Vec<Release>, Option<Waker>)>);
+
+impl Released {
+    pub(crate) fn push(&self, release: Release) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.0.push(release);
+        let waker = inner.1.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The next one to be called.
+    pub(crate) fn pop(&self) -> Option<Release> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.pop()
+    }
+
+    pub(crate) fn wait(&self, waker: &Waker) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(waker.clone());
+    }
+}
