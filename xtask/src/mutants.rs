@@ -141,7 +141,11 @@ impl<'a> Bench<'a> {
     /// Builds the copy as it is and runs `model` on it.
     fn try_model(&self, model: &str) -> Outcome {
         let mut cargo = self.ws.cargo_loom(&[]);
-        cargo.current_dir(&self.copy).env("CARGO_TERM_QUIET", "true").arg("-q").stderr(Stdio::null());
+        // A folder of its own: cargo names a build after the package's place in its workspace, so in the
+        // folder of `loom` the last mutant would pass for the real code.
+        let target = self.ws.target.join("mutants-build");
+        cargo.current_dir(&self.copy).env("CARGO_TARGET_DIR", target).env("CARGO_TERM_QUIET", "true");
+        cargo.arg("-q").stderr(Stdio::null());
         match build_models(cargo) {
             Ok(binary) => self.run_model(&binary, model).unwrap_or_else(|e| Outcome::Error(e.to_string())),
             Err(_) => Outcome::Error("does not compile".into()),
