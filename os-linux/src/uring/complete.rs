@@ -77,7 +77,7 @@ impl UringDriver {
             }
             let got = self.ring.completion().fill(&mut batch);
             self.counters.cqes += got.len() as u64;
-            seen += got.len() as u32;
+            seen += got.len() as u64;
             for cqe in got.iter() {
                 let cqe = Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() };
                 count += self.on_cqe(cqe, sink);
@@ -90,7 +90,9 @@ impl UringDriver {
                 self.enter(0, EnterFlags::GETEVENTS, None);
             }
         }
-        self.last_batch = seen;
+        if seen > 0 && self.has.has(Mask::MIN_WAIT) {
+            self.gather.looked(seen, crate::clock::now());
+        }
         count += self.settle_lazy(sink);
         for key in std::mem::take(&mut self.owed_cancels) {
             self.cancel(key);
@@ -110,6 +112,7 @@ impl UringDriver {
             Some(_) => {}
             None => {
                 let key = OpKey(cqe.user_data);
+                self.gather.completed(key.0);
                 if !self.follow.is_empty()
                     && let Some(follow) = self.follow.remove(&key.0)
                 {

@@ -14,6 +14,7 @@ use ouzel_core::op::{Completion, OpKey};
 use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
+use super::gather::Gather;
 use super::op::{Follow, Lazy};
 use super::probe::{Probed, probe, unregister_fd};
 use super::wake::{Notify, Wake};
@@ -65,8 +66,7 @@ pub struct UringDriver {
     pub(super) shape: (u32, u32),
     pub(super) fds: Arc<FdTable>,
     pub(super) in_flight: usize,
-    /// CQEs that the last look found: how many the next wait may hope for.
-    pub(super) last_batch: u32,
+    pub(super) gather: Gather,
     /// What a host with its own loop polls, once it has asked.
     pub(super) notify: OnceCell<Option<Notify>>,
     /// `shutdown` has begun: nothing is submitted again.
@@ -121,7 +121,7 @@ impl UringDriver {
             shape: (config.buffers, config.buffer_size),
             fds: config.shared_fds.clone(),
             in_flight: 0,
-            last_batch: 0,
+            gather: Gather::default(),
             notify: OnceCell::new(),
             closing: false,
             made: Generation::current(),

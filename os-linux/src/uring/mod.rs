@@ -35,6 +35,7 @@
 mod buffers;
 mod complete;
 mod driver;
+mod gather;
 mod notify;
 mod op;
 mod probe;

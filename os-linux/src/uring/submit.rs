@@ -12,6 +12,7 @@ use ouzel_core::park::PARKED;
 
 use super::buffers::{BufferRing, GROUP, Provided};
 use super::driver::{Cqe, UringDriver};
+use super::gather::GATHER_US;
 use super::op::{self, Follow, Lazy, Own};
 use super::wake::Wake;
 use crate::buffers::BufferPool;
@@ -21,11 +22,6 @@ use crate::{clock, sys};
 
 /// `FUTEX2_SIZE_U32`, and not `FUTEX2_PRIVATE`: see [`crate::futex`].
 const FUTEX_FLAGS: u32 = 2;
-
-/// Completions a wait under load asks for at the most.
-const GATHER: u32 = 8;
-/// How long it asks for more than one, in microseconds: less than waking a thread costs.
-const GATHER_US: u32 = 20;
 
 /// The kernel's `struct io_uring_getevents_arg`.
 #[repr(C)]
@@ -256,8 +252,9 @@ impl UringDriver {
             self.set_timer(deadline)?;
         }
         self.counters.waits += 1;
+        let want = if self.has.has(Mask::MIN_WAIT) { self.gather.hoped_for() } else { 1 };
         loop {
-            match self.enter(self.hoped_for(), EnterFlags::GETEVENTS, deadline) {
+            match self.enter(want, EnterFlags::GETEVENTS, deadline) {
                 // A submission cut short did not wait: go on. Otherwise something has arrived.
                 n if n >= 0 && !self.ring.submission().is_empty() && !self.has_cqes() => {}
                 n if n >= 0 || n == -libc::ETIME => return Ok(()),
@@ -265,19 +262,6 @@ impl UringDriver {
                 e if e == -libc::EBUSY || e == -libc::EAGAIN => return self.flush(),
                 e => return Err(Errno(-e)),
             }
-        }
-    }
-
-    /// How many completions a wait asks for: one, or under load almost as many as the last look found.
-    ///
-    /// With many busy connections the first completion of a turn is followed by others within
-    /// microseconds; taking them together saves calls. The wait goes on for [`GATHER_US`] at the most, and
-    /// only when several came last time, so a lone request never waits.
-    fn hoped_for(&self) -> u32 {
-        if self.last_batch < 3 || !self.has.has(Mask::MIN_WAIT) {
-            1
-        } else {
-            (self.last_batch - 1).min(GATHER)
         }
     }
 
