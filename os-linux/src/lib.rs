@@ -25,6 +25,7 @@ pub mod fds;
 pub mod file;
 pub mod fork;
 pub mod futex;
+mod gather;
 mod keys;
 pub mod membarrier;
 mod sys;

@@ -211,6 +211,13 @@ pub(crate) fn epoll_pwait2(epoll: Fd, events: &mut [libc::epoll_event], timeout:
     answer(ret as isize)
 }
 
+/// Sleeps for about so long; a signal may end it early.
+pub(crate) fn nap(time: Nanos) {
+    let time = timespec(time);
+    // SAFETY: `time` is a live timespec; the rest is not wanted.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
+}
+
 /// Waits for events: `timeout` in milliseconds, -1 without an end.
 pub(crate) fn epoll_wait(epoll: Fd, events: &mut [libc::epoll_event], timeout: c_int) -> i32 {
     // SAFETY: `events` has the room given.

@@ -19,6 +19,7 @@ use crate::config::{DriverConfig, Mask};
 use crate::eventfd::EventUnpark;
 use crate::fds::FdTable;
 use crate::fork::{FORKED, Generation};
+use crate::gather::Gather;
 use crate::{clock, sys};
 
 /// Events taken per system call.
@@ -43,6 +44,7 @@ pub struct EpollDriver {
     pub(super) events: Box<[libc::epoll_event]>,
     /// In place of `epoll_pwait2`.
     pub(super) timer: Option<Timer>,
+    pub(super) gather: Gather,
     inline_files: bool,
     /// `shutdown` was called: nothing is submitted any more.
     closing: bool,
@@ -92,6 +94,7 @@ impl EpollDriver {
             pool_shape: (config.buffers, config.buffer_size),
             events,
             timer,
+            gather: Gather::default(),
             inline_files: !config.mask.has(Mask::INLINE_FILES),
             closing: false,
             made: Generation::current(),
@@ -171,6 +174,9 @@ impl EpollDriver {
         }
         let count = self.settle(sink);
         let block = count == 0 && self.ready.is_empty() && !self.park.has_token();
+        if block {
+            self.let_gather(deadline);
+        }
         self.poll_events(block, deadline)?;
         Ok(count + self.settle(sink))
     }

@@ -12,7 +12,8 @@
 //! it; `EAGAIN` clears it, and so does a short read from a registered byte stream, which has taken all
 //! there was: what arrives later makes an edge. Once the peer has hung up, or there is urgent data, every
 //! try makes sense for ever, because the end of a stream may lie behind a short read. So a
-//! request-response server at depth one makes three calls per request: wait, receive, send.
+//! request-response server at depth one makes three calls per request: wait, receive, send. With many busy
+//! connections it naps before the wait (`gather`), so that one wait serves many.
 //!
 //! Invariants:
 //! - an operation waits in a queue only while its descriptor is registered for its direction, after a

@@ -9,6 +9,7 @@ use super::attempt::{Outcome, attempt};
 use super::driver::{EpollDriver, TIMER, WAKE, check, done};
 use super::table::{Entry, Kind, Way};
 use crate::buffers::BufferPool;
+use crate::gather::GATHER_US;
 use crate::{clock, sys};
 
 /// Completions a descriptor gets per turn.
@@ -263,7 +264,23 @@ impl EpollDriver {
             let event = self.events[i];
             self.note_event(event.u64, event.events);
         }
+        if count > 0 {
+            self.gather.looked(count as u64, clock::now());
+        }
         Ok(())
+    }
+
+    /// Where several events are likely to come within moments, lets them: one look takes them all.
+    pub(super) fn let_gather(&mut self, deadline: Option<Deadline>) {
+        if self.gather.hoped_for() < 2 {
+            return;
+        }
+        let end = clock::now().0 + u64::from(GATHER_US) * 1000;
+        if deadline.is_none_or(|Deadline(at)| at.0 > end) {
+            self.called();
+            // The thread's timer slack comes on top, 50 us if nobody has changed it.
+            sys::nap(Nanos(u64::from(GATHER_US) * 1000 / 8));
+        }
     }
 
     fn note_event(&mut self, data: u64, events: u32) {
@@ -272,6 +289,7 @@ impl EpollDriver {
             (TIMER, Some(timer)) => return timer.expired(),
             _ => {}
         }
+        self.gather.completed(data);
         let fd = data as Fd;
         let entry = self.entry(fd);
         entry.side(Way::In).may_try |= events & (IN | BROKEN) != 0;

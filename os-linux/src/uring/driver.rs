@@ -14,7 +14,6 @@ use ouzel_core::op::{Completion, OpKey};
 use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
-use super::gather::Gather;
 use super::op::{Follow, Lazy};
 use super::probe::{Probed, probe, unregister_fd};
 use super::wake::{Notify, Wake};
@@ -24,6 +23,7 @@ use crate::eventfd::EventUnpark;
 use crate::fds::FdTable;
 use crate::fork::{FORKED, Generation};
 use crate::futex::FutexUnpark;
+use crate::gather::Gather;
 use crate::keys::{KeyMap, KeySet};
 
 /// One CQE, copied out of the ring.

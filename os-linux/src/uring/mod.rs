@@ -35,7 +35,6 @@
 mod buffers;
 mod complete;
 mod driver;
-mod gather;
 mod notify;
 mod op;
 mod probe;

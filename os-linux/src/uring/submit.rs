@@ -12,12 +12,12 @@ use ouzel_core::park::PARKED;
 
 use super::buffers::{BufferRing, GROUP, Provided};
 use super::driver::{Cqe, UringDriver};
-use super::gather::GATHER_US;
 use super::op::{self, Follow, Lazy, Own};
 use super::wake::Wake;
 use crate::buffers::BufferPool;
 use crate::config::Mask;
 use crate::fork::FORKED;
+use crate::gather::GATHER_US;
 use crate::{clock, sys};
 
 /// `FUTEX2_SIZE_U32`, and not `FUTEX2_PRIVATE`: see [`crate::futex`].
