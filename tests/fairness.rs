@@ -1,13 +1,13 @@
 //! Nobody starves: counted in polls, never in time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use ouzel::net::{TcpListener, TcpStream};
 use ouzel::{Driver, spawn, yield_now};
-use ouzel_tests::{Setup, on_each, on_each_driver, until, watchdog};
+use ouzel_tests::{Setup, on_each, on_each_driver, watchdog};
 
 /// Two tasks that wake each other for ever, and count.
 fn ping_pong(runtime: &ouzel::Runtime, stop: &Arc<AtomicBool>) -> Arc<AtomicUsize> {
@@ -26,21 +26,109 @@ fn ping_pong(runtime: &ouzel::Runtime, stop: &Arc<AtomicBool>) -> Arc<AtomicUsiz
     polls
 }
 
+/// One of two tasks that wake each other for ever: each poll counts. At every 500th, the poll does not go on
+/// until `inject` has, on another thread, put a task where the runtime takes it in; it notes the count.
+struct Pair {
+    polls: AtomicUsize,
+    injected_at: AtomicUsize,
+    stop: AtomicBool,
+    wakers: [Mutex<Waker>; 2],
+    asks: mpsc::Sender<()>,
+    done: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Pair {
+    fn poll(&self, me: usize, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        let polls = self.polls.fetch_add(1, Ordering::Relaxed) + 1;
+        if polls.is_multiple_of(500) && self.injected_at.load(Ordering::Relaxed) == 0 {
+            self.asks.send(()).unwrap();
+            self.done.lock().unwrap().recv().unwrap();
+            self.injected_at.store(polls, Ordering::Relaxed);
+        }
+        self.wakers[me].lock().unwrap().clone_from(cx.waker());
+        self.wakers[1 - me].lock().unwrap().wake_by_ref();
+        if self.stop.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// The most polls of the pair between a task's injection and its start, of `rounds`. `spawn` puts the pair on
+/// the runtime's one thread, `inject` a task, from here.
+fn worst_wait(rounds: usize, spawn: impl FnOnce(Arc<Pair>), inject: impl Fn(Probe)) -> usize {
+    let ((asks, asked), (done, acknowledged)) = (mpsc::channel(), mpsc::channel());
+    let pair = Arc::new(Pair {
+        polls: AtomicUsize::new(0),
+        injected_at: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+        wakers: [Waker::noop().clone().into(), Waker::noop().clone().into()],
+        asks,
+        done: Mutex::new(acknowledged),
+    });
+    spawn(Arc::clone(&pair));
+    let (waited, waits) = mpsc::channel();
+    let mut worst = 0;
+    for _ in 0..rounds {
+        asked.recv().unwrap();
+        inject(Probe { pair: Arc::clone(&pair), waited: waited.clone() });
+        done.send(()).unwrap();
+        worst = worst.max(waits.recv().unwrap());
+    }
+    pair.stop.store(true, Ordering::Relaxed);
+    worst
+}
+
+/// The injected task: reports how many polls it had to wait.
+struct Probe {
+    pair: Arc<Pair>,
+    waited: mpsc::Sender<usize>,
+}
+
+impl Probe {
+    async fn run(self) {
+        let injected_at = self.pair.injected_at.swap(0, Ordering::Relaxed);
+        assert!(injected_at > 0, "the probe runs on the pair's thread, after the poll that waited for it");
+        self.waited.send(self.pair.polls.load(Ordering::Relaxed) - injected_at).unwrap();
+    }
+}
+
 #[test]
-fn an_injected_task_runs_beside_a_ping_pong_that_never_ends() {
+fn an_injected_task_starts_within_a_thousand_polls_of_a_ping_pong() {
     on_each_driver(1, |setup| {
         let runtime = setup.shared();
-        let stop = Arc::new(AtomicBool::new(false));
-        let polls = ping_pong(&runtime, &stop);
-        until(|| polls.load(Ordering::Relaxed) > 1000);
-        for _ in 0..10 {
-            let polls = Arc::clone(&polls);
-            let before = polls.load(Ordering::Relaxed);
-            let at = runtime.block_on(runtime.spawn(async move { polls.load(Ordering::Relaxed) })).unwrap();
-            // The outside thread may be slow to push, so the count is a floor for a stuck queue, not a clock.
-            assert!(at >= before);
-        }
-        stop.store(true, Ordering::Relaxed);
+        let spawn = |pair: Arc<Pair>| {
+            for me in 0..2 {
+                let pair = Arc::clone(&pair);
+                runtime.spawn_detached(std::future::poll_fn(move |cx| pair.poll(me, cx)));
+            }
+        };
+        let worst = worst_wait(200, spawn, |probe| runtime.spawn_detached(probe.run()));
+        println!("{setup:?}: {worst} polls at the most");
+        assert!(worst <= 1000, "an injected task waited for {worst} polls of others");
+    });
+}
+
+#[test]
+fn a_task_sent_to_a_local_runtime_starts_within_a_thousand_polls_of_a_ping_pong() {
+    on_each_driver(0, |setup| {
+        let (handles, handle) = mpsc::channel();
+        let (pairs, pair) = mpsc::channel::<Arc<Pair>>();
+        let thread = std::thread::spawn(move || {
+            let runtime = setup.local();
+            handles.send(runtime.handle()).unwrap();
+            let pair = pair.recv().unwrap();
+            let other = Arc::clone(&pair);
+            let other = runtime.spawn(std::future::poll_fn(move |cx| other.poll(1, cx)));
+            runtime.block_on(std::future::poll_fn(move |cx| pair.poll(0, cx)));
+            drop(other);
+        });
+        let handle = handle.recv().unwrap();
+        let worst = worst_wait(
+            200,
+            |pair| pairs.send(pair).unwrap(),
+            |probe| assert!(handle.spawn_send(probe.run()), "refused"),
+        );
+        thread.join().unwrap();
+        println!("{setup:?}: {worst} polls at the most");
+        assert!(worst <= 1000, "a task from outside waited for {worst} polls of others");
     });
 }
 
