@@ -20,6 +20,7 @@ const PEERS: &[&str] = &[
     "embassy-executor",
     "maitake",
     "mio",
+    "rayon",
 ];
 /// All that core may be built on.
 const CORE_MAY: &[&str] =

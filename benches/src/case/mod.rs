@@ -1,0 +1,11 @@
+//! The cases: what every engine is asked to do, what a figure means and what ours should reach.
+//!
+//! A case does exactly [`Plan::ops`](crate::measure::Plan::ops) operations after a warm-up. Its tasks count
+//! what they have done, and a run whose count is another is no result.
+
+pub(crate) mod tasks;
+pub(crate) mod timers;
+
+mod catalogue;
+
+pub use catalogue::{CASES, Case, Goal, Id};

@@ -1,0 +1,179 @@
+//! Spawning, joining, yielding and handing over: what a scheduler costs without any I/O.
+
+use crate::engine::Engine;
+use crate::measure::{Outcome, Plan, Span};
+use crate::work::{Baton, Latch, yield_now};
+use std::future::Future;
+
+/// Tasks alive at once in [`spawn_join`].
+const JOINED: u64 = 100_000;
+/// Tasks of a burst in [`spawn_detached`], links of a chain in [`chained_spawn`].
+const BURST: u64 = 1_000;
+/// Tasks of [`yield_many`].
+const YIELDERS: u64 = 1_000;
+
+/// Splits `n` into parts of `size` and a rest.
+fn parts(n: u64, size: u64) -> impl Iterator<Item = u64> {
+    (0..n.div_ceil(size)).map(move |i| size.min(n - i * size))
+}
+
+/// Spawns up to 100,000 tasks, awaits them all, and again.
+pub(crate) async fn spawn_join<E: Engine>(plan: Plan) -> Outcome {
+    let mut handles = Vec::with_capacity(JOINED.min(plan.ops.max(plan.warmup)) as usize);
+    let mut done = 0;
+    let mut span = Span::begin();
+    for phase in [plan.warmup, plan.ops] {
+        (done, span) = (0, Span::begin());
+        for part in parts(phase, JOINED) {
+            handles.extend((0..part).map(|_| E::spawn(async { 1u64 })));
+            for handle in handles.drain(..) {
+                done += handle.await;
+            }
+        }
+    }
+    span.end(done)
+}
+
+/// Spawns bursts of 1,000 tasks nobody joins.
+pub(crate) async fn spawn_detached<E: Engine>(plan: Plan) -> Outcome {
+    let latch = Latch::leak();
+    bursts::<E>(plan.warmup, latch).await;
+    let span = Span::begin();
+    let done = bursts::<E>(plan.ops, latch).await;
+    span.end(done)
+}
+
+async fn bursts<E: Engine>(n: u64, latch: &'static Latch) -> u64 {
+    let mut done = 0;
+    for part in parts(n, BURST) {
+        latch.arm(part);
+        for _ in 0..part {
+            E::spawn_detached(async { latch.hit() });
+        }
+        latch.wait().await;
+        done += part - latch.left();
+    }
+    done
+}
+
+/// Each task spawns the next and ends; chains of 1,000.
+pub(crate) async fn chained_spawn<E: Engine>(plan: Plan) -> Outcome {
+    let latch = Latch::leak();
+    chains::<E>(plan.warmup, latch).await;
+    let span = Span::begin();
+    let done = chains::<E>(plan.ops, latch).await;
+    span.end(done)
+}
+
+async fn chains<E: Engine>(n: u64, latch: &'static Latch) -> u64 {
+    let mut done = 0;
+    for part in parts(n, BURST) {
+        latch.arm(part);
+        link::<E>(part, latch);
+        latch.wait().await;
+        done += part - latch.left();
+    }
+    done
+}
+
+fn link<E: Engine>(left: u64, latch: &'static Latch) {
+    E::spawn_detached(async move {
+        if left > 1 {
+            link::<E>(left - 1, latch);
+        }
+        latch.hit();
+    });
+}
+
+/// A thousand tasks that wake themselves and are pending.
+pub(crate) async fn self_wake<E: Engine>(plan: Plan) -> Outcome {
+    requeues::<E, _, _>(YIELDERS, plan, yield_now).await
+}
+
+/// One task that yields.
+pub(crate) async fn yield_one<E: Engine>(plan: Plan) -> Outcome {
+    requeues::<E, _, _>(1, plan, E::yield_now).await
+}
+
+/// A thousand tasks that yield.
+pub(crate) async fn yield_many<E: Engine>(plan: Plan) -> Outcome {
+    requeues::<E, _, _>(YIELDERS, plan, E::yield_now).await
+}
+
+async fn requeues<E: Engine, F, Y>(tasks: u64, plan: Plan, pause: F) -> Outcome
+where
+    F: Fn() -> Y + Copy + Send + 'static,
+    Y: Future<Output = ()> + Send + 'static,
+{
+    requeue_all::<E, F, Y>(tasks, plan.warmup, pause).await;
+    let span = Span::begin();
+    let done = requeue_all::<E, F, Y>(tasks, plan.ops, pause).await;
+    span.end(done)
+}
+
+async fn requeue_all<E: Engine, F, Y>(tasks: u64, n: u64, pause: F) -> u64
+where
+    F: Fn() -> Y + Copy + Send + 'static,
+    Y: Future<Output = ()> + Send + 'static,
+{
+    let handles: Vec<_> = (0..tasks)
+        .map(|i| {
+            let share = n / tasks + u64::from(i < n % tasks);
+            E::spawn(async move {
+                let mut done = 0;
+                for _ in 0..share {
+                    pause().await;
+                    done += 1u64;
+                }
+                done
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for handle in handles {
+        done += handle.await;
+    }
+    done
+}
+
+/// Two tasks that wake each other in turn. An operation is there and back.
+pub(crate) async fn ping_pong<E: Engine>(plan: Plan) -> Outcome {
+    let table: &'static [Baton; 2] = Box::leak(Box::default());
+    rally::<E>(plan.warmup, table).await;
+    let span = Span::begin();
+    let done = rally::<E>(plan.ops, table).await;
+    span.end(done)
+}
+
+async fn rally<E: Engine>(n: u64, table: &'static [Baton; 2]) -> u64 {
+    let back = E::spawn(async move {
+        for _ in 0..n {
+            table[0].take().await;
+            table[1].give();
+        }
+    });
+    let there = E::spawn(async move {
+        let mut done = 0;
+        for _ in 0..n {
+            table[0].give();
+            table[1].take().await;
+            done += 1u64;
+        }
+        done
+    });
+    let done = there.await;
+    back.await;
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up() {
+        assert_eq!(parts(2_500, 1_000).collect::<Vec<_>>(), [1_000, 1_000, 500]);
+        assert_eq!(parts(1_000, 1_000).collect::<Vec<_>>(), [1_000]);
+        assert_eq!(parts(0, 1_000).count(), 0);
+    }
+}

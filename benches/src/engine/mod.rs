@@ -1,0 +1,79 @@
+//! The engines: each runtime behind one small trait, so that a case is written once.
+//!
+//! | engine | flavour | file |
+//! |---|---|---|
+//! | `ouzel` | workers that share tasks | `ouzel.rs` |
+//! | `ouzel-local` | one thread | `ouzel_local.rs` |
+//! | `tokio-mt`, `tokio-ct` | workers, one thread | `tokio.rs` |
+//! | `smol` | workers on one executor | `smol.rs` |
+//! | `monoio`, `compio`, `glommio` | one thread | one file each |
+//! | `rayon` | workers, closures in place of futures | `rayon.rs` |
+//!
+//! A case is an `async fn` that is generic over [`Engine`] and makes its engine's calls through the trait's
+//! functions, all of which act on the runtime the calling task is on. Each engine has an `enter` of its own
+//! that makes the runtime and runs a case's root *as a task*; those differ in whether the root has to be
+//! `Send`, which is why `enter` is no part of the trait: [`crate::cell`] names the engines one by one.
+
+mod ouzel;
+mod ouzel_local;
+
+#[cfg(feature = "peers")]
+mod monoio;
+#[cfg(feature = "peers")]
+mod smol;
+#[cfg(feature = "peers")]
+mod tokio;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::work::yield_now;
+
+pub use ouzel::Ouzel;
+pub use ouzel_local::OuzelLocal;
+
+#[cfg(feature = "peers")]
+pub use monoio::Monoio;
+#[cfg(feature = "peers")]
+pub use smol::Smol;
+#[cfg(feature = "peers")]
+pub use tokio::Tokio;
+
+/// What a case asks of a runtime. Every function acts on the current task's runtime.
+///
+/// Futures are `Send` also where the engine does not ask for it: the tasks are the same on all.
+pub trait Engine: 'static {
+    /// What waits for a task's output.
+    type Join<T: Send + 'static>: Future<Output = T> + Unpin + 'static;
+
+    /// Spawns a task to be awaited.
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Self::Join<T>;
+
+    /// Spawns a task nobody waits for, in the cheapest way the engine has.
+    fn spawn_detached(future: impl Future<Output = ()> + Send + 'static);
+
+    /// Lets other tasks run, in the way the engine offers. One that offers none: [`yield_now`].
+    fn yield_now() -> impl Future<Output = ()> + Send + 'static {
+        yield_now()
+    }
+
+    /// The engine's timer.
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static;
+}
+
+/// A join handle whose tasks end well: gives the output itself, and panics where the handle says otherwise.
+#[derive(Debug)]
+pub struct Joined<J>(J);
+
+impl<J, T, E> Future for Joined<J>
+where
+    J: Future<Output = Result<T, E>> + Unpin,
+{
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(cx).map(|r| r.unwrap_or_else(|_| panic!("a task of a case failed")))
+    }
+}
