@@ -245,9 +245,11 @@ impl<D: Driver> Worker<D> {
     fn leave(&mut self) {
         let core = &*self.core;
         core.left.set(true);
-        if core.searching.replace(false) {
-            // Whoever it names sleeps beside a closed runtime: it was woken by the close already.
-            let _ = core.shared.sleep.leave_search();
+        // Between the flag and the waking of all in `Shared::close`, the one it names would be woken by nobody else.
+        if core.searching.replace(false)
+            && let Some(worker) = core.shared.sleep.leave_search()
+        {
+            core.shared.unpark(worker);
         }
         let overflow = core.private(|p| {
             let mut all = p.expose();
