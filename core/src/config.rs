@@ -1,69 +1,69 @@
-//! Capacities and bounds, in one place. Under `ouzel_loom` they shrink so that a model can fill,
-//! overflow and wrap what takes millions of operations in production.
+//! Capacities and bounds, in one place. Under `ouzel_loom` and `ouzel_shuttle` they shrink so that a
+//! model can fill, overflow and wrap what takes millions of operations in production.
 
 /// LIFO slots in front of a worker's ring (0, 1 or 4; see `queue::lifo`).
 pub const LIFO_SLOTS: usize = 4;
 /// Polls in a row that a worker takes from its LIFO slots before it flushes them to the ring.
 pub const LIFO_POLL_CAP: u32 = 3;
 /// Entries of a worker's ring. A power of two.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const RING_CAPACITY: usize = 256;
 /// Entries of a worker's ring. A power of two.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const RING_CAPACITY: usize = 4;
 /// Position at which a ring starts to count.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const RING_START: u32 = 0;
 /// Position at which a ring starts to count: so near the end that every model wraps.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const RING_START: u32 = u32::MAX - 1;
 /// Shards of the injection queue at the most.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const INJECT_SHARDS: usize = 8;
 /// Shards of the injection queue at the most.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const INJECT_SHARDS: usize = 2;
 /// Most tasks taken from the injection queue at once.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const INJECT_BATCH: usize = 128;
 /// Most tasks taken from the injection queue at once.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const INJECT_BATCH: usize = 2;
 /// Bytes and alignment of a slab chunk.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Cells in a chunk at the most.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const CHUNK_CELLS: usize = CHUNK_BYTES / 64;
 /// Cells in a chunk at the most.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const CHUNK_CELLS: usize = 2;
 /// Chunks that are taken from the allocator at once: 2 MiB.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const REGION_CHUNKS: usize = 32;
 /// Chunks that are taken from the allocator at once.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const REGION_CHUNKS: usize = 2;
 /// Chunks in the first segment of a chunk table; each segment is twice as long as the one before.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const TABLE_FIRST: usize = 64;
 /// Chunks in the first segment of a chunk table; each segment is twice as long as the one before.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const TABLE_FIRST: usize = 1;
 /// Polls a task may make progress on I/O before it should yield.
 pub const COOP_BUDGET: u32 = 128;
 /// Workers at the most: one bit each in the sleeper word.
 pub const MAX_WORKERS: usize = 64;
 /// Operation slots in a chunk. A chunk is allocated at once, its slots are touched one by one.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const OP_CHUNK_SLOTS: usize = 64;
 /// Operation slots in a chunk.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const OP_CHUNK_SLOTS: usize = 2;
 /// Completions of a multishot operation that fit in its slot; more go to the heap, and cancel it.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const MULTI_RING: usize = 8;
 /// Completions of a multishot operation that fit in its slot.
-#[cfg(ouzel_loom)]
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const MULTI_RING: usize = 2;
 /// Entries of an anchor table: runtimes that weak ids can name at one time.
 pub const ANCHORS: usize = 256;

@@ -1,16 +1,20 @@
 //! The only door to atomics and shared cells.
 //!
-//! Three worlds meet here: normal builds (atomics of `portable-atomic`, so that 64-bit words exist on
-//! every target), `cfg(ouzel_loom)` (loom's checked types) and, inside normal builds, `std` or not
-//! (which decides how a [`Lock`] waits). Code elsewhere names only this module.
+//! Four worlds meet here: normal builds (atomics of `portable-atomic`, so that 64-bit words exist on
+//! every target), `cfg(ouzel_loom)` (loom's checked types), `cfg(ouzel_shuttle)` (shuttle's, which let
+//! another thread in at each access) and, inside normal builds, `std` or not (which decides how a [`Lock`]
+//! waits). Code elsewhere names only this module.
 
 pub use core::sync::atomic::{Ordering, compiler_fence};
 
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub use portable_atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
 #[cfg(ouzel_loom)]
 pub use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+
+#[cfg(ouzel_shuttle)]
+pub use shuttle::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
 #[cfg(not(ouzel_loom))]
 pub use atomic_waker::AtomicWaker;
@@ -53,12 +57,12 @@ mod thread {
     #[cfg(ouzel_loom)]
     use core::sync::atomic::AtomicU64;
 
-    #[cfg(all(feature = "std", not(ouzel_loom)))]
+    #[cfg(all(feature = "std", not(any(ouzel_loom, ouzel_shuttle))))]
     use super::AtomicU64;
-    #[cfg(any(feature = "std", ouzel_loom))]
+    #[cfg(all(any(feature = "std", ouzel_loom), not(ouzel_shuttle)))]
     use {super::Ordering, core::cell::Cell};
 
-    #[cfg(any(feature = "std", ouzel_loom))]
+    #[cfg(all(any(feature = "std", ouzel_loom), not(ouzel_shuttle)))]
     fn draw() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         NEXT.fetch_add(1, Ordering::Relaxed)
@@ -68,13 +72,19 @@ mod thread {
     loom::thread_local! {
         static TOKEN: Cell<u64> = Cell::new(0);
     }
-    #[cfg(all(feature = "std", not(ouzel_loom)))]
+    #[cfg(all(feature = "std", not(any(ouzel_loom, ouzel_shuttle))))]
     std::thread_local! {
         static TOKEN: Cell<u64> = const { Cell::new(0) };
     }
 
+    /// The calling thread's number: shuttle's own, so that a schedule's seed repeats it exactly.
+    #[cfg(ouzel_shuttle)]
+    pub(crate) fn token() -> u64 {
+        usize::from(shuttle::current::me()) as u64 + 1
+    }
+
     /// The calling thread's number.
-    #[cfg(any(feature = "std", ouzel_loom))]
+    #[cfg(all(any(feature = "std", ouzel_loom), not(ouzel_shuttle)))]
     #[inline]
     pub(crate) fn token() -> u64 {
         let known = TOKEN.try_with(Cell::get).unwrap_or(0);
@@ -82,7 +92,7 @@ mod thread {
     }
 
     /// Draws the thread's number; zero once its thread-locals are gone.
-    #[cfg(any(feature = "std", ouzel_loom))]
+    #[cfg(all(any(feature = "std", ouzel_loom), not(ouzel_shuttle)))]
     #[cold]
     fn first() -> u64 {
         let drawn = draw();
@@ -90,7 +100,7 @@ mod thread {
     }
 
     /// No thread-locals: every thread is a stranger, which is always correct.
-    #[cfg(not(any(feature = "std", ouzel_loom)))]
+    #[cfg(not(any(feature = "std", ouzel_loom, ouzel_shuttle)))]
     #[inline]
     pub(crate) fn token() -> u64 {
         0
@@ -99,7 +109,7 @@ mod thread {
 
 /// A thread-local that no destructor belongs to: `NAME.try_with(|x| ..)` fails where there are no threads,
 /// or none of their storage any more.
-#[cfg(all(feature = "std", not(ouzel_loom)))]
+#[cfg(all(feature = "std", not(any(ouzel_loom, ouzel_shuttle))))]
 macro_rules! per_thread {
     (static $name:ident: $ty:ty = $init:expr;) => {
         std::thread_local! { static $name: $ty = const { $init }; }
@@ -109,6 +119,12 @@ macro_rules! per_thread {
 macro_rules! per_thread {
     (static $name:ident: $ty:ty = $init:expr;) => {
         loom::thread_local! { static $name: $ty = $init; }
+    };
+}
+#[cfg(ouzel_shuttle)]
+macro_rules! per_thread {
+    (static $name:ident: $ty:ty = $init:expr;) => {
+        shuttle::thread_local! { static $name: $ty = $init; }
     };
 }
 #[cfg(all(feature = "alloc", not(any(feature = "std", ouzel_loom))))]
@@ -148,12 +164,13 @@ pub(crate) fn store_alone(word: &AtomicU64, value: u64, order: Ordering) {
     word.swap(value, order);
 }
 
-/// Where `word` lies, for a system call that waits on it. loom's words hold no value a kernel could read.
+/// Where `word` lies, for a system call that waits on it. The words of loom and shuttle hold no value that a
+/// kernel could read.
 #[inline]
 pub(crate) fn address_of(word: &AtomicU32) -> *mut u32 {
-    #[cfg(not(ouzel_loom))]
+    #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
     let address = word.as_ptr();
-    #[cfg(ouzel_loom)]
+    #[cfg(any(ouzel_loom, ouzel_shuttle))]
     let address = core::ptr::from_ref(word).cast_mut().cast();
     address
 }
@@ -195,11 +212,13 @@ macro_rules! array_of {
 }
 pub(crate) use array_of;
 
-/// Tells the processor that this is a spin loop; under loom, lets another thread run.
+/// Tells the processor that this is a spin loop; under loom and shuttle, lets another thread run.
 #[inline]
 pub fn spin_loop() {
-    #[cfg(not(ouzel_loom))]
+    #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
     core::hint::spin_loop();
+    #[cfg(ouzel_shuttle)]
+    shuttle::thread::yield_now();
     #[cfg(ouzel_loom)]
     loom::thread::yield_now();
 }
@@ -253,7 +272,7 @@ impl<T> core::ops::Deref for CachePadded<T> {
 
 pub use lock::{Lock, LockGuard};
 
-/// A mutual-exclusion lock: blocking under `std`, spinning without, loom's under loom.
+/// A mutual-exclusion lock: blocking under `std`, spinning without, loom's or shuttle's under those.
 ///
 /// A panic while it is held does not poison it: what it guards here are lists that are consistent at
 /// every point where user code can run.
@@ -261,7 +280,9 @@ pub use lock::{Lock, LockGuard};
 mod lock {
     #[cfg(ouzel_loom)]
     use loom::sync as imp;
-    #[cfg(not(ouzel_loom))]
+    #[cfg(ouzel_shuttle)]
+    use shuttle::sync as imp;
+    #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
     use std::sync as imp;
 
     /// See the module: a lock without poisoning.
@@ -366,4 +387,41 @@ pub(crate) fn model(name: &str, preemptions: Option<usize>, f: impl Fn() + Sync 
     let n = schedules.load(Ordering::Relaxed);
     std::println!("loom-model {name} {n} {:.2}", start.elapsed().as_secs_f64());
     assert!(n > 100, "model {name} explored only {n} schedules: its threads never meet");
+}
+
+/// Runs `f` under random schedules, half of them uniformly random and half by PCT with three changes of
+/// priority, and prints one line for `cargo xtask shuttle`. The seeds are `OUZEL_SHUTTLE_SEEDS` from
+/// `OUZEL_SHUTTLE_FIRST` on; what fails under a seed fails under it again.
+#[cfg(all(test, ouzel_shuttle))]
+pub(crate) fn explore(name: &str, f: impl Fn() + Sync + Send + 'static) {
+    use core::panic::AssertUnwindSafe;
+    use shuttle::scheduler::{PctScheduler, RandomScheduler};
+    use std::panic::{catch_unwind, resume_unwind};
+    const SCHEDULES_PER_SEED: usize = 100;
+    let number = |name: &str, default| {
+        std::env::var(name).map_or(default, |v| v.parse::<u64>().unwrap_or_else(|e| panic!("{name}: {e}")))
+    };
+    let (first, seeds) = (number("OUZEL_SHUTTLE_FIRST", 1), number("OUZEL_SHUTTLE_SEEDS", 100));
+    let mut config = shuttle::Config::new();
+    config.stack_size = 1 << 18;
+    config.silence_warnings = true;
+    let f = std::sync::Arc::new(f);
+    let start = std::time::Instant::now();
+    let mut schedules = 0;
+    for seed in first..first + seeds {
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            let half = SCHEDULES_PER_SEED / 2;
+            let (config, again) = (config.clone(), std::sync::Arc::clone(&f));
+            schedules += shuttle::Runner::new(RandomScheduler::new_from_seed(seed, half), config.clone())
+                .run(move || again());
+            let again = std::sync::Arc::clone(&f);
+            schedules +=
+                shuttle::Runner::new(PctScheduler::new_from_seed(seed, 3, half), config).run(move || again());
+        }));
+        if let Err(panic) = run {
+            std::println!("shuttle-failure {name} seed {seed}");
+            resume_unwind(panic);
+        }
+    }
+    std::println!("shuttle-model {name} {schedules} {:.2}", start.elapsed().as_secs_f64());
 }

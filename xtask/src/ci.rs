@@ -2,7 +2,7 @@
 
 use crate::checks::{self, Tree};
 use crate::steps::Steps;
-use crate::workspace::{Workspace, run as command};
+use crate::workspace::{Tool, Workspace, run as command};
 use std::process::{Command, ExitCode};
 
 /// Runs every check, then the tests.
@@ -13,11 +13,13 @@ pub(crate) fn run(ws: &Workspace) -> ExitCode {
     steps.step("clippy", || {
         command(&mut ws.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     });
-    steps.step("clippy under loom", || {
-        let args =
-            ["clippy", "-p", "ouzel-core", "--features", "std", "--all-targets", "--", "-D", "warnings"];
-        command(&mut ws.cargo_loom(&args))
-    });
+    for tool in [Tool::Loom, Tool::Shuttle] {
+        steps.step(&format!("clippy under {}", tool.name()), || {
+            let args =
+                ["clippy", "-p", "ouzel-core", "--features", "std", "--all-targets", "--", "-D", "warnings"];
+            command(&mut ws.cargo_under(tool, &args))
+        });
+    }
     steps.step("docs", || {
         command(ws.cargo(&["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-Dwarnings"))
     });

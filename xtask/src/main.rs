@@ -6,6 +6,7 @@
 //! | `rules` | the rules of the house alone |
 //! | `test` | unit, contract and doc tests, loom models, the C header, a short demo |
 //! | `loom` | every loom model, with the number of schedules it explored |
+//! | `shuttle` | the whole scheduler under random schedules from a fixed set of seeds |
 //! | `asan` | the behaviour tests under AddressSanitizer, if a nightly compiler is there |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
@@ -14,15 +15,16 @@ mod asan;
 mod checks;
 mod ci;
 mod demo;
-mod loom;
+mod models;
 mod mutants;
 mod steps;
 mod test;
 mod workspace;
 
 use lexopt::prelude::*;
+use models::Choice;
 use std::process::ExitCode;
-use workspace::Workspace;
+use workspace::{Tool, Workspace};
 
 const HELP: &str = "\
 usage: cargo xtask <command> [options]
@@ -31,9 +33,10 @@ usage: cargo xtask <command> [options]
   test                  unit, contract and doc tests, loom models, C header tests, a short demo
   rules                 the part of `ci` that needs no build: imports, cfgs, comments, lengths
   loom [FILTER]         run the loom models whose name contains FILTER; prints what they explored
+  shuttle [FILTER]      the same for the tests of the whole scheduler, from a fixed set of seeds
   asan                  the behaviour tests under AddressSanitizer (needs a nightly compiler)
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
-                        FILTER, one at a time, to a copy; each must make its loom model fail
+                        FILTER, one at a time, to a copy; each must make its model fail
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
                         every byte it answers, and count what a request costs
     --driver D          only this driver: uring, epoll or poll
@@ -53,7 +56,7 @@ enum Command {
     Rules,
     Test,
     Asan,
-    Loom(String),
+    Models(Tool, String),
     Mutants(String),
     Demo(demo::Options),
 }
@@ -76,7 +79,9 @@ fn main() -> ExitCode {
         Command::Ci => return ci::run(&ws),
         Command::Test => return test::run(&ws),
         Command::Asan => asan::run(&ws),
-        Command::Loom(filter) => loom::run(&ws, &filter),
+        Command::Models(tool, filter) => {
+            models::run(&ws, tool, Choice { filter: &filter, ..Choice::default() })
+        }
         Command::Mutants(filter) => mutants::run(&ws, &filter),
         Command::Demo(options) => demo::run(&ws, &options),
     };
@@ -103,7 +108,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
-            Value(v) if filter.is_none() && matches!(&*command, "loom" | "mutants") => {
+            Value(v) if filter.is_none() && matches!(&*command, "loom" | "shuttle" | "mutants") => {
                 filter = Some(v.string()?);
             }
             other => return Err(other.unexpected()),
@@ -116,7 +121,8 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "rules" => Ok(Command::Rules),
         "test" => Ok(Command::Test),
         "asan" => Ok(Command::Asan),
-        "loom" => Ok(Command::Loom(filter)),
+        "loom" => Ok(Command::Models(Tool::Loom, filter)),
+        "shuttle" => Ok(Command::Models(Tool::Shuttle, filter)),
         "mutants" => Ok(Command::Mutants(filter)),
         other => Err(format!("unknown command {other:?}").into()),
     }
@@ -132,9 +138,17 @@ mod tests {
 
     #[test]
     fn accepts_what_help_lists() {
-        for line in
-            ["", "help", "ci", "test --help", "loom", "loom ring", "mutants x", "demo --quick --seconds 1"]
-        {
+        for line in [
+            "",
+            "help",
+            "ci",
+            "test --help",
+            "loom",
+            "loom ring",
+            "shuttle",
+            "mutants x",
+            "demo --quick --seconds 1",
+        ] {
             assert_eq!(error(line), None, "{line}");
         }
     }

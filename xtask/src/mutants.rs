@@ -1,4 +1,5 @@
-//! `cargo xtask mutants`: breaks the code on purpose, in a copy, and expects a loom model to notice.
+//! `cargo xtask mutants`: breaks the code on purpose, in a copy, and expects a model to notice: of loom, or,
+//! where its name begins with `shuttle_`, of shuttle.
 //!
 //! | outcome | means |
 //! |---|---|
@@ -8,8 +9,8 @@
 //!
 //! Before the first mutation every model named must pass on the unchanged copy.
 
-use crate::loom::build_models;
-use crate::workspace::Workspace;
+use crate::models::build_models;
+use crate::workspace::{Tool, Workspace};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -140,10 +141,11 @@ impl<'a> Bench<'a> {
 
     /// Builds the copy as it is and runs `model` on it.
     fn try_model(&self, model: &str) -> Outcome {
-        let mut cargo = self.ws.cargo_loom(&[]);
+        let tool = if model.starts_with("shuttle_") { Tool::Shuttle } else { Tool::Loom };
+        let mut cargo = self.ws.cargo_under(tool, &[]);
         // A folder of its own: cargo names a build after the package's place in its workspace, so in the
-        // folder of `loom` the last mutant would pass for the real code.
-        let target = self.ws.target.join("mutants-build");
+        // tool's usual folder the last mutant would pass for the real code.
+        let target = self.ws.target.join("mutants-build").join(tool.name());
         cargo.current_dir(&self.copy).env("CARGO_TARGET_DIR", target).env("CARGO_TERM_QUIET", "true");
         cargo.arg("-q").stderr(Stdio::null());
         match build_models(cargo) {

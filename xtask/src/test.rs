@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that runs.
 
+use crate::models::{self, Choice};
 use crate::steps::Steps;
-use crate::workspace::{Workspace, run as command};
-use crate::{asan, demo, loom};
+use crate::workspace::{Tool, Workspace, run as command};
+use crate::{asan, demo};
 use std::process::ExitCode;
 
 /// Runs all tests.
@@ -22,7 +23,8 @@ pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
     steps.step("C header and ABI tests", || {
         command(&mut ws.cargo(&["test", "-p", "ouzel-ffi", "--lib", "--tests"]))
     });
-    steps.step("loom models", || loom::run(ws, ""));
+    steps.step("loom models", || models::run(ws, Tool::Loom, Choice::default()));
+    steps.step("scheduler under shuttle", || models::run(ws, Tool::Shuttle, Choice::default()));
     steps.step("memory errors and leaks", || asan::run(ws));
     steps.step("short demo", || demo::run(ws, &demo::Options::quick()));
 }

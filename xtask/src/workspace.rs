@@ -4,6 +4,23 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What replaces core's atomics and locks to explore schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Loom,
+    Shuttle,
+}
+
+impl Tool {
+    /// The name in its cfg, its tests' names and its build folder.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Tool::Loom => "loom",
+            Tool::Shuttle => "shuttle",
+        }
+    }
+}
+
 /// The repository and its build folder.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -27,13 +44,13 @@ impl Workspace {
         command
     }
 
-    /// `cargo` with `args`, built with `--cfg ouzel_loom` into a folder of its own.
-    pub(crate) fn cargo_loom(&self, args: &[&str]) -> Command {
+    /// `cargo` with `args`, built with the tool's cfg into a folder of its own.
+    pub(crate) fn cargo_under(&self, tool: Tool, args: &[&str]) -> Command {
         let mut command = self.cargo(args);
         let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
         command
-            .env("RUSTFLAGS", format!("{flags} --cfg ouzel_loom").trim_start())
-            .env("CARGO_TARGET_DIR", self.target.join("loom"))
+            .env("RUSTFLAGS", format!("{flags} --cfg ouzel_{}", tool.name()).trim_start())
+            .env("CARGO_TARGET_DIR", self.target.join(tool.name()))
             .env("CARGO_INCREMENTAL", "1")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
         command

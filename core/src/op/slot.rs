@@ -49,7 +49,7 @@ pub(super) struct Slot {
     pub(super) scratch: UnsafeCell<Scratch>,
 }
 
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 const _: () = assert!(size_of::<Slot>() <= 512, "an idle connection keeps one slot per pending operation");
 
 impl Slot {

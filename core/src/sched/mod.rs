@@ -19,3 +19,6 @@ pub use biased::HeavyBarrier;
 pub use shared::{SchedulerMetrics, Seat, Shared};
 #[cfg(feature = "alloc")]
 pub use worker::Worker;
+
+#[cfg(all(test, feature = "std", ouzel_shuttle))]
+mod shuttle_tests;

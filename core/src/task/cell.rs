@@ -35,7 +35,7 @@ pub(crate) const fn cell_size<F: Future>() -> usize {
     PAYLOAD + max(size_of::<Caught>(), max(stored::<F>(), stored::<F::Output>()))
 }
 
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     use crate::slab::CLASS_BYTES;

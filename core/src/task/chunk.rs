@@ -23,7 +23,7 @@ pub(crate) struct ChunkHead {
     pub(crate) class: u32,
 }
 
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<ChunkHead>() <= 64, "a chunk gives one cache line to its head");
 

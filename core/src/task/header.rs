@@ -92,7 +92,7 @@ pub(crate) struct VTable {
 pub(crate) const PAYLOAD: usize = mem::size_of::<Header>();
 
 // One line each, so that a look at a parked task tells its cost.
-#[cfg(not(ouzel_loom))]
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     use core::mem::offset_of;

@@ -11,7 +11,10 @@ const AROUND: &[&[&str]] = &[
     &["portable_atomic", ":", ":"],
     &["atomic_waker", ":", ":"],
     &["loom", ":", ":"],
+    &["shuttle", ":", ":"],
 ];
+/// Those that tests may use for threads, locks and builders of their own.
+const TOOLS: &[&str] = &["loom", "shuttle"];
 
 pub(super) fn check(tree: &Tree) -> Findings {
     let mut found = Findings::default();
@@ -20,8 +23,8 @@ pub(super) fn check(tree: &Tree) -> Findings {
         files += 1;
         for (i, token) in source.tokens.iter().enumerate() {
             let hit = AROUND.iter().find(|path| source.matches(i, path));
-            // Models call loom itself (threads, builders); everyone else goes through the door.
-            if let Some(path) = hit.filter(|p| !source.is_test(i) || p[0] != "loom") {
+            // Models call the tools themselves; everyone else goes through the door.
+            if let Some(path) = hit.filter(|p| !source.is_test(i) || !TOOLS.contains(&p[0])) {
                 found.violations.push(format!(
                     "{}:{}: {} instead of crate::sync",
                     source.path,

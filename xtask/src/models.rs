@@ -1,9 +1,14 @@
-//! `cargo xtask loom`: runs the models and says what each explored.
+//! `cargo xtask loom` and `cargo xtask shuttle`: runs the models and says what each explored.
 //!
-//! A model prints `loom-model NAME SCHEDULES SECONDS` when it is done. One that explored a hundred
-//! schedules or fewer proves nothing (its threads never meet) and counts as failed.
+//! A model prints `loom-model NAME SCHEDULES SECONDS` (or `shuttle-model ..`) when it is done. One that
+//! explored a hundred schedules or fewer proves nothing (its threads never meet) and counts as failed.
+//!
+//! | tool | what it explores | of |
+//! |---|---|---|
+//! | loom | every schedule within a bound, and every value that the orderings allow a load | one protocol |
+//! | shuttle | random schedules from given seeds, all orderings taken for SeqCst | the scheduler as it is |
 
-use crate::workspace::{Workspace, build};
+use crate::workspace::{Tool, Workspace, build};
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -23,16 +28,34 @@ struct Model {
     seconds: f64,
 }
 
-/// Builds and runs the models whose name contains `filter`.
+/// Which models to run, and how far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Choice<'a> {
+    /// Part of the names; empty for all.
+    pub(crate) filter: &'a str,
+    /// Those that are ignored for taking minutes, instead of the others.
+    pub(crate) long: bool,
+    /// shuttle's seeds: the first, and how many. Without them its own fixed set.
+    pub(crate) seeds: Option<(u64, u64)>,
+}
+
+/// Builds and runs the models that `choice` names.
 ///
 /// # Errors
 /// A model failed or explored too little, or there was none.
-pub(crate) fn run(ws: &Workspace, filter: &str) -> Result<(), String> {
-    let binary = build_models(ws.cargo_loom(&[]))?;
-    println!("{:<52} {:>10} {:>9}", "model", "schedules", "seconds");
+pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), String> {
+    let Choice { filter, long, seeds } = choice;
+    let binary = build_models(ws.cargo_under(tool, &[]))?;
+    println!("{:<60} {:>10} {:>9}", "model", "schedules", "seconds");
     let start = Instant::now();
-    let mut child = Command::new(binary)
-        .args([if filter.is_empty() { "loom_" } else { filter }, "--nocapture"])
+    let all = format!("{}_", tool.name());
+    let mut command = Command::new(binary);
+    if let Some((first, seeds)) = seeds {
+        command.env("OUZEL_SHUTTLE_FIRST", first.to_string()).env("OUZEL_SHUTTLE_SEEDS", seeds.to_string());
+    }
+    let mut child = command
+        .args([if filter.is_empty() { &all } else { filter }, "--nocapture"])
+        .args(long.then_some("--ignored"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -42,9 +65,9 @@ pub(crate) fn run(ws: &Workspace, filter: &str) -> Result<(), String> {
     let lines = lines_of(child.stdout.take().expect("it is piped"));
     let stuck = loop {
         match lines.recv_timeout(SILENCE) {
-            Ok(line) => match parse(&line) {
+            Ok(line) => match parse(tool, &line) {
                 Some(model) => {
-                    println!("{:<52} {:>10} {:>9.2}", model.name, model.schedules, model.seconds);
+                    println!("{:<60} {:>10} {:>9.2}", model.name, model.schedules, model.seconds);
                     models.push(model);
                 }
                 None => {
@@ -103,8 +126,8 @@ pub(crate) fn build_models(mut cargo: Command) -> Result<PathBuf, String> {
 }
 
 /// Reads a model's line, which may stand behind what the test harness had printed on it.
-fn parse(line: &str) -> Option<Model> {
-    let (_, rest) = line.split_once("loom-model ")?;
+fn parse(tool: Tool, line: &str) -> Option<Model> {
+    let (_, rest) = line.split_once(&format!("{}-model ", tool.name()))?;
     let mut words = rest.split_whitespace();
     let name = words.next()?.to_string();
     Some(Model { name, schedules: words.next()?.parse().ok()?, seconds: words.next()?.parse().ok()? })
@@ -117,8 +140,8 @@ mod tests {
     #[test]
     fn reads_a_line_with_and_without_the_harness_before_it() {
         let want = Some(Model { name: "ring".into(), schedules: 467, seconds: 0.04 });
-        assert_eq!(parse("loom-model ring 467 0.04"), want);
-        assert_eq!(parse("test queue::loom_tests::loom_ring ... loom-model ring 467 0.04"), want);
-        assert_eq!(parse("test queue::loom_tests::loom_ring ... ok"), None);
+        assert_eq!(parse(Tool::Loom, "loom-model ring 467 0.04"), want);
+        assert_eq!(parse(Tool::Shuttle, "test a::shuttle_ring ... shuttle-model ring 467 0.04"), want);
+        assert_eq!(parse(Tool::Loom, "test queue::loom_tests::loom_ring ... ok"), None);
     }
 }
