@@ -1,8 +1,18 @@
 //! Capacities and bounds, in one place. Under `ouzel_loom` and `ouzel_shuttle` they shrink so that a
 //! model can fill, overflow and wrap what takes millions of operations in production.
+//!
+//! `--cfg ouzel_switch="NAME"` builds a variant that lost, or won only elsewhere, so that its cost can be measured
+//! again: `lifo_0`, `lifo_1`, `shards_1`, `inject_stack`, `boxed`, `membarrier`, `spin`. `docs/design-decisions.md`
+//! has the figures. Not for production: only the default is tested as a whole.
 
 /// LIFO slots in front of a worker's ring (0, 1 or 4; see `queue::lifo`).
-pub const LIFO_SLOTS: usize = 4;
+pub const LIFO_SLOTS: usize = if cfg!(ouzel_switch = "lifo_0") {
+    0
+} else if cfg!(ouzel_switch = "lifo_1") {
+    1
+} else {
+    4
+};
 /// Polls in a row that a worker takes from its LIFO slots before it flushes them to the ring.
 pub const LIFO_POLL_CAP: u32 = 3;
 /// Entries of a worker's ring. A power of two.
@@ -19,7 +29,7 @@ pub const RING_START: u32 = 0;
 pub const RING_START: u32 = u32::MAX - 1;
 /// Shards of the injection queue at the most.
 #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
-pub const INJECT_SHARDS: usize = 8;
+pub const INJECT_SHARDS: usize = if cfg!(ouzel_switch = "shards_1") { 1 } else { 8 };
 /// Shards of the injection queue at the most.
 #[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const INJECT_SHARDS: usize = 2;

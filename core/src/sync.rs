@@ -284,6 +284,7 @@ mod lock {
     use shuttle::sync as imp;
     #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
     use std::sync as imp;
+    use std::sync::TryLockError;
 
     /// See the module: a lock without poisoning.
     #[derive(Debug)]
@@ -301,6 +302,16 @@ mod lock {
         #[inline]
         pub fn lock(&self) -> LockGuard<'_, T> {
             self.0.lock().unwrap_or_else(|e| e.into_inner())
+        }
+
+        /// Takes the lock if nobody holds it.
+        #[inline]
+        pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(e)) => Some(e.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
         }
     }
 }
@@ -338,6 +349,13 @@ mod lock {
                 spin_loop();
             }
             LockGuard(self)
+        }
+
+        /// Takes the lock if nobody holds it.
+        #[inline]
+        pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+            // ORDERING: Acquire, as in `lock`.
+            (!self.taken.swap(true, Ordering::Acquire)).then_some(LockGuard(self))
         }
     }
 

@@ -19,6 +19,7 @@ mod chain;
 pub mod inject;
 pub mod lifo;
 pub mod ring;
+pub mod stack;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -26,3 +27,4 @@ pub use chain::{Chain, Linked};
 pub use inject::Inject;
 pub use lifo::Lifo;
 pub use ring::{Owner, Ring};
+pub use stack::StackInject;

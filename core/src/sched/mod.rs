@@ -4,10 +4,14 @@
 mod biased;
 #[cfg(feature = "alloc")]
 mod entry;
+#[cfg(feature = "alloc")]
+mod injected;
 pub mod interval;
 #[cfg(feature = "alloc")]
 mod shared;
 pub mod sleep;
+#[cfg(feature = "alloc")]
+mod spin;
 #[cfg(feature = "alloc")]
 mod watch;
 #[cfg(feature = "alloc")]

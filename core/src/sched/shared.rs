@@ -13,8 +13,9 @@ use core::ptr::{self, NonNull};
 use crate::driver::Unpark;
 use crate::owned::{ChunkTable, OwnedTasks};
 use crate::park::ParkWord;
-use crate::queue::{Chain, Inject, Lifo, Linked, Owner, Ring};
+use crate::queue::{Chain, Lifo, Linked, Owner, Ring};
 use crate::sched::biased::{Biased, HeavyBarrier};
+use crate::sched::injected::{Injected, Take};
 use crate::sched::sleep::Sleep;
 use crate::slab::{SharedSlab, SlabMeta};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
@@ -162,7 +163,7 @@ pub(super) const DRAINED: u32 = 2;
 /// See the module.
 pub struct Shared {
     pub(super) remotes: Box<[Remote]>,
-    pub(super) inject: Inject<Notified>,
+    pub(super) inject: Injected,
     pub(super) sleep: Sleep,
     pub(super) owned: OwnedTasks,
     pub(super) phase: AtomicU32,
@@ -203,8 +204,8 @@ impl Shared {
         let workers = remotes.len();
         Arc::new(Shared {
             remotes,
-            inject: Inject::new(workers),
-            sleep: Sleep::new(workers, None),
+            inject: Injected::new(workers),
+            sleep: Sleep::new(workers, heavy.filter(|_| cfg!(ouzel_switch = "membarrier"))),
             owned: OwnedTasks::new(Arc::new(ChunkTable::new())),
             phase: AtomicU32::new(OPEN),
             running: AtomicUsize::new(workers),
@@ -220,6 +221,24 @@ impl Shared {
     /// What a slab of this runtime's tasks is made with.
     pub(super) fn slab_meta(self: &Arc<Self>) -> SlabMeta {
         SlabMeta::new(Arc::clone(self) as Arc<dyn Schedule>, Arc::clone(self.owned.table()))
+    }
+
+    /// Takes one task of the injection queue, from shard `round` on.
+    pub(super) fn take_injected(&self, round: usize) -> Option<Notified> {
+        let (task, left) = self.inject.take(round);
+        if left {
+            self.notify();
+        }
+        task
+    }
+
+    /// Takes a worker's share of one shard, at most `room` tasks.
+    pub(super) fn take_injected_batch(&self, round: usize, room: usize) -> Chain<Notified> {
+        let (batch, left) = self.inject.take_batch(round, room);
+        if left {
+            self.notify();
+        }
+        batch
     }
 
     /// Wakes a sleeping worker, if there is one and nobody searches.

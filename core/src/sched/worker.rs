@@ -19,8 +19,9 @@ use crate::sched::entry::Core;
 use crate::sched::interval::Interval;
 use crate::sched::shared::{DRAINED, Shared, count};
 use crate::sched::sleep::Woken;
+use crate::sched::spin::Spin;
 use crate::sched::watch::Watch;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, spin_loop};
 use crate::task::{self, AfterRun, Notified};
 
 /// A worker of a [`Shared`] runtime, with the driver it sleeps in. Belongs to the thread that runs it.
@@ -37,6 +38,7 @@ pub struct Worker<D> {
     /// When the driver was last looked at.
     looked: Nanos,
     watch: Watch,
+    spin: Spin,
 }
 
 impl<D: Driver> Worker<D> {
@@ -53,6 +55,7 @@ impl<D: Driver> Worker<D> {
             round: index,
             looked: Nanos(0),
             watch: Watch::new(),
+            spin: Spin::new(),
         }
     }
 
@@ -84,7 +87,7 @@ impl<D: Driver> Worker<D> {
         if self.since_look >= self.interval.every() {
             self.look();
             let round = self.next_round();
-            let task = self.core.shared.inject.pop(round);
+            let task = self.core.shared.take_injected(round);
             if task.is_some() {
                 return task;
             }
@@ -132,7 +135,7 @@ impl<D: Driver> Worker<D> {
     fn take_injected(&mut self, round: usize) -> Option<Notified> {
         let shared = &self.core.shared;
         let room = self.core.private(|p| p.ring.room());
-        let mut batch = shared.inject.pop_batch(round, room.max(1));
+        let mut batch = shared.take_injected_batch(round, room.max(1));
         let first = batch.pop_front()?;
         let more = !batch.is_empty();
         self.core.private(|p| p.ring.extend(&mut batch));
@@ -206,6 +209,10 @@ impl<D: Driver> Worker<D> {
 
     /// Announces, looks at every queue once more, and sleeps in the driver.
     fn sleep(&mut self) {
+        let began = self.looked;
+        if self.spin() {
+            return;
+        }
         let core = &*self.core;
         let shared = &*core.shared;
         debug_assert!(core.private(|p| p.hidden()) == 0, "tasks would sleep with us");
@@ -234,6 +241,30 @@ impl<D: Driver> Worker<D> {
         }
         self.looked = self.driver.now();
         self.since_look = 0;
+        self.spin.waited(self.looked.since(began));
+    }
+
+    /// Looks at the queues for a while if that is likely to be enough. True: there is work.
+    fn spin(&mut self) -> bool {
+        let budget = self.spin.budget();
+        if budget.is_zero() || !self.core.searching.get() {
+            return false;
+        }
+        let began = self.looked;
+        let end = began + budget;
+        loop {
+            for _ in 0..32 {
+                if self.core.shared.has_work() || self.core.shared.is_closing() {
+                    self.looked = self.driver.now();
+                    self.spin.waited(self.looked.since(began));
+                    return true;
+                }
+                spin_loop();
+            }
+            if self.driver.now() >= end {
+                return false;
+            }
+        }
     }
 
     fn next_round(&mut self) -> usize {
@@ -274,7 +305,7 @@ impl<D: Driver> Worker<D> {
         let shared = &*core.shared;
         shared.owned.cancel_all(task::cancel);
         loop {
-            while let Some(task) = shared.inject.pop(self.round) {
+            while let Some(task) = shared.take_injected(self.round) {
                 match task::run(task) {
                     AfterRun::Again(task) | AfterRun::Yielded(task) => shared.inject.push(core.index, task),
                     AfterRun::Done | AfterRun::Idle => {}

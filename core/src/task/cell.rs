@@ -19,7 +19,8 @@ use crate::slab::{LARGEST, Slab, class_of};
 
 /// Whether a `T` is stored in a box.
 const fn boxed<T>() -> bool {
-    size_of::<T>() > LARGEST - PAYLOAD || align_of::<T>() > 16
+    let chosen = cfg!(ouzel_switch = "boxed") && size_of::<T>() > size_of::<usize>();
+    chosen || size_of::<T>() > LARGEST - PAYLOAD || align_of::<T>() > 16
 }
 
 const fn stored<T>() -> usize {
@@ -36,6 +37,7 @@ pub(crate) const fn cell_size<F: Future>() -> usize {
 }
 
 #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
+#[cfg(not(ouzel_switch = "boxed"))]
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     use crate::slab::CLASS_BYTES;

@@ -7,11 +7,12 @@
 use super::{Sleep, Woken};
 use crate::driver::Unpark;
 use crate::park::ParkWord;
-use crate::queue::Inject;
 use crate::queue::testing::Item;
-use crate::sync::{AtomicBool, AtomicU32, Ordering, model};
+use crate::queue::{Inject, StackInject};
+use crate::sync::{AtomicBool, AtomicU32, Ordering, Unwatched, model};
 use loom::sync::{Arc, Condvar, Mutex, Notify};
 use loom::thread;
+use std::vec::Vec;
 
 /// A driver reduced to its sleeping place.
 #[derive(Default)]
@@ -229,45 +230,124 @@ fn loom_sleep_chain_wake_of_two_tasks_that_meet() {
     });
 }
 
-/// A batch that takes only a part leaves the bit on: the worker that parks next must see it.
-#[test]
-fn loom_inject_leftover_against_parker() {
-    model("inject_leftover_against_parker", Some(3), || {
-        let world = Arc::new((Inject::new(1), Sleep::new(1, None), ParkWord::new(), Bed::default()));
+/// The injection queue, in either form.
+trait Injected: Send + Sync + 'static {
+    fn push(&self, task: Item);
+    /// One task, and whether the taker must look for sleepers.
+    fn take(&self) -> (usize, bool);
+    fn is_empty(&self) -> bool;
+}
+
+impl Injected for Inject<Item> {
+    fn push(&self, task: Item) {
+        Inject::push(self, 0, task);
+    }
+    fn take(&self) -> (usize, bool) {
+        (self.pop_batch(0, 1).len(), false)
+    }
+    fn is_empty(&self) -> bool {
+        Inject::is_empty(self)
+    }
+}
+
+impl Injected for StackInject<Item> {
+    fn push(&self, task: Item) {
+        StackInject::push(self, 0, task);
+    }
+    fn take(&self) -> (usize, bool) {
+        let (batch, left) = self.pop_batch(0, 1);
+        (batch.len(), left)
+    }
+    fn is_empty(&self) -> bool {
+        StackInject::is_empty(self)
+    }
+}
+
+/// A worker that takes one task of several and then runs it, beside a second worker and a pusher: what it
+/// leaves is found.
+fn leftover<Q: Injected>(name: &str, workers: usize, make: fn() -> Q) {
+    model(name, Some(if workers == 1 { 3 } else { 2 }), move || {
+        let beds = (0..workers).map(|_| (ParkWord::new(), Bed::default())).collect::<Vec<_>>();
+        let world = Arc::new((make(), Sleep::new(workers, None), beds, Unwatched::new(0)));
+        // With two workers a third thread has to do with one push, or there are too many schedules.
+        let first = workers as u32 - 1;
+        (0..first).for_each(|id| world.0.push(Item::new(id)));
         let pusher = Arc::clone(&world);
         let pusher = thread::spawn(move || {
-            let (inject, sleep, word, bed) = &*pusher;
-            for id in 0..2 {
-                inject.push(0, Item::new(id));
-                if sleep.notify().is_some() {
-                    word.unpark(bed);
+            let (inject, sleep, beds, _) = &*pusher;
+            for id in first..2 {
+                inject.push(Item::new(id));
+                if let Some(worker) = sleep.notify() {
+                    beds[worker].0.unpark(&beds[worker].1);
                 }
             }
         });
-        let (inject, sleep, word, bed) = &*world;
-        let mut found = 0;
-        let mut searching = false;
-        while found < 2 {
-            let batch = inject.pop_batch(0, 1);
-            if !batch.is_empty() {
-                found += batch.len();
-                if core::mem::take(&mut searching) {
-                    assert_eq!(sleep.leave_search(), None);
-                }
-                continue;
-            }
-            sleep.announce(0, searching);
-            if !inject.is_empty() {
-                sleep.found_work(0);
-                searching = true;
-                continue;
-            }
-            if word.begin() {
-                bed.0.wait();
-            }
-            word.end();
-            searching = sleep.woken(0) == Woken::Searching;
-        }
+        let others = (1..workers)
+            .map(|me| {
+                let world = Arc::clone(&world);
+                thread::spawn(move || take_until_done(&*world, me))
+            })
+            .collect::<Vec<_>>();
+        take_until_done(&*world, 0);
         pusher.join().unwrap();
+        others.into_iter().for_each(|other| other.join().unwrap());
     });
+}
+
+type Place<Q> = (Q, Sleep, Vec<(ParkWord, Bed)>, Unwatched);
+
+fn take_until_done<Q: Injected>((inject, sleep, beds, found): &Place<Q>, me: usize) {
+    let unpark = |worker: Option<usize>| {
+        if let Some(worker) = worker {
+            beds[worker].0.unpark(&beds[worker].1);
+        }
+    };
+    let mut searching = false;
+    // One task each, and no more: what a worker leaves, it must have told of.
+    loop {
+        let (n, left) = inject.take();
+        if n > 0 {
+            if core::mem::take(&mut searching) {
+                unpark(sleep.leave_search());
+            }
+            if left {
+                unpark(sleep.notify());
+            }
+            if found.fetch_add(n, Ordering::Relaxed) + n == 2 || beds.len() == 2 {
+                return;
+            }
+            continue;
+        }
+        sleep.announce(me, searching);
+        if !inject.is_empty() {
+            sleep.found_work(me);
+            searching = true;
+            // The other holds the shard's lock: let it go on.
+            thread::yield_now();
+            continue;
+        }
+        let (word, bed) = &beds[me];
+        if word.begin() {
+            bed.0.wait();
+        }
+        word.end();
+        searching = sleep.woken(me) == Woken::Searching;
+    }
+}
+
+/// A batch that takes only a part leaves the bit on: the worker that parks next must see it.
+#[test]
+fn loom_inject_leftover_against_parker() {
+    leftover("inject_leftover_against_parker", 1, || Inject::new(1));
+}
+
+#[test]
+fn loom_stack_leftover_against_parker() {
+    leftover("stack_leftover_against_parker", 1, || StackInject::new(1));
+}
+
+/// The bit is off for a moment while one takes the stack: the other, who read it then, must be told.
+#[test]
+fn loom_stack_leftover_against_two_parkers() {
+    leftover("stack_leftover_against_two_parkers", 2, || StackInject::new(1));
 }
