@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A producer never waits, so it may be an interrupt handler; one that is stopped in the middle stops nobody.
-//! A consumer that finds the lock taken goes on to the next shard: who holds it either takes all or says
-//! that some are left.
+//! A consumer that finds the lock taken goes on to the next shard, and waits only where no other has tasks: an
+//! earlier form did not wait, and a worker then turned in its loop for as long as the holder was stopped.
 //!
 //! Invariant: whenever nobody is between two steps, a shard with a task has its bit set. The bit goes down
 //! before the stack is taken: a producer whose task was missed sets it after that. The consumer sets it
@@ -23,7 +23,7 @@ use core::ptr::{self, NonNull};
 
 use crate::config::{INJECT_BATCH, INJECT_SHARDS};
 use crate::queue::{Chain, Linked};
-use crate::sync::{AtomicPtr, AtomicU32, CachePadded, Lock, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, CachePadded, Lock, LockGuard, Ordering};
 
 struct Shard<T: Linked> {
     top: CachePadded<AtomicPtr<T::Node>>,
@@ -118,7 +118,7 @@ impl<T: Linked> StackInject<T> {
     /// Takes a worker's share of one shard, oldest first, at most `room` tasks.
     ///
     /// True: others are left that a worker on its way to sleep may have missed, so the caller must call
-    /// `Sleep::notify`. Empty if every shard is, or is being looked through by another consumer.
+    /// `Sleep::notify`. Empty if every shard is.
     #[must_use]
     pub fn pop_batch(&self, start: usize, room: usize) -> (Chain<T>, bool) {
         self.pop_some(start, |len| (len / self.workers + 1).min(INJECT_BATCH).min(room))
@@ -127,33 +127,48 @@ impl<T: Linked> StackInject<T> {
     fn pop_some(&self, start: usize, share: impl Fn(usize) -> usize) -> (Chain<T>, bool) {
         // ORDERING: Relaxed, see `is_empty`.
         let nonempty = self.nonempty.load(Ordering::Relaxed);
+        let mut passed = None;
         for i in 0..=self.mask {
             let index = start.wrapping_add(i) & self.mask;
             if nonempty & 1 << index == 0 {
                 continue;
             }
-            let Some(mut list) = self.shards[index].list.try_lock() else { continue };
-            let mut took_stack = list.is_empty();
-            if took_stack {
-                list.append(self.take_stack(index));
-            }
-            let n = share(list.len());
-            let taken = list.split_front(n);
-            if !took_stack && list.is_empty() {
-                took_stack = true;
-                list.append(self.take_stack(index));
-            }
-            let left = took_stack && !list.is_empty();
-            if left {
-                // ORDERING: Relaxed: the lock orders the list, and the caller's fence in `Sleep::notify` the
-                // bit against a parker's look.
-                self.nonempty.fetch_or(1 << index, Ordering::Relaxed);
-            }
+            let Some(list) = self.shards[index].list.try_lock() else {
+                passed = Some(index);
+                continue;
+            };
+            let (taken, left) = self.pop_locked(index, list, &share);
             if !taken.is_empty() || left {
                 return (taken, left);
             }
         }
-        (Chain::new(), false)
+        // Waiting costs less than asking again until the holder has gone on.
+        passed.map_or((Chain::new(), false), |i| self.pop_locked(i, self.shards[i].list.lock(), &share))
+    }
+
+    fn pop_locked(
+        &self,
+        index: usize,
+        mut list: LockGuard<'_, Chain<T>>,
+        share: &impl Fn(usize) -> usize,
+    ) -> (Chain<T>, bool) {
+        let mut took_stack = list.is_empty();
+        if took_stack {
+            list.append(self.take_stack(index));
+        }
+        let n = share(list.len());
+        let taken = list.split_front(n);
+        if !took_stack && list.is_empty() {
+            took_stack = true;
+            list.append(self.take_stack(index));
+        }
+        let left = took_stack && !list.is_empty();
+        if left {
+            // ORDERING: Relaxed: the lock orders the list, and the caller's fence in `Sleep::notify` the
+            // bit against a parker's look.
+            self.nonempty.fetch_or(1 << index, Ordering::Relaxed);
+        }
+        (taken, left)
     }
 
     /// Called with the shard's lock held: clears the bit, then takes what is on the stack, oldest first.

@@ -322,8 +322,6 @@ fn take_until_done<Q: Injected>((inject, sleep, beds, found): &Place<Q>, me: usi
         if !inject.is_empty() {
             sleep.found_work(me);
             searching = true;
-            // The other holds the shard's lock: let it go on.
-            thread::yield_now();
             continue;
         }
         let (word, bed) = &beds[me];
