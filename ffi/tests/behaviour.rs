@@ -46,3 +46,11 @@ fn hello_says_hello_three_times() {
     assert_eq!(lines[..3], ["hello 1", "hello 2", "hello 3"]);
     assert!(lines[3].starts_with("driver ") && lines[3].ends_with(", result 0"), "{said}");
 }
+
+#[test]
+fn the_readmes_program_compiles_and_runs() {
+    let readme = std::fs::read_to_string(source("../README.md")).unwrap();
+    let (_, rest) = readme.split_once("```c\n").expect("README.md shows a C program");
+    let (text, _) = rest.split_once("```").unwrap();
+    assert_eq!(cc::run_linked("readme", text), "hello 1\nhello 2\nhello 3\n");
+}
