@@ -88,7 +88,10 @@ pub struct PollDriver {
     poller: Arc<Poller>,
     wake: Arc<Notify>,
     park: Arc<ParkWord>,
-    events: Events,
+    /// Room for the table's list of changes while it is gone through.
+    spare: Vec<Fd>,
+    /// Out while they are gone through: a new list would be an allocation for each wait.
+    events: Option<Events>,
     table: Table,
     buffers: Option<Buffers>,
     config: DriverConfig,
@@ -108,7 +111,8 @@ impl PollDriver {
             wake: Arc::new(Notify { poller: Arc::clone(&poller), calls: AtomicU64::new(0) }),
             poller,
             park,
-            events: capacity.map_or_else(Events::new, Events::with_capacity),
+            spare: Vec::new(),
+            events: Some(capacity.map_or_else(Events::new, Events::with_capacity)),
             table: Table::default(),
             buffers: None,
             config: config.clone(),
@@ -376,7 +380,9 @@ impl PollDriver {
     /// Arms every descriptor whose queues were filled or whose event was used up. With `all`, those nobody
     /// waits on leave the poller.
     fn arm_waiting(&mut self, all: bool) {
-        for fd in self.table.take_changed() {
+        let mut changed = std::mem::take(&mut self.spare);
+        self.table.take_changed(&mut changed);
+        for fd in changed.drain(..) {
             let Some(entry) = self.table.entry(fd) else { continue };
             let wanted = entry.wanted();
             if wanted == (false, false) {
@@ -399,10 +405,11 @@ impl PollDriver {
                 }
             }
         }
+        self.spare = changed;
     }
 
     fn poll(&mut self, timeout: Option<Duration>) -> Result<(), Errno> {
-        let mut events = std::mem::take(&mut self.events);
+        let mut events = self.events.take().expect("events are gone through once at a time");
         events.clear();
         self.counters.syscalls += 1;
         let waited = self.poller.wait(&mut events, timeout);
@@ -418,7 +425,7 @@ impl PollDriver {
                 self.run(fd, Direction::Write);
             }
         }
-        self.events = events;
+        self.events = Some(events);
         waited.map(drop).map_err(errno)
     }
 

@@ -159,15 +159,14 @@ impl Table {
         }
     }
 
-    /// Descriptors to look at. Those still to be looked at next time go back by `keep_changed`.
-    pub(super) fn take_changed(&mut self) -> Vec<Fd> {
-        let changed = std::mem::take(&mut self.changed);
-        for fd in &changed {
+    /// Descriptors to look at, into an empty list. Those still to be looked at next time go back by `keep_changed`.
+    pub(super) fn take_changed(&mut self, changed: &mut Vec<Fd>) {
+        std::mem::swap(&mut self.changed, changed);
+        for fd in &*changed {
             if let Some(entry) = self.fds.get_mut(fd) {
                 entry.listed = false;
             }
         }
-        changed
     }
 
     pub(super) fn keep_changed(&mut self, fd: Fd) {
