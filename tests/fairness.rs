@@ -41,8 +41,11 @@ impl Pair {
     fn poll(&self, me: usize, cx: &mut std::task::Context<'_>) -> Poll<()> {
         let polls = self.polls.fetch_add(1, Ordering::Relaxed) + 1;
         if polls.is_multiple_of(500) && self.injected_at.load(Ordering::Relaxed) == 0 {
-            self.asks.send(()).unwrap();
-            self.done.lock().unwrap().recv().unwrap();
+            let answered = self.asks.send(()).is_ok() && self.done.lock().unwrap().recv().is_ok();
+            if !answered {
+                // Nobody asks any more: `stop` is about to be set.
+                return Poll::Ready(());
+            }
             self.injected_at.store(polls, Ordering::Relaxed);
         }
         self.wakers[me].lock().unwrap().clone_from(cx.waker());

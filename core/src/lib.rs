@@ -44,4 +44,6 @@ pub mod sched;
 pub mod slab;
 pub mod sync;
 pub mod task;
+#[cfg(all(test, not(ouzel_loom)))]
+mod testing;
 pub mod timer;

@@ -22,7 +22,7 @@ pub use atomic_waker::AtomicWaker;
 pub use waker::AtomicWaker;
 
 #[cfg(feature = "alloc")]
-pub(crate) use thread::token as thread_token;
+pub(crate) use token::token as thread_token;
 
 /// loom's waker cell under the names that `atomic-waker` gives its methods.
 #[cfg(ouzel_loom)]
@@ -53,7 +53,7 @@ mod waker {
 
 /// A number for each thread, never used twice; zero where there are no thread-locals to keep it in.
 #[cfg(feature = "alloc")]
-mod thread {
+mod token {
     #[cfg(ouzel_loom)]
     use core::sync::atomic::AtomicU64;
 
@@ -272,11 +272,17 @@ impl<T> core::ops::Deref for CachePadded<T> {
 
 pub use lock::{Lock, LockGuard};
 
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Lock::new(T::default())
+    }
+}
+
 /// A mutual-exclusion lock: blocking under `std`, spinning without, loom's or shuttle's under those.
 ///
 /// A panic while it is held does not poison it: what it guards here are lists that are consistent at
 /// every point where user code can run.
-#[cfg(any(feature = "std", ouzel_loom))]
+#[cfg(all(any(feature = "std", ouzel_loom), not(ouzel_tsan)))]
 mod lock {
     #[cfg(ouzel_loom)]
     use loom::sync as imp;
@@ -316,11 +322,12 @@ mod lock {
     }
 }
 
-#[cfg(not(any(feature = "std", ouzel_loom)))]
+#[cfg(any(not(any(feature = "std", ouzel_loom)), ouzel_tsan))]
 mod lock {
     use super::{AtomicBool, Ordering, UnsafeCell, spin_loop};
 
-    /// A spin lock, for targets without threads to block. Not for use inside an interrupt.
+    /// A spin lock, for targets without threads to block, and for TSan, which does not see through the compiled
+    /// parts of `std`'s. Not for use inside an interrupt.
     #[derive(Debug)]
     pub struct Lock<T> {
         taken: AtomicBool,
@@ -407,10 +414,16 @@ pub(crate) fn model(name: &str, preemptions: Option<usize>, f: impl Fn() + Sync 
     assert!(n > 100, "model {name} explored only {n} schedules: its threads never meet");
 }
 
+/// Threads for tests that run under shuttle too.
+#[cfg(all(test, ouzel_shuttle))]
+pub(crate) use shuttle::thread;
+#[cfg(all(test, not(any(ouzel_loom, ouzel_shuttle))))]
+pub(crate) use std::thread;
+
 /// Runs `f` under random schedules, half of them uniformly random and half by PCT with three changes of
 /// priority, and prints one line for `cargo xtask shuttle`. The seeds are `OUZEL_SHUTTLE_SEEDS` from
 /// `OUZEL_SHUTTLE_FIRST` on; what fails under a seed fails under it again.
-#[cfg(all(test, ouzel_shuttle))]
+#[cfg(all(test, feature = "std", ouzel_shuttle))]
 pub(crate) fn explore(name: &str, f: impl Fn() + Sync + Send + 'static) {
     use core::panic::AssertUnwindSafe;
     use shuttle::scheduler::{PctScheduler, RandomScheduler};
@@ -442,4 +455,10 @@ pub(crate) fn explore(name: &str, f: impl Fn() + Sync + Send + 'static) {
         }
     }
     std::println!("shuttle-model {name} {schedules} {:.2}", start.elapsed().as_secs_f64());
+}
+
+/// Runs `f` a hundred times; see the other one.
+#[cfg(all(test, feature = "std", not(any(ouzel_loom, ouzel_shuttle))))]
+pub(crate) fn explore(_: &str, f: impl Fn() + Sync + Send + 'static) {
+    (0..100).for_each(|_| f());
 }

@@ -7,16 +7,16 @@
 //! | `test` | unit, contract and doc tests, loom models, the C header, a short demo |
 //! | `loom` | every loom model, with the number of schedules it explored |
 //! | `shuttle` | the whole scheduler under random schedules from a fixed set of seeds |
-//! | `asan` | the behaviour tests under AddressSanitizer, if a nightly compiler is there |
+//! | `asan`, `tsan` | tests under AddressSanitizer or ThreadSanitizer, if a nightly compiler is there |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
 
-mod asan;
 mod checks;
 mod ci;
 mod demo;
 mod models;
 mod mutants;
+mod sanitizers;
 mod steps;
 mod test;
 mod workspace;
@@ -34,7 +34,8 @@ usage: cargo xtask <command> [options]
   rules                 the part of `ci` that needs no build: imports, cfgs, comments, lengths
   loom [FILTER]         run the loom models whose name contains FILTER; prints what they explored
   shuttle [FILTER]      the same for the tests of the whole scheduler, from a fixed set of seeds
-  asan                  the behaviour tests under AddressSanitizer (needs a nightly compiler)
+  asan                  core's and the behaviour tests under AddressSanitizer (needs a nightly compiler)
+  tsan                  core's tests under ThreadSanitizer (needs a nightly compiler)
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its model fail
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
@@ -56,6 +57,7 @@ enum Command {
     Rules,
     Test,
     Asan,
+    Tsan,
     Models(Tool, String),
     Mutants(String),
     Demo(demo::Options),
@@ -78,7 +80,8 @@ fn main() -> ExitCode {
         Command::Rules => return ci::run_rules(&ws),
         Command::Ci => return ci::run(&ws),
         Command::Test => return test::run(&ws),
-        Command::Asan => asan::run(&ws),
+        Command::Asan => sanitizers::asan(&ws),
+        Command::Tsan => sanitizers::tsan(&ws),
         Command::Models(tool, filter) => {
             models::run(&ws, tool, Choice { filter: &filter, ..Choice::default() })
         }
@@ -121,6 +124,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "rules" => Ok(Command::Rules),
         "test" => Ok(Command::Test),
         "asan" => Ok(Command::Asan),
+        "tsan" => Ok(Command::Tsan),
         "loom" => Ok(Command::Models(Tool::Loom, filter)),
         "shuttle" => Ok(Command::Models(Tool::Shuttle, filter)),
         "mutants" => Ok(Command::Mutants(filter)),

@@ -48,13 +48,12 @@ pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), 
     let binary = build_models(ws.cargo_under(tool, &[]))?;
     println!("{:<60} {:>10} {:>9}", "model", "schedules", "seconds");
     let start = Instant::now();
-    let all = format!("{}_", tool.name());
     let mut command = Command::new(binary);
     if let Some((first, seeds)) = seeds {
         command.env("OUZEL_SHUTTLE_FIRST", first.to_string()).env("OUZEL_SHUTTLE_SEEDS", seeds.to_string());
     }
     let mut child = command
-        .args([if filter.is_empty() { &all } else { filter }, "--nocapture"])
+        .args([if filter.is_empty() { tool.models() } else { filter }, "--nocapture"])
         .args(long.then_some("--ignored"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -141,7 +140,7 @@ mod tests {
     fn reads_a_line_with_and_without_the_harness_before_it() {
         let want = Some(Model { name: "ring".into(), schedules: 467, seconds: 0.04 });
         assert_eq!(parse(Tool::Loom, "loom-model ring 467 0.04"), want);
-        assert_eq!(parse(Tool::Shuttle, "test a::shuttle_ring ... shuttle-model ring 467 0.04"), want);
+        assert_eq!(parse(Tool::Shuttle, "test a::whole_ring ... shuttle-model ring 467 0.04"), want);
         assert_eq!(parse(Tool::Loom, "test queue::loom_tests::loom_ring ... ok"), None);
     }
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask mutants`: breaks the code on purpose, in a copy, and expects a model to notice: of loom, or,
-//! where its name begins with `shuttle_`, of shuttle.
+//! where its name begins with `whole_`, of shuttle.
 //!
 //! | outcome | means |
 //! |---|---|
@@ -141,7 +141,7 @@ impl<'a> Bench<'a> {
 
     /// Builds the copy as it is and runs `model` on it.
     fn try_model(&self, model: &str) -> Outcome {
-        let tool = if model.starts_with("shuttle_") { Tool::Shuttle } else { Tool::Loom };
+        let tool = if model.starts_with(Tool::Shuttle.models()) { Tool::Shuttle } else { Tool::Loom };
         let mut cargo = self.ws.cargo_under(tool, &[]);
         // A folder of its own: cargo names a build after the package's place in its workspace, so in the
         // tool's usual folder the last mutant would pass for the real code.

@@ -3,7 +3,7 @@
 use crate::models::{self, Choice};
 use crate::steps::Steps;
 use crate::workspace::{Tool, Workspace, run as command};
-use crate::{asan, demo};
+use crate::{demo, sanitizers};
 use std::process::ExitCode;
 
 /// Runs all tests.
@@ -25,6 +25,7 @@ pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
     });
     steps.step("loom models", || models::run(ws, Tool::Loom, Choice::default()));
     steps.step("scheduler under shuttle", || models::run(ws, Tool::Shuttle, Choice::default()));
-    steps.step("memory errors and leaks", || asan::run(ws));
+    steps.step("memory errors and leaks", || sanitizers::asan(ws));
+    steps.step("data races", || sanitizers::tsan(ws));
     steps.step("short demo", || demo::run(ws, &demo::Options::quick()));
 }

@@ -12,11 +12,19 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
-    /// The name in its cfg, its tests' names and its build folder.
+    /// The name in its cfg, in what its models print, and of its build folder.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Tool::Loom => "loom",
             Tool::Shuttle => "shuttle",
+        }
+    }
+
+    /// What the names of its models begin with.
+    pub(crate) fn models(self) -> &'static str {
+        match self {
+            Tool::Loom => "loom_",
+            Tool::Shuttle => "whole_",
         }
     }
 }

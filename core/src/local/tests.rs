@@ -13,27 +13,19 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::panic::catch_unwind;
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 use std::vec::Vec;
 
 use super::{Local, LocalExecutor, LocalJoinHandle};
-use crate::driver::{Deadline, Driver, Errno, Nanos, Unpark};
+use crate::driver::{Deadline, Driver, Errno, Nanos};
 use crate::park::ParkWord;
+use crate::testing::Bed;
 
-#[derive(Default)]
-struct Bell(Mutex<bool>, Condvar);
-
-impl Unpark for Bell {
-    fn unpark(&self) {
-        *self.0.lock().unwrap() = true;
-        self.1.notify_all();
-    }
-}
-
-/// Sleeps until the bell rings or the deadline is over. Wakers in `ready` are woken by `park` and `poll`.
+/// Sleeps until the bed's bell rings or the deadline is over. Wakers in `ready` are woken by `park` and `poll`.
 struct Sleeper {
-    bell: Arc<Bell>,
+    bed: Arc<Bed>,
     start: Instant,
     parks: usize,
     ready: Vec<Waker>,
@@ -49,19 +41,17 @@ impl Driver for Sleeper {
         if self.poll()? > 0 {
             return Ok(());
         }
-        let mut rung = self.bell.0.lock().unwrap();
-        while !*rung {
-            let Some(Deadline(until)) = deadline else {
-                rung = self.bell.1.wait(rung).unwrap();
-                continue;
-            };
-            let left = until.since(Nanos(self.start.elapsed().as_nanos() as u64));
+        let Some(Deadline(until)) = deadline else {
+            self.bed.sleep();
+            return Ok(());
+        };
+        while !self.bed.has_rung() {
+            let left = until.since(self.now());
             if left.is_zero() {
                 break;
             }
-            rung = self.bell.1.wait_timeout(rung, left).unwrap().0;
+            thread::park_timeout(left);
         }
-        *rung = false;
         Ok(())
     }
 
@@ -73,9 +63,10 @@ impl Driver for Sleeper {
 }
 
 fn executor() -> LocalExecutor<Sleeper> {
-    let bell = Arc::new(Bell::default());
-    let driver = Sleeper { bell: Arc::clone(&bell), start: Instant::now(), parks: 0, ready: Vec::new() };
-    LocalExecutor::new(driver, Arc::new(ParkWord::new()), bell)
+    let bed = Arc::new(Bed::default());
+    bed.enter();
+    let driver = Sleeper { bed: Arc::clone(&bed), start: Instant::now(), parks: 0, ready: Vec::new() };
+    LocalExecutor::new(driver, Arc::new(ParkWord::new()), bed)
 }
 
 /// Counts its drops.

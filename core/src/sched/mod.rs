@@ -24,5 +24,5 @@ pub use shared::{SchedulerMetrics, Seat, Shared};
 #[cfg(feature = "alloc")]
 pub use worker::Worker;
 
-#[cfg(all(test, feature = "std", ouzel_shuttle))]
-mod shuttle_tests;
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
+mod tests;

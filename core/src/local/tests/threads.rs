@@ -7,23 +7,23 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::boxed::Box;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 use std::vec::Vec;
 
 use super::executor;
-use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Lock, Ordering};
 use crate::task::WakeResult;
 
 /// Waits until some other thread has set the flag and woken.
 #[derive(Clone, Default)]
-struct Event(Arc<(AtomicBool, Mutex<Option<Waker>>)>);
+struct Event(Arc<(AtomicBool, Lock<Option<Waker>>)>);
 
 impl Event {
     fn set(&self) {
         self.0.0.store(true, Ordering::Release);
-        if let Some(waker) = self.0.1.lock().unwrap().take() {
+        if let Some(waker) = self.0.1.lock().take() {
             waker.wake();
         }
     }
@@ -31,7 +31,7 @@ impl Event {
     fn wait(&self) -> impl Future<Output = ()> + use<> {
         let event = self.clone();
         poll_fn(move |cx| {
-            *event.0.1.lock().unwrap() = Some(cx.waker().clone());
+            *event.0.1.lock() = Some(cx.waker().clone());
             if event.0.0.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
         })
     }
@@ -132,14 +132,14 @@ fn weak_ids_wake_and_abort_from_other_threads() {
 fn many_threads_wake_and_drop_while_tasks_come_and_go() {
     let ex = executor();
     let (send, receive) = std::sync::mpsc::channel::<Waker>();
-    let receive = Arc::new(Mutex::new(receive));
+    let receive = Arc::new(Lock::new(receive));
     let woken = Arc::new(AtomicUsize::new(0));
     let threads: Vec<_> = (0..3)
         .map(|i| {
             let (receive, woken) = (Arc::clone(&receive), Arc::clone(&woken));
             thread::spawn(move || {
                 loop {
-                    let Ok(waker) = receive.lock().unwrap().recv() else { return };
+                    let Ok(waker) = receive.lock().recv() else { return };
                     let n = woken.fetch_add(1, Ordering::Relaxed);
                     match (n + i) % 4 {
                         0 => waker.wake(),

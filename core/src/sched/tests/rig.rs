@@ -1,4 +1,4 @@
-//! A runtime of shuttle threads, and what its tasks wait for.
+//! A runtime of threads, and what its tasks wait for.
 
 use core::future::{Future, poll_fn};
 use core::mem;
@@ -6,35 +6,19 @@ use core::task::{Poll, Waker};
 use std::sync::Arc;
 use std::vec::Vec;
 
-use shuttle::sync::{Condvar, Mutex};
-use shuttle::thread::{self, JoinHandle};
-
-pub(super) use shuttle::future::block_on;
-
-use crate::driver::{Deadline, Driver, Errno, Nanos, Unpark};
+use crate::driver::{Deadline, Driver, Errno, Nanos};
 use crate::park::ParkWord;
 use crate::sched::{SchedulerMetrics, Seat, Shared, Worker};
-use crate::sync::{Ordering::Relaxed, Unwatched};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Lock, Ordering, Unwatched};
+use crate::testing::Bed;
+pub(super) use crate::testing::block_on;
 
 /// Whether a sleep with a deadline may end by itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clock {
     Stands,
     Runs,
-}
-
-/// Where a worker sleeps.
-#[derive(Default)]
-struct Bed {
-    rung: Mutex<bool>,
-    bell: Condvar,
-}
-
-impl Unpark for Bed {
-    fn unpark(&self) {
-        *self.rung.lock().unwrap() = true;
-        self.bell.notify_one();
-    }
 }
 
 struct Sleeper {
@@ -53,7 +37,7 @@ impl Driver for Sleeper {
         if let (Some(Deadline(end)), Clock::Runs) = (deadline, self.clock) {
             // Long enough for others to get on, in any schedule that lets them.
             for _ in 0..10 {
-                if mem::take(&mut *self.bed.rung.lock().unwrap()) {
+                if self.bed.has_rung() {
                     return Ok(());
                 }
                 thread::yield_now();
@@ -61,10 +45,7 @@ impl Driver for Sleeper {
             self.now = end.0;
             return Ok(());
         }
-        let mut rung = self.bed.rung.lock().unwrap();
-        while !mem::take(&mut *rung) {
-            rung = self.bed.bell.wait(rung).unwrap();
-        }
+        self.bed.sleep();
         Ok(())
     }
 
@@ -84,9 +65,10 @@ impl Rig {
         let beds: Vec<Arc<Bed>> = (0..workers).map(|_| Arc::default()).collect();
         let seat = |bed: &Arc<Bed>| Seat { park: Arc::new(ParkWord::new()), unpark: Arc::clone(bed) as _ };
         let shared = Shared::new(beds.iter().map(seat), None);
-        let work = |(index, bed)| {
+        let work = |(index, bed): (usize, Arc<Bed>)| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
+                bed.enter();
                 Worker::new(shared, index, Sleeper { bed, clock, now: 0 }).run();
             })
         };
@@ -117,32 +99,31 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn add(&self, metrics: SchedulerMetrics) {
-        self.steals.fetch_add(metrics.steals as usize, Relaxed);
-        self.parks.fetch_add(metrics.parks as usize, Relaxed);
-        self.raids.fetch_add(metrics.raids as usize, Relaxed);
+        self.steals.fetch_add(metrics.steals as usize, Ordering::Relaxed);
+        self.parks.fetch_add(metrics.parks as usize, Ordering::Relaxed);
+        self.raids.fetch_add(metrics.raids as usize, Ordering::Relaxed);
     }
 
-    pub(super) fn steals(&self) -> usize {
-        self.steals.load(Relaxed)
-    }
-
-    pub(super) fn parks(&self) -> usize {
-        self.parks.load(Relaxed)
-    }
-
-    pub(super) fn raids(&self) -> usize {
-        self.raids.load(Relaxed)
+    /// On threads what happens is up to the machine; under shuttle it is up to the seeds, and must.
+    pub(super) fn assert_some(&self, what: &str) {
+        let seen = match what {
+            "steals" => &self.steals,
+            "parks" => &self.parks,
+            "raids" => &self.raids,
+            other => panic!("nobody counts {other}"),
+        };
+        assert!(!cfg!(ouzel_shuttle) || seen.load(Ordering::Relaxed) > 0, "no {what}: {self:?}");
     }
 }
 
 /// Lets tasks pass once it is open; one may wait at a time.
 #[derive(Clone, Default)]
-pub(super) struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+pub(super) struct Gate(Arc<Lock<(bool, Option<Waker>)>>);
 
 impl Gate {
     pub(super) fn open(&self) {
         let waker = {
-            let mut gate = self.0.lock().unwrap();
+            let mut gate = self.0.lock();
             gate.0 = true;
             gate.1.take()
         };
@@ -154,7 +135,7 @@ impl Gate {
     pub(super) fn passed(&self) -> impl Future<Output = ()> + Send + use<> {
         let gate = self.clone();
         poll_fn(move |cx| {
-            let mut gate = gate.0.lock().unwrap();
+            let mut gate = gate.0.lock();
             if gate.0 {
                 return Poll::Ready(());
             }

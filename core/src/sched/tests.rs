@@ -1,12 +1,19 @@
-//! The whole scheduler under shuttle: real workers, tasks, queues and parking, under random schedules.
+//! The whole scheduler: real workers, tasks, queues and parking.
+//!
+//! | build | what a test is |
+//! |---|---|
+//! | `cfg(ouzel_shuttle)` | ten thousand random schedules from fixed seeds, all orderings taken for SeqCst |
+//! | any other | a hundred runs on threads; under TSan they are what it looks at |
 //!
 //! The drivers sleep until they are unparked, also when they are given a deadline, so a wake-up that only a
 //! timeout would mend is a deadlock, which shuttle reports. [`Clock::Runs`] lets deadlines pass instead: that is
 //! for what the watch over hidden tasks promises.
 //!
-//! Each test counts what it means to provoke (steals, raids, parks) over all its schedules and fails if it
-//! never happened. shuttle treats every ordering as SeqCst: weak ones are loom's and TSan's part.
+//! Under shuttle each test counts what it means to provoke (steals, raids, parks) over all its schedules and
+//! fails if it never happened.
 
+#[cfg(not(ouzel_shuttle))]
+mod canary;
 mod end;
 mod rig;
 
@@ -14,12 +21,11 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use rig::{Clock, Gate, Rig, Seen, block_on, yield_now};
-use shuttle::thread;
 
-use crate::sync::{AtomicUsize, Ordering, explore};
+use crate::sync::{AtomicUsize, Ordering, explore, thread};
 
 #[test]
-fn shuttle_spawns_from_outside_and_inside_all_run() {
+fn whole_spawns_from_outside_and_inside_all_run() {
     let seen = Arc::new(Seen::default());
     let total = Arc::clone(&seen);
     explore("spawns_from_outside_and_inside_all_run", move || {
@@ -44,13 +50,14 @@ fn shuttle_spawns_from_outside_and_inside_all_run() {
         assert_eq!((metrics.spawned, metrics.completed), (6, 6));
         total.add(metrics);
     });
-    assert!(seen.steals() > 0 && seen.parks() > 0, "{seen:?}");
+    seen.assert_some("steals");
+    seen.assert_some("parks");
 }
 
 /// More children than a ring holds: the rest goes through the injection queue, and the other worker takes
 /// its part.
 #[test]
-fn shuttle_what_overflows_a_ring_is_run_once() {
+fn whole_what_overflows_a_ring_is_run_once() {
     let seen = Arc::new(Seen::default());
     let total = Arc::clone(&seen);
     explore("what_overflows_a_ring_is_run_once", move || {
@@ -76,12 +83,12 @@ fn shuttle_what_overflows_a_ring_is_run_once() {
         assert_eq!(runs.load(Ordering::Relaxed), CHILDREN);
         total.add(rig.stop());
     });
-    assert!(seen.steals() > 0, "{seen:?}");
+    seen.assert_some("steals");
 }
 
 /// Two foreign threads open gates that tasks wait at; nothing else would ever wake those tasks.
 #[test]
-fn shuttle_wakes_from_outside_are_never_lost() {
+fn whole_wakes_from_outside_are_never_lost() {
     let seen = Arc::new(Seen::default());
     let total = Arc::clone(&seen);
     explore("wakes_from_outside_are_never_lost", move || {
@@ -101,12 +108,12 @@ fn shuttle_wakes_from_outside_are_never_lost() {
         openers.into_iter().for_each(|opener| opener.join().unwrap());
         total.add(rig.stop());
     });
-    assert!(seen.parks() > 0, "{seen:?}");
+    seen.assert_some("parks");
 }
 
 /// Each blocks its worker until the other has begun: the second worker must have been woken for it.
 #[test]
-fn shuttle_two_tasks_that_meet_get_two_workers() {
+fn whole_two_tasks_that_meet_get_two_workers() {
     explore("two_tasks_that_meet_get_two_workers", || {
         let rig = Rig::start(2, Clock::Stands);
         let arrived = Arc::new(AtomicUsize::new(0));
@@ -130,7 +137,7 @@ fn shuttle_two_tasks_that_meet_get_two_workers() {
 /// A task blocks its worker until the child that it has just spawned there has run: only a raid of the
 /// worker's private queue can get at it.
 #[test]
-fn shuttle_what_a_blocked_worker_hides_is_raided() {
+fn whole_what_a_blocked_worker_hides_is_raided() {
     let seen = Arc::new(Seen::default());
     let total = Arc::clone(&seen);
     explore("what_a_blocked_worker_hides_is_raided", move || {
@@ -148,5 +155,5 @@ fn shuttle_what_a_blocked_worker_hides_is_raided() {
         block_on(parent.ok().unwrap()).unwrap();
         total.add(rig.stop());
     });
-    assert!(seen.raids() > 0, "{seen:?}");
+    seen.assert_some("raids");
 }

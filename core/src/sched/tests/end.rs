@@ -4,10 +4,8 @@ use core::future::pending;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use shuttle::thread;
-
 use super::rig::{Clock, Gate, Rig, block_on, yield_now};
-use crate::sync::{Ordering::Relaxed, Unwatched, explore};
+use crate::sync::{Ordering::Relaxed, Unwatched, explore, thread};
 
 /// Counts its drops.
 struct Guard(Arc<Unwatched>);
@@ -19,7 +17,7 @@ impl Drop for Guard {
 }
 
 #[test]
-fn shuttle_an_abort_against_a_wake_ends_the_task_once() {
+fn whole_an_abort_against_a_wake_ends_the_task_once() {
     explore("an_abort_against_a_wake_ends_the_task_once", || {
         let rig = Rig::start(2, Clock::Stands);
         let drops = Arc::new(Unwatched::new(0));
@@ -52,7 +50,7 @@ fn shuttle_an_abort_against_a_wake_ends_the_task_once() {
 
 /// Handles are dropped on a foreign thread while the tasks end: each output goes exactly once.
 #[test]
-fn shuttle_a_detach_against_the_end_drops_the_output_once() {
+fn whole_a_detach_against_the_end_drops_the_output_once() {
     explore("a_detach_against_the_end_drops_the_output_once", || {
         let rig = Rig::start(2, Clock::Stands);
         let drops = Arc::new(Unwatched::new(0));
@@ -74,7 +72,7 @@ fn shuttle_a_detach_against_the_end_drops_the_output_once() {
 
 /// Two threads spawn and wake while a third closes: each future is refused or ended, none is left behind.
 #[test]
-fn shuttle_a_shutdown_against_spawns_and_wakes_leaves_nothing() {
+fn whole_a_shutdown_against_spawns_and_wakes_leaves_nothing() {
     explore("a_shutdown_against_spawns_and_wakes_leaves_nothing", || {
         let rig = Rig::start(2, Clock::Stands);
         let drops = Arc::new(Unwatched::new(0));
@@ -120,7 +118,7 @@ fn shuttle_a_shutdown_against_spawns_and_wakes_leaves_nothing() {
 
 /// One worker may search, and claim the other, between the flag of the close and its waking of all.
 #[test]
-fn shuttle_a_shutdown_wakes_every_worker() {
+fn whole_a_shutdown_wakes_every_worker() {
     explore("a_shutdown_wakes_every_worker", || {
         let rig = Rig::start(2, Clock::Stands);
         rig.shared().spawn_detached(async {}).ok().unwrap();
@@ -130,7 +128,7 @@ fn shuttle_a_shutdown_wakes_every_worker() {
 
 /// Children that are spawned, and tasks that are woken, by the polls that run beside the shutdown.
 #[test]
-fn shuttle_a_shutdown_against_spawns_on_workers_leaves_nothing() {
+fn whole_a_shutdown_against_spawns_on_workers_leaves_nothing() {
     explore("a_shutdown_against_spawns_on_workers_leaves_nothing", || {
         let rig = Rig::start(2, Clock::Stands);
         let drops = Arc::new(Unwatched::new(0));
