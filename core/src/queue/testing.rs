@@ -1,9 +1,10 @@
 //! A task stand-in for the queues' tests: a number in a heap cell whose content loom watches.
 
-use crate::queue::Linked;
+use crate::queue::{Chain, Linked};
 use crate::sync::UnsafeCell;
 use core::ptr::NonNull;
 use std::boxed::Box;
+use std::vec::Vec;
 
 pub(crate) struct Node {
     id: UnsafeCell<u32>,
@@ -31,6 +32,19 @@ impl Item {
             unsafe { *p }
         })
     }
+}
+
+/// The numbers in `chain`, in order.
+pub(crate) fn ids(mut chain: Chain<Item>) -> Vec<u32> {
+    core::iter::from_fn(|| chain.pop_front()).map(Item::id).collect()
+}
+
+/// Items with these numbers, in order.
+#[cfg(not(ouzel_loom))]
+pub(crate) fn chain(ids: core::ops::Range<u32>) -> Chain<Item> {
+    let mut chain = Chain::new();
+    ids.for_each(|id| chain.push_back(Item::new(id)));
+    chain
 }
 
 impl core::fmt::Debug for Item {

@@ -1,16 +1,10 @@
 //! The injection queue with two shards and batches of two.
 
 use super::Inject;
-use crate::queue::Chain;
-use crate::queue::testing::Item;
+use crate::queue::testing::{Item, ids};
 use crate::sync::model;
 use loom::sync::Arc;
 use loom::thread;
-use std::vec::Vec;
-
-fn ids(mut chain: Chain<Item>) -> Vec<u32> {
-    core::iter::from_fn(|| chain.pop_front()).map(Item::id).collect()
-}
 
 /// Two producers on one shard (and one of them on a second) against a worker that takes batches.
 #[test]

@@ -1,21 +1,10 @@
 use super::Inject;
 use crate::config::{INJECT_BATCH, INJECT_SHARDS};
-use crate::queue::Chain;
-use crate::queue::testing::Item;
+use crate::queue::testing::{Item, chain, ids};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::vec;
 use std::vec::Vec;
-
-fn ids(mut chain: Chain<Item>) -> Vec<u32> {
-    core::iter::from_fn(|| chain.pop_front()).map(Item::id).collect()
-}
-
-fn chain(ids: core::ops::Range<u32>) -> Chain<Item> {
-    let mut chain = Chain::new();
-    ids.for_each(|id| chain.push_back(Item::new(id)));
-    chain
-}
 
 #[test]
 fn one_worker_has_one_shard_and_one_order() {

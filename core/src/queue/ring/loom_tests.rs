@@ -4,7 +4,7 @@
 //! and so does a slot that is read while it is written.
 
 use super::{Owner, Ring};
-use crate::queue::testing::Item;
+use crate::queue::testing::{Item, ids};
 use crate::queue::{Chain, Lifo};
 use crate::sync::model;
 use loom::sync::Arc;
@@ -35,10 +35,6 @@ impl Own {
     fn drain(&self) -> Vec<u32> {
         core::iter::from_fn(|| self.owner.pop()).map(Item::id).collect()
     }
-}
-
-fn ids(mut chain: Chain<Item>) -> Vec<u32> {
-    core::iter::from_fn(|| chain.pop_front()).map(Item::id).collect()
 }
 
 /// Steals `times` times, each time into an empty ring of its own, and returns what it got.

@@ -2,7 +2,7 @@ use super::owner::{HALF, TAKE};
 use super::{CAPACITY, Owner, Ring};
 use crate::config::RING_CAPACITY;
 use crate::queue::Chain;
-use crate::queue::testing::Item;
+use crate::queue::testing::{Item, ids};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use proptest::prelude::*;
 use std::boxed::Box;
@@ -17,10 +17,6 @@ fn leak() -> &'static Ring<Item> {
 fn owner() -> Owner<Item> {
     // SAFETY: the ring is leaked, and this is its only owner.
     unsafe { Owner::new(leak()) }
-}
-
-fn ids(mut chain: Chain<Item>) -> Vec<u32> {
-    core::iter::from_fn(|| chain.pop_front()).map(Item::id).collect()
 }
 
 fn drain(owner: &Owner<Item>) -> Vec<u32> {

@@ -1,15 +1,14 @@
 //! The stack's two races: a push against the clearing of the bit, and two consumers.
 
 use super::StackInject;
-use crate::queue::testing::Item;
+use crate::queue::testing::{Item, ids};
 use crate::sync::model;
 use loom::sync::Arc;
 use loom::thread;
 use std::vec::Vec;
 
 fn take(inject: &StackInject<Item>, room: usize) -> Vec<u32> {
-    let (mut chain, _) = inject.pop_batch(0, room);
-    core::iter::from_fn(|| chain.pop_front()).map(Item::id).collect()
+    ids(inject.pop_batch(0, room).0)
 }
 
 /// Two producers on one shard against a consumer that takes batches: the bits find every task.

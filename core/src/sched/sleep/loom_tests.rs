@@ -285,10 +285,10 @@ fn leftover<Q: Injected>(name: &str, workers: usize, make: fn() -> Q) {
         let others = (1..workers)
             .map(|me| {
                 let world = Arc::clone(&world);
-                thread::spawn(move || take_until_done(&*world, me))
+                thread::spawn(move || take_until_done(&world, me))
             })
             .collect::<Vec<_>>();
-        take_until_done(&*world, 0);
+        take_until_done(&world, 0);
         pusher.join().unwrap();
         others.into_iter().for_each(|other| other.join().unwrap());
     });
