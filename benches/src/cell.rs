@@ -1,9 +1,12 @@
 //! One cell of the table: a case on an engine, in a process of its own.
 
-use crate::case::{CASES, Case, Id, tasks, timers};
 #[cfg(feature = "peers")]
-use crate::engine::{Monoio, Smol, Tokio};
-use crate::engine::{Ouzel, OuzelLocal};
+use crate::case::rayon;
+use crate::case::{CASES, Case, Id, bursts, echo, files, memory, remote, tasks, timers};
+#[cfg(feature = "peers")]
+use crate::engine::{Compio, Glommio, Monoio, Smol, Tokio};
+use crate::engine::{Engine, Inject, Ouzel, OuzelLocal};
+use crate::heap::Heap;
 use crate::measure::{Outcome, Plan};
 
 /// The engines this build has, in the order of the table.
@@ -18,6 +21,12 @@ pub const ENGINES: &[&str] = &[
     "smol",
     #[cfg(feature = "peers")]
     "monoio",
+    #[cfg(feature = "peers")]
+    "compio",
+    #[cfg(feature = "peers")]
+    "glommio",
+    #[cfg(feature = "peers")]
+    "rayon",
 ];
 
 /// Why there is no outcome.
@@ -53,20 +62,38 @@ pub fn find_case(name: &str) -> Result<&'static Case, NoOutcome> {
     })
 }
 
-/// The case as a root task of `$engine`, which `$enter` runs. A macro because roots are `Send` on some
-/// engines and not on others, and only the compiler can tell.
+/// The case as a root task of `$engine`, which `$enter` runs; nothing if the engine has no way to do it. A
+/// macro because roots are `Send` on some engines and not on others, and only the compiler can tell.
 macro_rules! enter {
     ($engine:ty, $enter:path, $id:expr, $plan:expr) => {{
         let plan: Plan = $plan;
+        let from_outside = matches!($id, Id::Inject(_) | Id::RemoteMallocs);
+        if from_outside && !<<$engine as Engine>::Injector as Inject>::POSSIBLE {
+            return Err(NoOutcome::CannotRun);
+        }
         match $id {
-            Id::SpawnJoin => $enter(plan.workers, tasks::spawn_join::<$engine>(plan)),
-            Id::SpawnDetached => $enter(plan.workers, tasks::spawn_detached::<$engine>(plan)),
-            Id::ChainedSpawn => $enter(plan.workers, tasks::chained_spawn::<$engine>(plan)),
-            Id::SelfWake => $enter(plan.workers, tasks::self_wake::<$engine>(plan)),
-            Id::YieldOne => $enter(plan.workers, tasks::yield_one::<$engine>(plan)),
-            Id::YieldMany => $enter(plan.workers, tasks::yield_many::<$engine>(plan)),
-            Id::PingPong => $enter(plan.workers, tasks::ping_pong::<$engine>(plan)),
-            Id::TimersCancel => $enter(plan.workers, timers::timers_cancel::<$engine>(plan)),
+            Id::SpawnJoin => $enter(plan.workers, |_| tasks::spawn_join::<$engine>(plan)),
+            Id::SpawnDetached => $enter(plan.workers, |_| tasks::spawn_detached::<$engine>(plan)),
+            Id::ChainedSpawn => $enter(plan.workers, |_| tasks::chained_spawn::<$engine>(plan)),
+            Id::SelfWake => $enter(plan.workers, |_| tasks::self_wake::<$engine>(plan)),
+            Id::YieldOne => $enter(plan.workers, |_| tasks::yield_one::<$engine>(plan)),
+            Id::YieldMany => $enter(plan.workers, |_| tasks::yield_many::<$engine>(plan)),
+            Id::PingPong => $enter(plan.workers, |_| tasks::ping_pong::<$engine>(plan)),
+            Id::ForkJoin => $enter(plan.workers, |_| bursts::fork_join::<$engine>(plan)),
+            Id::FanOut => $enter(plan.workers, |_| bursts::fan_out::<$engine>(plan)),
+            Id::Inject(n) => $enter(plan.workers, |out| remote::inject::<$engine>(plan, out, n)),
+            Id::WakeStorm => $enter(plan.workers, |_| remote::wake_storm::<$engine>(plan)),
+            Id::TimersCancel => $enter(plan.workers, |_| timers::timers_cancel::<$engine>(plan)),
+            Id::TimersSleeping => $enter(plan.workers, |_| timers::timers_sleeping::<$engine>(plan)),
+            Id::TimerLateness => $enter(plan.workers, |_| timers::timer_lateness::<$engine>(plan)),
+            Id::Echo(n, depth) => $enter(plan.workers, |_| echo::echo::<$engine>(plan, n, depth)),
+            Id::SmallFiles => $enter(plan.workers, |_| files::small_files::<$engine>(plan)),
+            Id::TaskBytes16 => $enter(plan.workers, |_| memory::task_bytes::<$engine, 1>(plan)),
+            Id::TaskBytes128 => $enter(plan.workers, |_| memory::task_bytes::<$engine, 15>(plan)),
+            Id::TaskRss16 => $enter(plan.workers, |_| memory::task_rss::<$engine, 1>(plan)),
+            Id::TaskRss128 => $enter(plan.workers, |_| memory::task_rss::<$engine, 15>(plan)),
+            Id::SpawnMallocs => $enter(plan.workers, |_| memory::spawn_mallocs::<$engine>(plan)),
+            Id::RemoteMallocs => $enter(plan.workers, |out| memory::remote_mallocs::<$engine>(plan, out)),
         }
     }};
 }
@@ -76,7 +103,13 @@ macro_rules! enter {
 ///
 /// # Errors
 /// See [`NoOutcome`].
+///
+/// # Panics
+/// When the engine cannot be started, and when an echo case is not told its [`Plan::loader`].
 pub fn run(engine: &str, case: &Case, plan: Plan) -> Result<Outcome, NoOutcome> {
+    if case.counted && !Heap::is_counted() {
+        return Err(NoOutcome::Unknown(format!("{} is a case of ouzel-cell-counted", case.name)));
+    }
     let outcome = match engine {
         "ouzel" => enter!(Ouzel, Ouzel::enter, case.id, plan),
         "ouzel-local" => enter!(OuzelLocal, OuzelLocal::enter, case.id, plan),
@@ -88,6 +121,12 @@ pub fn run(engine: &str, case: &Case, plan: Plan) -> Result<Outcome, NoOutcome> 
         "smol" => enter!(Smol, Smol::enter, case.id, plan),
         #[cfg(feature = "peers")]
         "monoio" => enter!(Monoio, Monoio::enter, case.id, plan),
+        #[cfg(feature = "peers")]
+        "compio" => enter!(Compio, Compio::enter, case.id, plan),
+        #[cfg(feature = "peers")]
+        "glommio" => enter!(Glommio, Glommio::enter, case.id, plan),
+        #[cfg(feature = "peers")]
+        "rayon" => rayon::run(case.id, plan).ok_or(NoOutcome::CannotRun)?,
         other => {
             return Err(NoOutcome::Unknown(format!("no engine {other:?}; there are {}", ENGINES.join(", "))));
         }

@@ -1,6 +1,7 @@
 //! What one run of a case is told and what it finds.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How much to do.
@@ -12,6 +13,17 @@ pub struct Plan {
     pub warmup: u64,
     /// Worker threads, where an engine has them.
     pub workers: usize,
+    /// For cases with an outside load.
+    pub loader: Option<Loader>,
+}
+
+/// The program that is the outside load.
+#[derive(Clone, Copy, Debug)]
+pub struct Loader {
+    /// `ouzel-echo`.
+    pub program: &'static Path,
+    /// The CPU it stays on.
+    pub cpu: Option<usize>,
 }
 
 /// What a run found.

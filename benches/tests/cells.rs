@@ -2,16 +2,26 @@
 
 use ouzel_bench::case::{CASES, Case};
 use ouzel_bench::cell::{NoOutcome, find_case, run};
-use ouzel_bench::measure::Plan;
+use ouzel_bench::heap::{Counting, Heap};
+use ouzel_bench::measure::{Loader, Plan};
+use std::path::Path;
+
+#[global_allocator]
+static HEAP: Counting = Counting;
 
 /// No multiple of any case's own batch, so that a batch too many or too few shows.
 const OPS: u64 = 1_234;
 
+fn plan(ops: u64, workers: usize) -> Plan {
+    let program = Path::new(env!("CARGO_BIN_EXE_ouzel-echo"));
+    Plan { ops, warmup: 77, workers, loader: Some(Loader { program, cpu: None }) }
+}
+
 fn small(engine: &str, case: &Case, workers: usize) {
-    let outcome = run(engine, case, Plan { ops: OPS, warmup: 77, workers })
+    let outcome = run(engine, case, plan(OPS, workers))
         .unwrap_or_else(|e| panic!("{} on {engine} with {workers} workers: {e}", case.name));
     assert_eq!(outcome.done, OPS, "{} on {engine}", case.name);
-    assert!(outcome.value() > 0.0, "{} on {engine}: {outcome:?}", case.name);
+    assert!(outcome.value().is_finite() && !outcome.wall.is_zero(), "{} on {engine}: {outcome:?}", case.name);
 }
 
 #[test]
@@ -31,8 +41,17 @@ fn every_case_does_exactly_its_operations_on_the_local_runtime() {
 
 #[test]
 fn an_unknown_name_is_told_what_there_is() {
-    let plan = Plan { ops: 1, warmup: 0, workers: 1 };
-    let Err(NoOutcome::Unknown(text)) = run("tokyo", &CASES[0], plan) else { panic!("tokyo ran") };
+    let Err(NoOutcome::Unknown(text)) = run("tokyo", &CASES[0], plan(1, 1)) else { panic!("tokyo ran") };
     assert!(text.contains("ouzel-local"), "{text}");
     assert!(find_case("spawn").unwrap_err().to_string().contains("spawn_join"));
+}
+
+#[test]
+fn allocations_are_counted() {
+    let before = Heap::now();
+    let block = std::hint::black_box(vec![1u8; 1 << 24]);
+    let after = Heap::now();
+    assert!(after.allocations > before.allocations);
+    // Other tests run meanwhile, and none of them gives back as much.
+    assert!(after.live_bytes > before.live_bytes + (block.len() as u64) / 2);
 }

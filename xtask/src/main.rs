@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | rules | test | loom | asan | mutants | demo`.
+//! The project's own commands: `cargo xtask ci | rules | test | loom | asan | mutants | demo | bench`.
 //!
 //! | command | what it does |
 //! |---|---|
@@ -10,12 +10,15 @@
 //! | `asan`, `tsan` | tests under AddressSanitizer or ThreadSanitizer, if a nightly compiler is there |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
+//! | `bench` | ouzel and its peers at the same work |
 
+mod bench;
 mod checks;
 mod ci;
 mod demo;
 mod models;
 mod mutants;
+mod progress;
 mod sanitizers;
 mod steps;
 mod test;
@@ -47,6 +50,16 @@ usage: cargo xtask <command> [options]
     --json FILE         also write the table as JSON
     --quick             fewer cells, one second each, 200 round-trip values
     --host FILE         drive this program in place of a fresh build of ffi/examples/c/kv.c
+  bench [options]       the same work on ouzel and on its peers, one process for each figure, rounds that
+                        take turns, ratios to tokio within a round
+    --engines A,B       only these, or those whose names begin so (all)
+    --cases A,B         only these, or those whose names begin so (all)
+    --rounds N          figures of each engine at each case (5)
+    --workers N         worker threads of engines that have them (one per CPU)
+    --json FILE         also write the table as JSON
+    --quick             a tenth of the operations, 3 rounds
+    --limit S           kill what takes longer than so many seconds (60)
+    --list              print the names of engines and cases
   help, --help          this text
 
 exit status: 0 all is well, 1 something failed, 2 bad usage";
@@ -61,6 +74,7 @@ enum Command {
     Models(Tool, String),
     Mutants(String),
     Demo(demo::Options),
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -87,6 +101,7 @@ fn main() -> ExitCode {
         }
         Command::Mutants(filter) => mutants::run(&ws, &filter),
         Command::Demo(options) => demo::run(&ws, &options),
+        Command::Bench(options) => bench::run(&ws, &options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,6 +121,9 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     };
     if command == "demo" {
         return Ok(demo::Options::parse(&mut parser)?.map_or(Command::Help, Command::Demo));
+    }
+    if command == "bench" {
+        return Ok(bench::Options::parse(&mut parser)?.map_or(Command::Help, Command::Bench));
     }
     let mut filter = None;
     while let Some(arg) = parser.next()? {
@@ -152,6 +170,7 @@ mod tests {
             "shuttle",
             "mutants x",
             "demo --quick --seconds 1",
+            "bench --quick --cases echo",
         ] {
             assert_eq!(error(line), None, "{line}");
         }
@@ -159,9 +178,16 @@ mod tests {
 
     #[test]
     fn refuses_the_rest_in_one_line() {
-        for line in
-            ["bake", "ci now", "test --fast", "loom a b", "demo --driver iocp", "demo extra", "--loud"]
-        {
+        for line in [
+            "bake",
+            "ci now",
+            "test --fast",
+            "loom a b",
+            "demo --driver iocp",
+            "demo extra",
+            "bench --rounds 0",
+            "--loud",
+        ] {
             let e = error(line).unwrap_or_else(|| panic!("{line} was accepted"));
             assert_eq!(e.lines().count(), 1, "{e}");
         }

@@ -11,14 +11,30 @@ pub enum Id {
     YieldOne,
     YieldMany,
     PingPong,
+    ForkJoin,
+    FanOut,
+    /// By so many threads.
+    Inject(u64),
+    WakeStorm,
     TimersCancel,
+    TimersSleeping,
+    TimerLateness,
+    /// On so many connections, with so many messages unanswered on each.
+    Echo(u64, u64),
+    SmallFiles,
+    TaskBytes16,
+    TaskBytes128,
+    TaskRss16,
+    TaskRss128,
+    SpawnMallocs,
+    RemoteMallocs,
 }
 
-/// What ours should reach: at most so many times the figure of `base` in the same round.
+/// What ours should reach, at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Goal {
-    /// The engine the ratio is to.
-    pub base: &'static str,
+    /// The engine in the same round that the goal is a multiple of; none for a figure as it is.
+    pub base: Option<&'static str>,
     /// For `ouzel`.
     pub shared: Option<f64>,
     /// For `ouzel-local`.
@@ -40,76 +56,100 @@ pub struct Case {
     pub ops: u64,
     /// What ours should reach.
     pub goal: Goal,
+    /// Needs a program with a counting allocator, see [`crate::heap`].
+    pub counted: bool,
 }
 
-const fn to(base: &'static str, shared: f64, local: f64) -> Goal {
-    Goal { base, shared: Some(shared), local: Some(local) }
+/// A case without a goal.
+const fn case(id: Id, name: &'static str, unit: &'static str, ops: u64, about: &'static str) -> Case {
+    let goal = Goal { base: None, shared: None, local: None };
+    Case { id, name, about, unit, ops, goal, counted: false }
+}
+
+impl Case {
+    /// With goals for both flavours, as multiples of tokio's multi-thread figure.
+    const fn of_mt(self, shared: f64, local: f64) -> Self {
+        let goal = Goal { base: Some("tokio-mt"), shared: Some(shared), local: Some(local) };
+        Case { goal, ..self }
+    }
+
+    /// With a goal for `ouzel` alone.
+    const fn of_mt_shared(self, shared: f64) -> Self {
+        Case { goal: Goal { base: Some("tokio-mt"), shared: Some(shared), local: None }, ..self }
+    }
+
+    /// With the same goal for both flavours, as it is.
+    const fn at_most(self, limit: f64) -> Self {
+        Case { goal: Goal { base: None, shared: Some(limit), local: Some(limit) }, ..self }
+    }
+
+    const fn counted(self) -> Self {
+        Case { counted: true, ..self }
+    }
 }
 
 /// Every case there is.
 pub const CASES: &[Case] = &[
+    case(Id::SpawnJoin, "spawn_join", "ns", 400_000, "spawn 100,000 tasks, then await each")
+        .of_mt(0.10, 0.035),
+    case(Id::SpawnDetached, "spawn_detached", "ns", 1_000_000, "spawn bursts of 1,000 tasks nobody joins")
+        .of_mt(0.20, 0.07),
+    case(Id::ChainedSpawn, "chained_spawn", "ns", 1_000_000, "each task spawns the next, chains of 1,000")
+        .of_mt(0.06, 0.045),
+    case(Id::SelfWake, "self_wake", "ns", 2_000_000, "1,000 tasks wake themselves and are pending"),
+    case(Id::YieldOne, "yield_one", "ns", 1_000_000, "one task yields, in the engine's own way")
+        .of_mt(0.04, 0.025),
+    case(Id::YieldMany, "yield_many", "ns", 2_000_000, "1,000 tasks yield, in the engine's own way")
+        .of_mt(0.35, 0.22),
+    case(Id::PingPong, "ping_pong", "ns", 1_000_000, "two tasks wake each other in turn, there and back")
+        .of_mt(0.50, 0.42),
+    case(Id::ForkJoin, "fork_join", "ns", 256_000, "spawn 64 tasks of about 1 us, await them"),
+    case(Id::FanOut, "fan_out", "ns", 256_000, "one task spawns 32 that each spawn 32 of about 1 us"),
+    case(Id::Inject(1), "remote_inject_1", "ns", 200_000, "one outside thread spawns").of_mt_shared(0.40),
+    case(Id::Inject(2), "remote_inject_2", "ns", 200_000, "two outside threads spawn").of_mt_shared(0.40),
+    case(Id::Inject(4), "remote_inject_4", "ns", 200_000, "four outside threads spawn").of_mt_shared(0.40),
+    case(Id::WakeStorm, "wake_storm", "ns", 500_000, "an outside thread wakes 10,000 waiting tasks")
+        .of_mt(0.60, 0.70),
     Case {
-        id: Id::SpawnJoin,
-        name: "spawn_join",
-        about: "spawn 100,000 tasks, then await each",
-        unit: "ns",
-        ops: 400_000,
-        goal: to("tokio-mt", 0.10, 0.035),
+        goal: Goal { base: Some("tokio-ct"), shared: Some(0.22), local: Some(0.18) },
+        ..case(Id::TimersCancel, "timers_cancel", "ns", 500_000, "make a timer, poll it once, drop it")
     },
-    Case {
-        id: Id::SpawnDetached,
-        name: "spawn_detached",
-        about: "spawn bursts of 1,000 tasks nobody joins",
-        unit: "ns",
-        ops: 1_000_000,
-        goal: to("tokio-mt", 0.20, 0.07),
-    },
-    Case {
-        id: Id::ChainedSpawn,
-        name: "chained_spawn",
-        about: "each task spawns the next, chains of 1,000",
-        unit: "ns",
-        ops: 1_000_000,
-        goal: to("tokio-mt", 0.06, 0.045),
-    },
-    Case {
-        id: Id::SelfWake,
-        name: "self_wake",
-        about: "1,000 tasks wake themselves and are pending",
-        unit: "ns",
-        ops: 2_000_000,
-        goal: Goal { base: "tokio-mt", shared: None, local: None },
-    },
-    Case {
-        id: Id::YieldOne,
-        name: "yield_one",
-        about: "one task yields, in the engine's own way",
-        unit: "ns",
-        ops: 1_000_000,
-        goal: to("tokio-mt", 0.04, 0.025),
-    },
-    Case {
-        id: Id::YieldMany,
-        name: "yield_many",
-        about: "1,000 tasks yield, in the engine's own way",
-        unit: "ns",
-        ops: 2_000_000,
-        goal: to("tokio-mt", 0.35, 0.22),
-    },
-    Case {
-        id: Id::PingPong,
-        name: "ping_pong",
-        about: "two tasks wake each other in turn; there and back is one operation",
-        unit: "ns",
-        ops: 1_000_000,
-        goal: to("tokio-mt", 0.50, 0.42),
-    },
-    Case {
-        id: Id::TimersCancel,
-        name: "timers_cancel",
-        about: "make a timer, poll it once, drop it",
-        unit: "ns",
-        ops: 1_000_000,
-        goal: to("tokio-ct", 0.22, 0.18),
-    },
+    case(Id::TimersSleeping, "timers_sleeping", "cpu ns", 100_000, "as many tasks sleep, 50 to 550 ms"),
+    case(Id::TimerLateness, "timer_lateness", "us", 1_000, "median lateness of 50 sleeping tasks at a time")
+        .at_most(100.0),
+    case(Id::Echo(64, 1), "echo_64x1", "cpu us", 200_000, "64 connections, one message at a time")
+        .of_mt(0.90, 0.85),
+    case(Id::Echo(64, 16), "echo_64x16", "cpu us", 1_000_000, "64 connections, 16 messages at a time")
+        .of_mt(0.92, 0.88),
+    case(Id::Echo(512, 1), "echo_512x1", "cpu us", 200_000, "512 connections, one message at a time")
+        .of_mt(0.90, 0.86),
+    case(Id::SmallFiles, "small_files", "us", 8_100, "open, read and close files of 4 KiB, 64 at once")
+        .of_mt_shared(0.25),
+    case(Id::TaskBytes16, "task_bytes_16", "B", 1_000_000, "heap for a parked future of 16 bytes")
+        .at_most(64.0)
+        .counted(),
+    case(Id::TaskBytes128, "task_bytes_128", "B", 1_000_000, "heap for a parked future of 128 bytes")
+        .at_most(192.0)
+        .counted(),
+    case(Id::TaskRss16, "task_rss_16", "B", 1_000_000, "resident memory for a parked future of 16 bytes"),
+    case(Id::TaskRss128, "task_rss_128", "B", 1_000_000, "resident memory for a parked future of 128 bytes"),
+    case(Id::SpawnMallocs, "spawn_mallocs", "mallocs", 100_000, "heap allocations of a task, steady state")
+        .at_most(0.0)
+        .counted(),
+    case(Id::RemoteMallocs, "remote_mallocs", "mallocs", 100_000, "the same, spawned by an outside thread")
+        .at_most(0.0)
+        .counted(),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_names_and_no_two_the_same() {
+        let names: HashSet<_> = CASES.iter().map(|c| c.name).collect();
+        assert_eq!(names.len(), CASES.len());
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')));
+    }
+}

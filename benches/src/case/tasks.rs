@@ -1,5 +1,6 @@
 //! Spawning, joining, yielding and handing over: what a scheduler costs without any I/O.
 
+use crate::case::parts;
 use crate::engine::Engine;
 use crate::measure::{Outcome, Plan, Span};
 use crate::work::{Baton, Latch, yield_now};
@@ -8,14 +9,9 @@ use std::future::Future;
 /// Tasks alive at once in [`spawn_join`].
 const JOINED: u64 = 100_000;
 /// Tasks of a burst in [`spawn_detached`], links of a chain in [`chained_spawn`].
-const BURST: u64 = 1_000;
+pub(crate) const BURST: u64 = 1_000;
 /// Tasks of [`yield_many`].
 const YIELDERS: u64 = 1_000;
-
-/// Splits `n` into parts of `size` and a rest.
-fn parts(n: u64, size: u64) -> impl Iterator<Item = u64> {
-    (0..n.div_ceil(size)).map(move |i| size.min(n - i * size))
-}
 
 /// Spawns up to 100,000 tasks, awaits them all, and again.
 pub(crate) async fn spawn_join<E: Engine>(plan: Plan) -> Outcome {
@@ -164,16 +160,4 @@ async fn rally<E: Engine>(n: u64, table: &'static [Baton; 2]) -> u64 {
     let done = there.await;
     back.await;
     done
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_add_up() {
-        assert_eq!(parts(2_500, 1_000).collect::<Vec<_>>(), [1_000, 1_000, 500]);
-        assert_eq!(parts(1_000, 1_000).collect::<Vec<_>>(), [1_000]);
-        assert_eq!(parts(0, 1_000).count(), 0);
-    }
 }

@@ -11,12 +11,18 @@
 //!
 //! A case is an `async fn` that is generic over [`Engine`] and makes its engine's calls through the trait's
 //! functions, all of which act on the runtime the calling task is on. Each engine has an `enter` of its own
-//! that makes the runtime and runs a case's root *as a task*; those differ in whether the root has to be
-//! `Send`, which is why `enter` is no part of the trait: [`crate::cell`] names the engines one by one.
+//! that makes the runtime and runs a case's root *as a task*, made by a closure that gets the engine's
+//! injector. Those differ in whether the root has to be `Send`, which is why `enter` is no part of the trait:
+//! [`crate::cell`] names the engines one by one. For the same reason tasks that use an engine's own timers,
+//! files or sockets are spawned by the engine.
 
 mod ouzel;
 mod ouzel_local;
 
+#[cfg(feature = "peers")]
+mod compio;
+#[cfg(feature = "peers")]
+mod glommio;
 #[cfg(feature = "peers")]
 mod monoio;
 #[cfg(feature = "peers")]
@@ -25,15 +31,23 @@ mod smol;
 mod tokio;
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::work::echo::Echoed;
+use crate::work::files::Queue;
 use crate::work::yield_now;
 
 pub use ouzel::Ouzel;
 pub use ouzel_local::OuzelLocal;
 
+#[cfg(feature = "peers")]
+pub use compio::Compio;
+#[cfg(feature = "peers")]
+pub use glommio::Glommio;
 #[cfg(feature = "peers")]
 pub use monoio::Monoio;
 #[cfg(feature = "peers")]
@@ -61,6 +75,39 @@ pub trait Engine: 'static {
 
     /// The engine's timer.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static;
+
+    /// Spawns a task that sleeps for `duration` and then calls `then`.
+    fn spawn_sleeper(duration: Duration, then: impl FnOnce() + Send + 'static);
+
+    /// Spawns a task that reads files with the engine's own means until `queue` has none left.
+    fn spawn_reader(queue: &'static Queue);
+
+    /// Listens on a free port and spawns a task for each connection that sends back what it reads.
+    fn serve(echoed: &'static Echoed) -> impl Future<Output = io::Result<SocketAddr>> + 'static;
+
+    /// How other threads spawn.
+    type Injector: Inject;
+}
+
+/// Spawns from threads that are not the engine's.
+pub trait Inject: Clone + Send + 'static {
+    /// Whether the engine can do that at all.
+    const POSSIBLE: bool = true;
+
+    /// Spawns a task nobody waits for.
+    fn inject(&self, future: impl Future<Output = ()> + Send + 'static);
+}
+
+/// The injector of an engine that has none.
+#[derive(Clone, Debug)]
+pub struct NoInjector;
+
+impl Inject for NoInjector {
+    const POSSIBLE: bool = false;
+
+    fn inject(&self, _: impl Future<Output = ()> + Send + 'static) {
+        unreachable!("`POSSIBLE` says so");
+    }
 }
 
 /// A join handle whose tasks end well: gives the output itself, and panics where the handle says otherwise.

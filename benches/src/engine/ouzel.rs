@@ -1,7 +1,13 @@
 //! `ouzel`: [`ouzel::Runtime`].
 
-use super::{Engine, Joined};
+use super::{Engine, Inject, Joined};
+use crate::work::echo::{ECHO_BUFFER, Echoed};
+use crate::work::files::Queue;
+use ouzel::net::{TcpListener, TcpStream};
 use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 /// See the module.
@@ -9,16 +15,21 @@ use std::time::Duration;
 pub enum Ouzel {}
 
 impl Ouzel {
-    /// Runs `root` as a task on `workers` workers.
-    pub fn enter<T: Send + 'static>(workers: usize, root: impl Future<Output = T> + Send + 'static) -> T {
+    /// Runs what `root` makes as a task on `workers` workers.
+    pub fn enter<T, F>(workers: usize, root: impl FnOnce(ouzel::Handle) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
         let runtime = ouzel::Runtime::builder().worker_threads(workers).build().expect("a runtime");
-        let root = runtime.spawn(root);
+        let root = runtime.spawn(root(runtime.handle()));
         runtime.block_on(Joined(root))
     }
 }
 
 impl Engine for Ouzel {
     type Join<T: Send + 'static> = Joined<ouzel::JoinHandle<T>>;
+    type Injector = ouzel::Handle;
 
     fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Self::Join<T> {
         Joined(ouzel::spawn(future))
@@ -34,5 +45,60 @@ impl Engine for Ouzel {
 
     fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static {
         ouzel::sleep(duration)
+    }
+
+    fn spawn_sleeper(duration: Duration, then: impl FnOnce() + Send + 'static) {
+        ouzel::spawn_detached(async move {
+            ouzel::sleep(duration).await;
+            then();
+        });
+    }
+
+    fn spawn_reader(queue: &'static Queue) {
+        ouzel::spawn_detached(queue.read_all(read_file));
+    }
+
+    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
+        let (listener, address) = listen()?;
+        ouzel::spawn_detached(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                ouzel::spawn_detached(echo(stream, echoed));
+            }
+        });
+        Ok(address)
+    }
+}
+
+impl Inject for ouzel::Handle {
+    fn inject(&self, future: impl Future<Output = ()> + Send + 'static) {
+        drop(self.spawn(future));
+    }
+}
+
+pub(super) fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// There are no files in the facade yet: what a program does is a job on the pool, as peers do inside.
+pub(super) async fn read_file(path: &'static Path) -> io::Result<Vec<u8>> {
+    ouzel::spawn_blocking(move || std::fs::read(path)).await.map_err(io::Error::other)?
+}
+
+pub(super) async fn echo(stream: TcpStream, echoed: &'static Echoed) {
+    let mut buf = Vec::with_capacity(ECHO_BUFFER);
+    loop {
+        let (n, b) = stream.read(buf).await;
+        match n {
+            Ok(n @ 1..) => echoed.add(n),
+            _ => return,
+        }
+        let (sent, b) = stream.write_all(b).await;
+        if sent.is_err() {
+            return;
+        }
+        buf = b;
+        buf.clear();
     }
 }

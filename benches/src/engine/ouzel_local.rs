@@ -1,7 +1,12 @@
 //! `ouzel-local`: [`ouzel::LocalRuntime`].
 
-use super::{Engine, Joined};
+use super::ouzel::{echo, listen, read_file};
+use super::{Engine, Inject, Joined};
+use crate::work::echo::Echoed;
+use crate::work::files::Queue;
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// See the module.
@@ -9,16 +14,21 @@ use std::time::Duration;
 pub enum OuzelLocal {}
 
 impl OuzelLocal {
-    /// Runs `root` as a task on this thread.
-    pub fn enter<T: 'static>(_workers: usize, root: impl Future<Output = T> + 'static) -> T {
+    /// Runs what `root` makes as a task on this thread.
+    pub fn enter<T, F>(_workers: usize, root: impl FnOnce(ouzel::LocalHandle) -> F) -> T
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
         let runtime = ouzel::LocalRuntime::new().expect("a local runtime");
-        let root = runtime.spawn(root);
+        let root = runtime.spawn(root(runtime.handle()));
         runtime.block_on(Joined(root))
     }
 }
 
 impl Engine for OuzelLocal {
     type Join<T: Send + 'static> = Joined<ouzel::LocalJoinHandle<T>>;
+    type Injector = ouzel::LocalHandle;
 
     fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Self::Join<T> {
         Joined(ouzel::spawn_local(future))
@@ -34,5 +44,32 @@ impl Engine for OuzelLocal {
 
     fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static {
         ouzel::sleep(duration)
+    }
+
+    fn spawn_sleeper(duration: Duration, then: impl FnOnce() + Send + 'static) {
+        drop(ouzel::spawn_local(async move {
+            ouzel::sleep(duration).await;
+            then();
+        }));
+    }
+
+    fn spawn_reader(queue: &'static Queue) {
+        drop(ouzel::spawn_local(queue.read_all(read_file)));
+    }
+
+    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
+        let (listener, address) = listen()?;
+        drop(ouzel::spawn_local(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(ouzel::spawn_local(echo(stream, echoed)));
+            }
+        }));
+        Ok(address)
+    }
+}
+
+impl Inject for ouzel::LocalHandle {
+    fn inject(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_send(future);
     }
 }

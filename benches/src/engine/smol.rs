@@ -1,8 +1,14 @@
 //! `smol`: one executor, run by as many threads as there are workers. That is what `smol::spawn` sets up
 //! when it is told the number of threads through the environment.
 
-use super::Engine;
+use super::{Engine, Inject};
+use crate::work::echo::{ECHO_BUFFER, Echoed};
+use crate::work::files::Queue;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::net::{TcpListener, TcpStream};
 use std::future::{Future, pending};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 static EXECUTOR: smol::Executor<'static> = smol::Executor::new();
@@ -11,18 +17,27 @@ static EXECUTOR: smol::Executor<'static> = smol::Executor::new();
 #[derive(Debug)]
 pub enum Smol {}
 
+/// Spawns on the executor from anywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct SmolInjector;
+
 impl Smol {
-    /// Runs `root` as a task on `workers` threads, which stay for the rest of the process.
-    pub fn enter<T: Send + 'static>(workers: usize, root: impl Future<Output = T> + Send + 'static) -> T {
+    /// Runs what `root` makes as a task on `workers` threads, which stay for the rest of the process.
+    pub fn enter<T, F>(workers: usize, root: impl FnOnce(SmolInjector) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
         for _ in 0..workers {
             std::thread::spawn(|| smol::block_on(EXECUTOR.run(pending::<()>())));
         }
-        smol::block_on(EXECUTOR.spawn(root))
+        smol::block_on(EXECUTOR.spawn(root(SmolInjector)))
     }
 }
 
 impl Engine for Smol {
     type Join<T: Send + 'static> = smol::Task<T>;
+    type Injector = SmolInjector;
 
     fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Self::Join<T> {
         EXECUTOR.spawn(future)
@@ -40,6 +55,44 @@ impl Engine for Smol {
         let timer = smol::Timer::after(duration);
         async move {
             timer.await;
+        }
+    }
+
+    fn spawn_sleeper(duration: Duration, then: impl FnOnce() + Send + 'static) {
+        Self::spawn_detached(async move {
+            smol::Timer::after(duration).await;
+            then();
+        });
+    }
+
+    fn spawn_reader(queue: &'static Queue) {
+        Self::spawn_detached(queue.read_all(smol::fs::read));
+    }
+
+    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        Self::spawn_detached(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                Self::spawn_detached(echo(stream, echoed));
+            }
+        });
+        Ok(address)
+    }
+}
+
+impl Inject for SmolInjector {
+    fn inject(&self, future: impl Future<Output = ()> + Send + 'static) {
+        EXECUTOR.spawn(future).detach();
+    }
+}
+
+async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
+    let mut buf = vec![0; ECHO_BUFFER];
+    while let Ok(n @ 1..) = stream.read(&mut buf).await {
+        echoed.add(n);
+        if stream.write_all(&buf[..n]).await.is_err() {
+            return;
         }
     }
 }

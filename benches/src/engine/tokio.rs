@@ -1,33 +1,53 @@
 //! `tokio-mt` and `tokio-ct`: the two flavours of tokio's runtime, told apart by how they are entered.
 
-use super::{Engine, Joined};
+use super::{Engine, Inject, Joined};
+use crate::work::echo::{ECHO_BUFFER, Echoed};
+use crate::work::files::Queue;
 use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// See the module.
 #[derive(Debug)]
 pub enum Tokio {}
 
 impl Tokio {
-    /// Runs `root` as a task on `workers` workers.
-    pub fn enter_mt<T: Send + 'static>(workers: usize, root: impl Future<Output = T> + Send + 'static) -> T {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(workers).enable_all().build().expect("a runtime");
-        let root = runtime.spawn(root);
-        runtime.block_on(Joined(root))
+    /// Runs what `root` makes as a task on `workers` workers.
+    pub fn enter_mt<T, F>(workers: usize, root: impl FnOnce(Handle) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        run(Builder::new_multi_thread().worker_threads(workers).enable_all().build(), root)
     }
 
-    /// Runs `root` as a task on this thread.
-    pub fn enter_ct<T: Send + 'static>(_workers: usize, root: impl Future<Output = T> + Send + 'static) -> T {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().build().expect("a runtime");
-        let root = runtime.spawn(root);
-        runtime.block_on(Joined(root))
+    /// Runs what `root` makes as a task on this thread.
+    pub fn enter_ct<T, F>(_workers: usize, root: impl FnOnce(Handle) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        run(Builder::new_current_thread().enable_all().build(), root)
     }
+}
+
+fn run<T, F>(runtime: io::Result<Runtime>, root: impl FnOnce(Handle) -> F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let runtime = runtime.expect("a runtime");
+    let root = runtime.spawn(root(runtime.handle().clone()));
+    runtime.block_on(Joined(root))
 }
 
 impl Engine for Tokio {
     type Join<T: Send + 'static> = Joined<tokio::task::JoinHandle<T>>;
+    type Injector = Handle;
 
     fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Self::Join<T> {
         Joined(tokio::spawn(future))
@@ -43,5 +63,43 @@ impl Engine for Tokio {
 
     fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static {
         tokio::time::sleep(duration)
+    }
+
+    fn spawn_sleeper(duration: Duration, then: impl FnOnce() + Send + 'static) {
+        drop(tokio::spawn(async move {
+            tokio::time::sleep(duration).await;
+            then();
+        }));
+    }
+
+    fn spawn_reader(queue: &'static Queue) {
+        drop(tokio::spawn(queue.read_all(tokio::fs::read)));
+    }
+
+    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        drop(tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(tokio::spawn(echo(stream, echoed)));
+            }
+        }));
+        Ok(address)
+    }
+}
+
+impl Inject for Handle {
+    fn inject(&self, future: impl Future<Output = ()> + Send + 'static) {
+        drop(self.spawn(future));
+    }
+}
+
+async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
+    let mut buf = vec![0; ECHO_BUFFER];
+    while let Ok(n @ 1..) = stream.read(&mut buf).await {
+        echoed.add(n);
+        if stream.write_all(&buf[..n]).await.is_err() {
+            return;
+        }
     }
 }

@@ -14,11 +14,11 @@ mod python;
 mod report;
 mod server;
 
+use crate::progress::progress;
 use crate::workspace::Workspace;
 use lexopt::prelude::*;
 use measure::{Cell, Load, Row};
 use server::Server;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -183,13 +183,4 @@ fn check_mixed(built: &build::Built, servers: &mut [Server], options: &Options) 
         );
     }
     Ok(())
-}
-
-/// Shows one line that the next one replaces, on a terminal only.
-fn progress(line: &str) {
-    let mut err = std::io::stderr();
-    if err.is_terminal() {
-        let _ = write!(err, "\r\x1b[K{line}");
-        let _ = err.flush();
-    }
 }

@@ -1,0 +1,74 @@
+//! `ouzel-echo`: see `ouzel_bench::echo`.
+
+use lexopt::prelude::*;
+use ouzel_bench::echo::{Options, pin, run};
+use std::io::{BufRead, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+ouzel-echo: drives an echo server and checks every byte it answers
+
+usage: ouzel-echo --addr HOST:PORT [options]
+  --connections N   connections (1)
+  --depth N         messages of 64 bytes unanswered on each (1)
+  --ops N           messages in all (100000), after which it prints `done` and waits for the end of stdin
+  --warmup N        messages before those (0), after which it prints `ready` and waits for a line on stdin
+  --cpu N           stay on this CPU
+exit status: 0 every byte was right; 1 not so; 2 bad usage";
+
+fn main() -> ExitCode {
+    let options = match parse() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(e) => {
+            eprintln!("ouzel-echo: {e}; see --help");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options, || say_and_wait("ready")) {
+        Ok(_open) => {
+            say_and_wait("done");
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("ouzel-echo: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line at once and waits for one, or for the end of stdin.
+fn say_and_wait(line: &str) {
+    let mut out = std::io::stdout().lock();
+    // A reader that has gone has closed stdin too.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let _ = std::io::stdin().lock().read_line(&mut String::new());
+}
+
+fn parse() -> Result<Option<Options>, lexopt::Error> {
+    let mut addr = None;
+    let unset = SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut o = Options { addr: unset, connections: 1, depth: 1, ops: 100_000, warmup: 0 };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(None),
+            Long("addr") => addr = Some(parser.value()?.parse()?),
+            Long("connections") => o.connections = parser.value()?.parse()?,
+            Long("depth") => o.depth = parser.value()?.parse()?,
+            Long("ops") => o.ops = parser.value()?.parse()?,
+            Long("warmup") => o.warmup = parser.value()?.parse()?,
+            Long("cpu") => pin(&[parser.value()?.parse()?]).map_err(|e| format!("--cpu: {e}"))?,
+            other => return Err(other.unexpected()),
+        }
+    }
+    if o.connections == 0 || o.depth == 0 {
+        return Err("--connections and --depth must be at least 1".into());
+    }
+    o.addr = addr.ok_or("--addr HOST:PORT is missing")?;
+    Ok(Some(o))
+}

@@ -1,0 +1,243 @@
+//! `ouzel-echo`: the load of the echo cases. One thread, one epoll, and no unchecked byte.
+//!
+//! ```text
+//! connect -> warm-up -> `ready` -> (a line on stdin) -> measure -> `done` -> (end of stdin) -> close
+//! ```
+//! Each connection sends messages of 64 bytes whose words depend on connection and position, keeps up to
+//! `depth` of them unanswered, and compares what comes back word by word, in order.
+
+use rustix::event::epoll;
+use rustix::thread::CpuSet;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// Bytes of a message.
+pub const MESSAGE: usize = 64;
+/// How long nothing may come back before that is an error.
+const STALL: Duration = Duration::from_secs(10);
+
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The server.
+    pub addr: SocketAddr,
+    /// Connections.
+    pub connections: u64,
+    /// Messages unanswered on each.
+    pub depth: u64,
+    /// Messages in all, exactly.
+    pub ops: u64,
+    /// Messages before those.
+    pub warmup: u64,
+}
+
+/// Runs the load; `at_ready` is called between warm-up and the measured messages.
+///
+/// # Errors
+/// The system's, a wrong byte, a lost connection, ten seconds of silence.
+pub fn run(options: &Options, at_ready: impl FnOnce()) -> io::Result<Vec<TcpStream>> {
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut connections = (0..options.connections)
+        .map(|id| Connection::open(options.addr, id))
+        .collect::<io::Result<Vec<_>>>()?;
+    for c in &connections {
+        epoll::add(&epoll, c.stream.as_fd(), epoll::EventData::new_u64(c.id), epoll::EventFlags::IN)?;
+    }
+    drive(options, &epoll, &mut connections, options.warmup)?;
+    at_ready();
+    drive(options, &epoll, &mut connections, options.ops)?;
+    Ok(connections.into_iter().map(|c| c.stream).collect())
+}
+
+/// Sends `messages`, spread over the connections, and receives as many.
+fn drive(options: &Options, epoll: &OwnedFd, all: &mut [Connection], messages: u64) -> io::Result<()> {
+    let mut left = messages;
+    for c in &mut *all {
+        c.to_send = messages / options.connections + u64::from(c.id < messages % options.connections);
+        c.send(options.depth)?;
+    }
+    let stall = rustix::event::Timespec::try_from(STALL).expect("a few seconds fit");
+    let mut events = Vec::with_capacity(256);
+    let mut buf = vec![0; 64 * 1024];
+    while left > 0 {
+        events.clear();
+        match epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), Some(&stall)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(e) => return Err(e.into()),
+        }
+        for event in &events {
+            let c = &mut all[event.data.u64() as usize];
+            left -= c.receive(&mut buf)?;
+            c.send(options.depth)?;
+        }
+    }
+    Ok(())
+}
+
+struct Connection {
+    id: u64,
+    stream: TcpStream,
+    /// Messages still to be sent in this phase.
+    to_send: u64,
+    /// Messages sent, and received back, since the connection was made.
+    sent: u64,
+    received: u64,
+    /// Bytes the socket had no room for.
+    unsent: Vec<u8>,
+    /// The first bytes of a message whose rest has not come.
+    half: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects and waits for the answer to a first message: a server that has not accepted yet would let
+    /// the next ones pile up until the system refuses them.
+    fn open(addr: SocketAddr, id: u64) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(STALL))?;
+        let mut got = [0; MESSAGE];
+        stream.write_all(&message(id, 0))?;
+        stream.read_exact(&mut got)?;
+        check(id, 0, &got)?;
+        stream.set_nonblocking(true)?;
+        Ok(Connection { id, stream, to_send: 0, sent: 1, received: 1, unsent: Vec::new(), half: Vec::new() })
+    }
+
+    fn send(&mut self, depth: u64) -> io::Result<()> {
+        while self.to_send > 0 && self.sent - self.received < depth {
+            self.unsent.extend_from_slice(&message(self.id, self.sent));
+            self.sent += 1;
+            self.to_send -= 1;
+        }
+        // A full socket has answers on their way, and with the next of them the rest is sent.
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(n) => drop(self.unsent.drain(..n)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what has come; returns how many messages that completed.
+    fn receive(&mut self, buf: &mut [u8]) -> io::Result<u64> {
+        let n = match self.stream.read(buf) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(e) => return Err(e),
+        };
+        let before = self.received;
+        self.half.extend_from_slice(&buf[..n]);
+        let mut messages = self.half.chunks_exact(MESSAGE);
+        for got in &mut messages {
+            if self.received == self.sent {
+                return Err(wrong(self.id, "an answer to nothing".into()));
+            }
+            check(self.id, self.received, got)?;
+            self.received += 1;
+        }
+        self.half = messages.remainder().to_vec();
+        Ok(self.received - before)
+    }
+}
+
+/// Message `n` of a connection: no two are the same.
+fn message(connection: u64, n: u64) -> [u8; MESSAGE] {
+    let mut bytes = [0; MESSAGE];
+    for (i, word) in bytes.chunks_exact_mut(8).enumerate() {
+        let w = (connection << 40 | n << 3 | i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        word.copy_from_slice(&w.to_le_bytes());
+    }
+    bytes
+}
+
+fn check(connection: u64, n: u64, got: &[u8]) -> io::Result<()> {
+    let right = got == message(connection, n);
+    if right { Ok(()) } else { Err(wrong(connection, format!("wrong bytes in answer {n}"))) }
+}
+
+fn wrong(connection: u64, what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("connection {connection}: {what}"))
+}
+
+/// The CPUs this process may use.
+///
+/// # Errors
+/// The system's.
+pub fn cpus() -> io::Result<Vec<usize>> {
+    let set = rustix::thread::sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+}
+
+/// Keeps this thread, and those it will start, on `cpus`.
+///
+/// # Errors
+/// The system's.
+pub fn pin(cpus: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    cpus.iter().for_each(|cpu| set.set(*cpu));
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Echoes one connection, after `spoil` had the bytes.
+    fn server(spoil: impl Fn(&mut [u8]) + Send + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buf = [0; 100]; // no multiple of a message: answers come in pieces
+            while let Ok(n @ 1..) = stream.read(&mut buf) {
+                spoil(&mut buf[..n]);
+                if stream.write_all(&buf[..n]).is_err() {
+                    return;
+                }
+            }
+        });
+        addr
+    }
+
+    fn options(addr: SocketAddr) -> Options {
+        Options { addr, connections: 1, depth: 3, ops: 50, warmup: 10 }
+    }
+
+    #[test]
+    fn a_right_server_passes() {
+        let mut ready = false;
+        run(&options(server(|_| ())), || ready = true).unwrap();
+        assert!(ready);
+    }
+
+    #[test]
+    fn one_wrong_bit_is_caught() {
+        let before = AtomicU64::new(0);
+        let addr = server(move |bytes| {
+            // One bit in the sixth message, and none in the first, with which the connection is made.
+            let first = before.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            let place = 5 * MESSAGE as u64 + 7;
+            if (first..first + bytes.len() as u64).contains(&place) {
+                bytes[(place - first) as usize] ^= 1;
+            }
+        });
+        let e = run(&options(addr), || ()).unwrap_err();
+        assert!(e.to_string().contains("answer 5"), "{e}");
+    }
+
+    #[test]
+    fn no_two_messages_are_alike() {
+        let all: std::collections::HashSet<_> =
+            (0..20).flat_map(|c| (0..20).map(move |n| message(c, n))).collect();
+        assert_eq!(all.len(), 400);
+    }
+}

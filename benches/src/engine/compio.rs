@@ -1,0 +1,87 @@
+//! `compio`: one thread on io_uring.
+
+use super::{Engine, Joined, NoInjector};
+use crate::work::echo::{ECHO_BUFFER, Echoed};
+use crate::work::files::Queue;
+use compio::BufResult;
+use compio::io::{AsyncRead, AsyncWriteExt};
+use compio::net::{TcpListener, TcpStream};
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// See the module.
+#[derive(Debug)]
+pub enum Compio {}
+
+impl Compio {
+    /// Runs what `root` makes as a task on this thread.
+    pub fn enter<T, F>(_workers: usize, root: impl FnOnce(NoInjector) -> F) -> T
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let runtime = compio::runtime::Runtime::new().expect("a runtime");
+        let root = root(NoInjector);
+        runtime.block_on(async { Joined(compio::runtime::spawn(root)).await })
+    }
+}
+
+impl Engine for Compio {
+    type Join<T: Send + 'static> = Joined<compio::runtime::JoinHandle<T>>;
+    type Injector = NoInjector;
+
+    fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Self::Join<T> {
+        Joined(compio::runtime::spawn(future))
+    }
+
+    fn spawn_detached(future: impl Future<Output = ()> + Send + 'static) {
+        compio::runtime::spawn(future).detach();
+    }
+
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static {
+        compio::time::sleep(duration)
+    }
+
+    fn spawn_sleeper(duration: Duration, then: impl FnOnce() + Send + 'static) {
+        compio::runtime::spawn(async move {
+            compio::time::sleep(duration).await;
+            then();
+        })
+        .detach();
+    }
+
+    fn spawn_reader(queue: &'static Queue) {
+        compio::runtime::spawn(queue.read_all(compio::fs::read)).detach();
+    }
+
+    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        compio::runtime::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                compio::runtime::spawn(echo(stream, echoed)).detach();
+            }
+        })
+        .detach();
+        Ok(address)
+    }
+}
+
+async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
+    let mut buf = Vec::with_capacity(ECHO_BUFFER);
+    loop {
+        let BufResult(n, b) = stream.read(buf).await;
+        match n {
+            Ok(n @ 1..) => echoed.add(n),
+            _ => return,
+        }
+        let BufResult(sent, b) = stream.write_all(b).await;
+        if sent.is_err() {
+            return;
+        }
+        buf = b;
+        buf.clear();
+    }
+}

@@ -1,0 +1,119 @@
+//! One process that runs one case on one engine, with a limit of time.
+
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The exit status of a cell whose engine cannot run its case.
+const CANNOT_RUN: i32 = 3;
+
+/// The programs that run a cell.
+#[derive(Debug)]
+pub(super) struct Programs {
+    pub(super) plain: PathBuf,
+    /// Under an allocator that counts.
+    pub(super) counted: PathBuf,
+}
+
+/// What a cell said.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answer {
+    /// It did all it was asked.
+    Figure { value: f64, cpu_ns: f64, workers: u64 },
+    /// The engine has no way to do what the case asks.
+    CannotRun,
+    /// It failed, or hung.
+    Failed(String),
+}
+
+impl Programs {
+    /// What `--list` prints.
+    pub(super) fn list(&self) -> Result<String, String> {
+        let output = Command::new(&self.plain).arg("--list").output();
+        let output = output.map_err(|e| format!("{}: {e}", self.plain.display()))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs one cell to its end.
+    ///
+    /// # Errors
+    /// The program could not be started at all.
+    pub(super) fn run(&self, counted: bool, args: &[&str], limit: Duration) -> Result<Answer, String> {
+        let program = if counted { &self.counted } else { &self.plain };
+        run_limited(program, Command::new(program).args(args), limit)
+    }
+}
+
+fn run_limited(program: &Path, command: &mut Command, limit: Duration) -> Result<Answer, String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| format!("{}: {e}", program.display()))?;
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if start.elapsed() < limit => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) => {
+                kill(&mut child);
+                return Ok(Answer::Failed(format!("killed after {} s", limit.as_secs())));
+            }
+            Err(e) => {
+                kill(&mut child);
+                return Err(format!("{}: {e}", program.display()));
+            }
+        }
+    };
+    // A cell says one line, which the pipe holds; it has ended, so this does not wait for it.
+    let mut said = String::new();
+    let mut complaint = String::new();
+    let read = child.stdout.take().map(|mut out| out.read_to_string(&mut said));
+    let _ = child.stderr.take().map(|mut err| err.read_to_string(&mut complaint));
+    if status.code() == Some(CANNOT_RUN) {
+        return Ok(Answer::CannotRun);
+    }
+    if !status.success() || !matches!(read, Some(Ok(_))) {
+        let last = complaint.trim_end().lines().last().unwrap_or("it said nothing");
+        return Ok(Answer::Failed(format!("{status}: {last}")));
+    }
+    Ok(figure(&said).unwrap_or_else(|| Answer::Failed(format!("it said {said:?}"))))
+}
+
+fn figure(said: &str) -> Option<Answer> {
+    let told: Value = serde_json::from_str(said).ok()?;
+    let (value, cpu_ns) = (told["value"].as_f64()?, told["cpu_ns"].as_f64()?);
+    Some(Answer::Figure { value, cpu_ns, workers: told["workers"].as_u64()? })
+}
+
+/// Ends a cell; an outside load that it started ends when its connections do.
+fn kill(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str, limit: Duration) -> Answer {
+        let sh = Path::new("sh");
+        run_limited(sh, Command::new(sh).args(["-c", script]), limit).expect("there is a shell")
+    }
+
+    #[test]
+    fn tells_figures_from_refusals_from_failures() {
+        let long = Duration::from_secs(60);
+        let said = r#"echo '{"value": 2.5, "cpu_ns": 7, "workers": 2}'"#;
+        assert_eq!(run(said, long), Answer::Figure { value: 2.5, cpu_ns: 7.0, workers: 2 });
+        assert_eq!(run("exit 3", long), Answer::CannotRun);
+        assert_eq!(run("echo no", long), Answer::Failed("it said \"no\\n\"".into()));
+        let Answer::Failed(why) = run("echo because >&2; exit 1", long) else { panic!("it passed") };
+        assert!(why.ends_with(": because"), "{why}");
+    }
+
+    #[test]
+    fn what_hangs_is_killed() {
+        let answer = run("exec sleep 1000", Duration::from_millis(1));
+        assert_eq!(answer, Answer::Failed("killed after 0 s".into()));
+    }
+}

@@ -1,0 +1,124 @@
+//! `cargo xtask bench`: ouzel and its peers at the same work.
+//!
+//! ```text
+//! build ouzel-cell with the peers -> ask it for engines and cases
+//!   -> for each case, for each round, for each engine: one process, one figure
+//!   -> ratios within a round, their median and spread -> table, JSON
+//! ```
+//! A process runs one case on one engine, so that nothing one leaves behind (warm memory, threads) is
+//! another's head start. Engines take turns within a round and each round begins with another one, so that a
+//! machine that is busy for a while is busy for all; a ratio is of two figures of the same round.
+
+mod cell;
+mod list;
+mod options;
+mod report;
+mod rows;
+mod stats;
+
+use crate::progress::progress;
+use crate::workspace::{Workspace, build};
+use cell::{Answer, Programs};
+use list::{Case, List};
+pub(crate) use options::Options;
+use rows::{Row, Sample};
+
+/// Runs the benchmarks.
+///
+/// # Errors
+/// Something does not build, a name is unknown, or a cell of ours failed. Of a peer's that is told and no
+/// more.
+pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
+    let programs = build_programs(ws)?;
+    let list = List::ask(&programs)?;
+    if options.list {
+        println!("{list}");
+        return Ok(());
+    }
+    let engines = list.select_engines(&options.engines)?;
+    let cases = list.select_cases(&options.cases)?;
+    let mut rows = Vec::new();
+    let mut bar = Bar { done: 0, total: cases.len() * engines.len() * options.rounds };
+    for case in cases {
+        let of_case = measure(&programs, case, &engines, options, &mut bar)?;
+        progress("");
+        print!("{}", report::table(case, &of_case));
+        rows.extend(of_case);
+        if let Some(path) = &options.json {
+            report::write_json(path, &rows)?;
+        }
+    }
+    println!("\n{}", report::goals(&rows));
+    let ours = rows.iter().filter(|r| r.engine.starts_with("ouzel"));
+    let failed: Vec<_> =
+        ours.filter(|r| r.error.is_some()).map(|r| format!("{} {}", r.engine, r.case)).collect();
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+}
+
+/// Builds the programs that run a cell, with the peers.
+fn build_programs(ws: &Workspace) -> Result<Programs, String> {
+    let bins = ["ouzel-cell", "ouzel-cell-counted", "ouzel-echo"];
+    let mut cargo = ws.cargo(&["build", "--release", "-p", "ouzel-bench", "--features", "peers"]);
+    for bin in bins {
+        cargo.args(["--bin", bin]);
+    }
+    let artifacts = build(&mut cargo)?;
+    let path = |name: &str| {
+        let mut found = artifacts.iter().filter(|a| a.name == name).filter_map(|a| a.executable.clone());
+        found.next().ok_or_else(|| format!("cargo names no {name}"))
+    };
+    Ok(Programs { plain: path(bins[0])?, counted: path(bins[1])? })
+}
+
+/// How far it is.
+struct Bar {
+    done: usize,
+    total: usize,
+}
+
+fn measure(
+    programs: &Programs,
+    case: &Case,
+    engines: &[String],
+    options: &Options,
+    bar: &mut Bar,
+) -> Result<Vec<Row>, String> {
+    let mut rows: Vec<Row> = engines.iter().map(|engine| Row::new(case, engine)).collect();
+    for round in 0..options.rounds {
+        for i in 0..rows.len() {
+            let row = &mut rows[(round + i) % engines.len()];
+            bar.done += 1;
+            if row.cannot || row.error.is_some() {
+                continue;
+            }
+            progress(&format!(
+                "[{}/{}] {}, round {} of {}: {}",
+                bar.done,
+                bar.total,
+                case.name,
+                round + 1,
+                options.rounds,
+                row.engine
+            ));
+            match run_cell(programs, case, &row.engine, options)? {
+                Answer::Figure { value, cpu_ns, workers } => {
+                    row.samples.push(Sample { round, value, cpu_ns });
+                    row.workers = workers;
+                }
+                Answer::CannotRun => row.cannot = true,
+                Answer::Failed(why) => row.error = Some(why),
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn run_cell(programs: &Programs, case: &Case, engine: &str, options: &Options) -> Result<Answer, String> {
+    let ops = if options.quick { (case.ops / 10).max(1) } else { case.ops }.to_string();
+    let workers = options.workers.map(|n| n.to_string());
+    let mut args = vec!["--engine", engine, "--case", &case.name, "--ops", &ops];
+    if let Some(workers) = &workers {
+        args.extend(["--workers", workers]);
+    }
+    programs.run(case.counted, &args, options.limit)
+}
