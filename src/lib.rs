@@ -86,26 +86,41 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Shared(inner)) => inner.spawn(future),
-        Some(Flavour::Local(_)) => panic!("the runtime of this thread is a LocalRuntime: use spawn_local"),
-        None => panic!("{NO_RUNTIME}"),
+    let here = spawn_here(future, |runtime, future| match runtime {
+        Flavour::Shared(inner) => inner.spawn_here(future),
+        Flavour::Local(_) => Err(future),
+    });
+    here.unwrap_or_else(|future| {
+        current::with(|current| match current.map(|c| &c.runtime) {
+            Some(Flavour::Shared(inner)) => inner.spawn(future),
+            Some(Flavour::Local(_)) => {
+                panic!("the runtime of this thread is a LocalRuntime: use spawn_local")
+            }
+            None => panic!("{NO_RUNTIME}"),
+        })
     })
 }
 
-/// Spawns `future` on the current [`Runtime`], for its effects alone: cheaper than a handle that is dropped.
+/// Spawns `future` on the current runtime, of either kind, for its effects alone: cheaper than a handle that is
+/// dropped.
 ///
 /// # Panics
-/// As [`spawn`].
+/// Outside a runtime.
 pub fn spawn_detached<F>(future: F)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
-        Some(Flavour::Local(_)) => panic!("the runtime of this thread is a LocalRuntime: use spawn_local"),
-        None => panic!("{NO_RUNTIME}"),
+    let here = spawn_here(future, |runtime, future| match runtime {
+        Flavour::Shared(inner) => inner.spawn_detached_here(future),
+        Flavour::Local(local) => local.spawn_detached_here(future),
+    });
+    here.unwrap_or_else(|future| {
+        current::with(|current| match current.map(|c| &c.runtime) {
+            Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
+            Some(Flavour::Local(local)) => local.spawn(future).detach(),
+            None => panic!("{NO_RUNTIME}"),
+        });
     });
 }
 
@@ -116,11 +131,31 @@ where
 /// # Panics
 /// Outside a `LocalRuntime`.
 pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output> {
-    current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Local(local)) => local.spawn(future),
-        Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
-        None => panic!("{NO_RUNTIME}"),
+    let here = spawn_here(future, |runtime, future| match runtime {
+        Flavour::Local(local) => local.spawn_here(future),
+        Flavour::Shared(_) => Err(future),
+    });
+    here.unwrap_or_else(|future| {
+        current::with(|current| match current.map(|c| &c.runtime) {
+            Some(Flavour::Local(local)) => local.spawn(future),
+            Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
+            None => panic!("{NO_RUNTIME}"),
+        })
     })
+}
+
+/// The short way of a spawn: on the runtime whose task, or worker, this thread runs. `Err`: take the long way,
+/// which counts a reference to the runtime meanwhile and knows what is wrong.
+#[inline(always)]
+fn spawn_here<F, H>(future: F, spawn: impl FnOnce(&Flavour, F) -> Result<H, F>) -> Result<H, F> {
+    // SAFETY: where a spawn takes the short way it queues the future and calls none of the user's code; a future that
+    // is refused comes back.
+    unsafe {
+        current::with_top(|current| match current {
+            Some(current) => spawn(&current.runtime, future),
+            None => Err(future),
+        })
+    }
 }
 
 /// Runs `job` on the current runtime's blocking pool, see [`BlockingConfig`].

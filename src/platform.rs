@@ -196,6 +196,7 @@ mod os {
         MADE.get_or_init(linux::fork::Generation::current);
     }
 
+    #[inline]
     pub(crate) fn in_forked_child() -> bool {
         MADE.get().is_some_and(|made| made.is_foreign())
     }
@@ -230,6 +231,7 @@ mod os {
 
     pub(crate) fn arm_fork_detection() {}
 
+    #[inline]
     pub(crate) fn in_forked_child() -> bool {
         false
     }

@@ -63,6 +63,32 @@ impl Inner {
         }
     }
 
+    /// As `spawn`, if this thread is one of the workers. Calls no code of the user's.
+    #[inline(always)]
+    pub(crate) fn spawn_here<F>(&self, future: F) -> Result<JoinHandle<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if platform::in_forked_child() {
+            return Err(future);
+        }
+        self.shared.spawn_here(future).map(JoinHandle::new)
+    }
+
+    /// As `spawn_detached`, if this thread is one of the workers. Calls no code of the user's.
+    #[inline(always)]
+    pub(crate) fn spawn_detached_here<F>(&self, future: F) -> Result<(), F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if platform::in_forked_child() {
+            return Err(future);
+        }
+        self.shared.spawn_detached_here(future)
+    }
+
     pub(crate) fn metrics(&self) -> Metrics {
         let scheduler = self.shared.metrics();
         let pool = self.pool.metrics();
@@ -136,6 +162,18 @@ impl LocalShared {
 
     pub(crate) fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
         self.executor.spawn(future)
+    }
+
+    /// As `spawn`, or gives the future back. Calls no code of the user's.
+    #[inline(always)]
+    pub(crate) fn spawn_here<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
+        self.executor.local().try_spawn(future)
+    }
+
+    /// The same without a handle.
+    #[inline(always)]
+    pub(crate) fn spawn_detached_here<F: Future + 'static>(&self, future: F) -> Result<(), F> {
+        self.executor.local().try_spawn_detached(future)
     }
 }
 

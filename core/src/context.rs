@@ -3,7 +3,7 @@
 //! | cell         | set by             | read by                                                    |
 //! |--------------|--------------------|------------------------------------------------------------|
 //! | `polling`    | `enter_poll`       | wakers: is it the task that this thread polls?             |
-//! | `self_woken` | such a waker       | the poll's end: push the task again, leave its word alone  |
+//! | - its bit 0  | such a waker       | the poll's end: push the task again, leave its word alone  |
 //! | `to_tail`    | `with_to_tail`     | the scheduler: a woken joiner goes behind what waits       |
 //! | `slab`       | `enter_slab`       | a free: is it this thread's slab?                          |
 //! | `sched`      | `enter_sched`      | spawn and wake: is this a worker of that scheduler?        |
@@ -21,7 +21,6 @@ use crate::sync::per_thread;
 
 struct Context {
     polling: Cell<*const ()>,
-    self_woken: Cell<bool>,
     to_tail: Cell<bool>,
     slab: Cell<*const ()>,
     sched: Cell<*const ()>,
@@ -32,7 +31,6 @@ struct Context {
 per_thread! {
     static CONTEXT: Context = Context {
         polling: Cell::new(ptr::null()),
-        self_woken: Cell::new(false),
         to_tail: Cell::new(false),
         slab: Cell::new(ptr::null()),
         sched: Cell::new(ptr::null()),
@@ -52,53 +50,59 @@ pub(crate) fn token() -> u64 {
     crate::sync::thread_token()
 }
 
+/// Whether `token`, not zero, is this thread's number.
+#[inline(always)]
+pub(crate) fn has_token(token: u64) -> bool {
+    debug_assert!(token != 0);
+    crate::sync::drawn_token() == token
+}
+
+/// In `polling`: the task has woken itself. Tasks are aligned, so the bit is free.
+const WOKEN: usize = 1;
+
 /// A poll in progress; polls nest. Dropping it brings back the one around it.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Poll {
     outer: *const (),
-    outer_woken: bool,
 }
 
 /// Declares that this thread polls `task` from now on.
 #[inline(always)]
 pub(crate) fn enter_poll(task: *const ()) -> Poll {
-    let (outer, outer_woken) =
-        get((ptr::null(), false), |c| (c.polling.replace(task), c.self_woken.replace(false)));
-    Poll { outer, outer_woken }
+    debug_assert!(task.addr() & WOKEN == 0);
+    Poll { outer: get(ptr::null(), |c| c.polling.replace(task)) }
 }
 
 impl Poll {
     /// Whether the task was woken by the thread that polls it, since `enter_poll`.
     #[inline(always)]
     pub(crate) fn self_woken(&self) -> bool {
-        get(false, |c| c.self_woken.get())
+        get(false, |c| c.polling.get().addr() & WOKEN != 0)
     }
 }
 
 impl Drop for Poll {
     #[inline(always)]
     fn drop(&mut self) {
-        get((), |c| {
-            c.polling.set(self.outer);
-            c.self_woken.set(self.outer_woken);
-        });
+        get((), |c| c.polling.set(self.outer));
     }
 }
 
 /// The task that this thread polls; null if none.
 #[inline(always)]
 pub(crate) fn polling() -> *const () {
-    get(ptr::null(), |c| c.polling.get())
+    get(ptr::null(), |c| c.polling.get().map_addr(|a| a & !WOKEN))
 }
 
 /// If this thread polls `task`, notes that it has been woken. False: it does not.
 #[inline(always)]
 pub(crate) fn wake_self(task: *const ()) -> bool {
     get(false, |c| {
-        let mine = c.polling.get() == task;
+        let woken = task.map_addr(|a| a | WOKEN);
+        let mine = c.polling.get().map_addr(|a| a | WOKEN) == woken;
         if mine {
-            c.self_woken.set(true);
+            c.polling.set(woken);
         }
         mine
     })

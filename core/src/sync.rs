@@ -22,7 +22,7 @@ pub use atomic_waker::AtomicWaker;
 pub use waker::AtomicWaker;
 
 #[cfg(feature = "alloc")]
-pub(crate) use token::token as thread_token;
+pub(crate) use token::{drawn_token, token as thread_token};
 
 /// loom's waker cell under the names that `atomic-waker` gives its methods.
 #[cfg(ouzel_loom)]
@@ -87,8 +87,15 @@ mod token {
     #[cfg(all(any(feature = "std", ouzel_loom), not(ouzel_shuttle)))]
     #[inline]
     pub(crate) fn token() -> u64 {
-        let known = TOKEN.try_with(Cell::get).unwrap_or(0);
+        let known = drawn_token();
         if known != 0 { known } else { first() }
+    }
+
+    /// The calling thread's number if it has drawn one; zero otherwise.
+    #[cfg(all(any(feature = "std", ouzel_loom), not(ouzel_shuttle)))]
+    #[inline(always)]
+    pub(crate) fn drawn_token() -> u64 {
+        TOKEN.try_with(Cell::get).unwrap_or(0)
     }
 
     /// Draws the thread's number; zero once its thread-locals are gone.
@@ -104,6 +111,13 @@ mod token {
     #[inline]
     pub(crate) fn token() -> u64 {
         0
+    }
+
+    /// As `token`.
+    #[cfg(any(ouzel_shuttle, not(any(feature = "std", ouzel_loom))))]
+    #[inline]
+    pub(crate) fn drawn_token() -> u64 {
+        token()
     }
 }
 

@@ -6,15 +6,15 @@ use core::future::Future;
 use core::ptr::NonNull;
 
 use super::shared::{Shared, finish_held};
-use super::word::{get, set};
+use super::word::{can_grow, get, has_more, is_last, set};
 use super::{refs, remote};
 use crate::slab::{self, Slab};
 use crate::sync::Ordering;
 use crate::task::cell::build;
-use crate::task::state::{CANCELLED, COMPLETE, NOTIFIED, SCHED};
+use crate::task::state::{CANCELLED, COMPLETE, NOTIFIED, REF, SCHED};
 use crate::task::{Header, TaskId, WakeResult};
 
-/// Makes a task of `future` and puts it on the run queue. Its handle's reference is the caller's.
+/// Makes a task of `future` and puts it on the run queue. If it is `joined`, its handle's reference is the caller's.
 ///
 /// # Errors
 /// The future back when memory has run out.
@@ -23,14 +23,13 @@ pub(super) fn spawn<F: Future + 'static>(
     shared: &Shared,
     slab: &Slab,
     future: F,
+    joined: bool,
 ) -> Result<NonNull<Header>, F> {
     let task = build(slab, future)?;
     // The remote word is left as it is: a late weak wake of the cell's last task may be in it.
     // SAFETY: built on the line above, and nobody else's yet.
-    unsafe { task.as_ref() }.state.spawn(true);
-    let own = &shared.own;
-    own.live.set(own.live.get() + 1);
-    own.push(task);
+    unsafe { task.as_ref() }.state.spawn(joined);
+    shared.own.push(task);
     Ok(task)
 }
 
@@ -54,6 +53,53 @@ pub(super) unsafe fn wake(shared: &Shared, task: NonNull<Header>) {
     }
 }
 
+/// As `wake`, and gives a reference back.
+///
+/// # Safety
+/// This is its owner's thread, and the caller gives up a reference.
+#[inline(always)]
+pub(super) unsafe fn wake_by_val(shared: &Shared, task: NonNull<Header>) {
+    // SAFETY: the caller's promise.
+    let cell = unsafe { task.as_ref() };
+    let word = get(cell);
+    if word & COMPLETE != 0 || !has_more(word) {
+        // SAFETY: the caller's promise.
+        unsafe { wake(shared, task) };
+        // SAFETY: the caller's promise.
+        unsafe { drop_counted(task) };
+    } else if word & SCHED != 0 {
+        set(cell, (word | NOTIFIED) - REF);
+    } else {
+        set(cell, (word | SCHED) - REF);
+        shared.own.push(task);
+    }
+}
+
+/// Another reference, on the owner's thread.
+///
+/// # Safety
+/// This is the owner's thread, and the caller holds a reference.
+#[inline(always)]
+pub(super) unsafe fn clone_own(task: NonNull<Header>) {
+    // SAFETY: the caller's promise.
+    let cell = unsafe { task.as_ref() };
+    let word = get(cell);
+    if can_grow(word) {
+        set(cell, word + REF);
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { clone_counted(task) };
+    }
+}
+
+/// # Safety
+/// As for `clone_own`.
+#[inline(never)]
+unsafe fn clone_counted(task: NonNull<Header>) {
+    // SAFETY: the caller's promise.
+    unsafe { refs::clone_own(task) };
+}
+
 /// Sees to it that the task is cancelled instead of polled.
 ///
 /// # Safety
@@ -71,12 +117,47 @@ pub(super) unsafe fn abort(shared: &Shared, task: NonNull<Header>) {
     }
 }
 
+/// Gives back a reference of a task that is over, in one step if it is the last one of all.
+///
+/// # Safety
+/// This is the owner's thread, `word` is the task's word, and the caller gives up a reference.
+#[inline(always)]
+pub(super) unsafe fn drop_over(task: NonNull<Header>, word: u64) {
+    // SAFETY: the caller's promise.
+    let cell = unsafe { task.as_ref() };
+    if is_last(word) && remote::is_untouched(&cell.remote) {
+        set(cell, word - REF);
+        // SAFETY: that was the last reference.
+        unsafe { free(task) };
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { drop_counted(task) };
+    }
+}
+
 /// One reference less, on the owner's thread.
 ///
 /// # Safety
 /// This is the owner's thread, and the caller gives up a reference.
 #[inline(always)]
 pub(super) unsafe fn drop_own(task: NonNull<Header>) {
+    // SAFETY: the caller's promise.
+    let cell = unsafe { task.as_ref() };
+    let word = get(cell);
+    if has_more(word) {
+        set(cell, word - REF);
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { drop_counted(task) };
+    }
+}
+
+/// The same when it may be the last of those counted here.
+///
+/// # Safety
+/// As for `drop_own`.
+#[inline(never)]
+unsafe fn drop_counted(task: NonNull<Header>) {
     // SAFETY: the caller's promise.
     if unsafe { refs::drop_own(task) } {
         // SAFETY: it was the last reference.

@@ -162,9 +162,9 @@ impl<D: Driver> LocalExecutor<D> {
         let (local, pace) = (&self.local, self.pace.borrow());
         LocalMetrics {
             spawned: local.home.spawned.get(),
-            completed: local.completed.get(),
+            completed: local.shared.own.completed.get(),
             polls: local.polls.get(),
-            scheduled: local.shared.own.scheduled.get(),
+            scheduled: local.shared.own.scheduled(),
             remote_wakes: local.shared.own.remote_wakes.get(),
             parks: pace.parks,
             driver_polls: pace.driver_polls,
@@ -326,7 +326,7 @@ impl<D: Driver> LocalExecutor<D> {
     }
 
     fn counts(&self) -> (u64, u64, u64) {
-        (self.local.polls.get(), self.local.completed.get(), self.local.shared.own.scheduled.get())
+        (self.local.polls.get(), self.local.shared.own.completed.get(), self.local.shared.own.scheduled())
     }
 
     fn tick(&self, (polls, completed, scheduled): (u64, u64, u64), io_events: u64) -> Tick {

@@ -25,13 +25,30 @@ pub(super) fn spawn<F: Future + 'static>(
     home: &Home,
     future: F,
 ) -> Result<LocalJoinHandle<F::Output>, F> {
+    // The task is spawned with a reference for its handle.
+    let task = make(shared, home, future, true)?;
+    Ok(LocalJoinHandle { task: Some(task), given: false, _output: PhantomData })
+}
+
+/// As `spawn`, without a handle.
+#[inline]
+pub(super) fn spawn_detached<F: Future + 'static>(shared: &Shared, home: &Home, future: F) -> Result<(), F> {
+    make(shared, home, future, false).map(drop)
+}
+
+#[inline(always)]
+fn make<F: Future + 'static>(
+    shared: &Shared,
+    home: &Home,
+    future: F,
+    joined: bool,
+) -> Result<NonNull<Header>, F> {
     if home.closed.get() {
         return Err(future);
     }
-    let task = cell::spawn(shared, &home.slab, future)?;
+    let task = cell::spawn(shared, &home.slab, future, joined)?;
     home.spawned.set(home.spawned.get() + 1);
-    // The task was spawned with a reference for its handle.
-    Ok(LocalJoinHandle { task: Some(task), given: false, _output: PhantomData })
+    Ok(task)
 }
 
 /// Waits for a task and takes its output.
@@ -109,8 +126,9 @@ impl<T> Future for LocalJoinHandle<T> {
             let output = unsafe { take_output(task) };
             self.task = None;
             self.given = true;
+            // Nothing was called since the word was read.
             // SAFETY: the owner's thread; the handle's reference, which it forgot just now.
-            unsafe { cell::drop_own(task) };
+            unsafe { cell::drop_over(task, word) };
             return Poll::Ready(output);
         }
         // SAFETY: the bit says that a waker is there.
@@ -154,21 +172,34 @@ impl<T> Drop for LocalJoinHandle<T> {
         if word & (COMPLETE | JOIN_WAKER) == 0 && cell.own() > 1 {
             // Detached: the short way.
             set(cell, (word & !JOIN_INTEREST) - REF);
-            return;
+        } else {
+            // SAFETY: this is the handle, which goes with this call.
+            unsafe { drop_handle(task, word) };
         }
-        let _release = Release(task);
-        if word & COMPLETE == 0 {
-            // SAFETY: the bit says that a waker is there; it is cleared below, before the waker is dropped.
-            let waker = (word & JOIN_WAKER != 0).then(|| unsafe { take_joiner(cell) });
-            set(cell, word & !(JOIN_INTEREST | JOIN_WAKER));
-            drop(waker);
-        } else if let Err(caught) = {
-            set(cell, word & !JOIN_INTEREST);
-            // SAFETY: complete, and this is its handle.
-            unsafe { drop_payload_caught(task) }
-        } {
-            resume(caught);
-        }
+    }
+}
+
+/// What is left of a handle's drop when there is a waker to take back, or an output nobody took.
+///
+/// # Safety
+/// The caller is the handle of `task`, with its reference, and `word` is the task's word.
+#[cold]
+#[inline(never)]
+unsafe fn drop_handle(task: NonNull<Header>, word: u64) {
+    // SAFETY: the handle's reference is held until the end.
+    let cell = unsafe { task.as_ref() };
+    let _release = Release(task);
+    if word & COMPLETE == 0 {
+        // SAFETY: the bit says that a waker is there; it is cleared below, before the waker is dropped.
+        let waker = (word & JOIN_WAKER != 0).then(|| unsafe { take_joiner(cell) });
+        set(cell, word & !(JOIN_INTEREST | JOIN_WAKER));
+        drop(waker);
+    } else if let Err(caught) = {
+        set(cell, word & !JOIN_INTEREST);
+        // SAFETY: complete, and this is its handle.
+        unsafe { drop_payload_caught(task) }
+    } {
+        resume(caught);
     }
 }
 

@@ -38,7 +38,6 @@ pub struct Local {
     /// The batch in progress is to end with the poll in progress.
     pub(super) stop: Cell<bool>,
     pub(super) polls: Cell<u64>,
-    pub(super) completed: Cell<u64>,
 }
 
 impl Local {
@@ -53,7 +52,6 @@ impl Local {
             running: Cell::new(false),
             stop: Cell::new(false),
             polls: Cell::new(0),
-            completed: Cell::new(0),
         }
     }
 
@@ -71,6 +69,14 @@ impl Local {
     /// The future, untouched.
     pub fn try_spawn<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
         join::spawn(&self.shared, &self.home, future)
+    }
+
+    /// Spawns a task without a handle, or gives the future back if the executor is shut down or out of memory.
+    ///
+    /// # Errors
+    /// The future, untouched.
+    pub fn try_spawn_detached<F: Future + 'static>(&self, future: F) -> Result<(), F> {
+        join::spawn_detached(&self.shared, &self.home, future)
     }
 
     /// A handle for other threads.
@@ -92,7 +98,7 @@ impl Local {
     /// Tasks that have not completed.
     #[must_use]
     pub fn live_tasks(&self) -> usize {
-        self.shared.own.live.get()
+        (self.home.spawned.get() - self.shared.own.completed.get()) as usize
     }
 
     /// Calls `f` with the executor in whose task, or turn, the caller is, if any.
@@ -124,9 +130,7 @@ impl Local {
             polled += 1;
             context::set_budget(COOP_BUDGET);
             // SAFETY: it comes from the run queue, so it is scheduled, and ours to poll.
-            if unsafe { run::run(&self.shared, task) } {
-                self.completed.set(self.completed.get() + 1);
-            }
+            unsafe { run::run(&self.shared, task) };
         }
         self.polls.set(self.polls.get() + u64::from(polled));
         polled

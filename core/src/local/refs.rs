@@ -11,6 +11,9 @@ use core::ptr::NonNull;
 
 use super::remote::{self, Foreign, LastOwn, Linked, Taken};
 
+/// Own references at the most.
+pub(crate) const OWN_MAX: u32 = 1 << 31;
+
 /// A cell with an own count, kept by one thread, beside the word that others count in.
 ///
 /// # Safety
@@ -37,6 +40,7 @@ pub(crate) unsafe fn clone_own<C: Biased>(cell: NonNull<C>) {
     match c.own() {
         // Merged or lingering: what is left is counted in the word.
         0 => remote::add_ref(c.word()),
+        own if own > OWN_MAX => crate::task::state::overflow(),
         own => c.set_own(own + 1, false),
     }
 }

@@ -192,6 +192,13 @@ fn push_refused(word: &AtomicU32) -> Foreign {
     }
 }
 
+/// Owner, the own count about to become zero: whether no other thread counts in the word, or has queued the cell.
+#[inline(always)]
+pub(crate) fn is_untouched(word: &AtomicU32) -> bool {
+    // ORDERING: Acquire, as in `last_own`, which this is the short form of.
+    word.load(Ordering::Acquire) == 0
+}
+
 /// Owner: the own count has just become zero (and is stored as such).
 #[inline]
 pub(crate) fn last_own(word: &AtomicU32) -> LastOwn {

@@ -27,6 +27,11 @@ impl<T> Ring<T> {
         }
     }
 
+    /// Pushes so far.
+    pub(super) fn pushed(&self) -> usize {
+        self.end.get()
+    }
+
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.end.get().wrapping_sub(self.first.get())
@@ -58,7 +63,9 @@ impl<T> Ring<T> {
         }
         self.first.set(first.wrapping_add(1));
         // SAFETY: the slot is the ring's, and this thread's; `allocate` wrote it first.
-        NonNull::new(unsafe { self.slot(first).read() })
+        let value = unsafe { self.slot(first).read() };
+        // SAFETY: between `first` and `end` every slot is filled.
+        Some(unsafe { NonNull::new_unchecked(value) })
     }
 
     #[cold]
@@ -66,19 +73,18 @@ impl<T> Ring<T> {
     fn grow(&self) {
         let (len, slots) = (self.len(), self.mask.get() + 1);
         let next = allocate(slots * 2);
+        let mask = slots * 2 - 1;
         for i in 0..len {
-            let old = self.slot(self.first.get().wrapping_add(i));
+            let at = self.first.get().wrapping_add(i);
             // SAFETY: the slot is the ring's and this thread's, and filled: `i` is below the length.
-            let value = unsafe { old.read() };
-            // SAFETY: `len` is at most half of the new slots.
-            let slot = unsafe { next.add(i) };
+            let value = unsafe { self.slot(at).read() };
+            // SAFETY: masked, the index is below the number of new slots.
+            let slot = unsafe { next.add(at & mask) };
             // SAFETY: inside the new slots, which nobody else knows.
             unsafe { slot.write(value) };
         }
         let old = self.slots.replace(next);
-        self.mask.set(slots * 2 - 1);
-        self.first.set(0);
-        self.end.set(len);
+        self.mask.set(mask);
         // SAFETY: `old` has that many slots and is not the ring's any more.
         unsafe { release(old, slots) };
     }

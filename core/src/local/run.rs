@@ -1,24 +1,24 @@
 //! A task's polls and its end, on its owner's thread.
 
 use core::ptr::NonNull;
-use core::task::Context;
+use core::task::{Context, Poll};
 
 use super::cell::free;
 use super::shared::Shared;
-use super::word::{get, set, take_joiner};
-use super::{refs, waker};
+use super::word::{get, is_last, set, take_joiner};
+use super::{refs, remote, waker};
 use crate::task::Header;
 use crate::task::cell::{drop_payload_caught, put_panic};
-use crate::task::header::{Polled, Stage};
+use crate::task::header::Stage;
 use crate::task::state::{CANCELLED, COMPLETE, JOIN_INTEREST, JOIN_WAKER, NOTIFIED, REF, SCHED, Word};
 use crate::task::unwind::{Caught, catch, discard};
 
-/// Polls a task that was on the run queue, or cancels it. True: it has completed, and may be gone.
+/// Polls a task that was on the run queue, or cancels it.
 ///
 /// # Safety
 /// This is its owner's thread; the task is SCHED and has just left the run queue.
 #[inline]
-pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) -> bool {
+pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) {
     // SAFETY: a scheduled task has its own reference.
     let cell = unsafe { task.as_ref() };
     let word = get(cell);
@@ -26,7 +26,7 @@ pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) -> bool {
     if word & CANCELLED != 0 {
         // SAFETY: scheduled, not complete, and off the queue.
         unsafe { drop_future(shared, task) };
-        return true;
+        return;
     }
     if word & NOTIFIED != 0 {
         set(cell, word & !NOTIFIED);
@@ -37,25 +37,19 @@ pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) -> bool {
     // SAFETY: the future is the run queue's taker's; a task at rest that is not complete has one.
     let polled = catch(|| unsafe { (cell.vtable().poll)(task, &mut cx) });
     match polled {
-        Ok(Polled::Pending) => {
+        Ok(Poll::Pending) => {
             let word = get(cell);
             if word & CANCELLED != 0 {
                 // SAFETY: scheduled, not complete, and off the queue.
                 unsafe { drop_future(shared, task) };
-                return true;
-            }
-            if word & NOTIFIED != 0 {
+            } else if word & NOTIFIED != 0 {
                 shared.own.push(task);
             } else {
                 set(cell, word & !SCHED);
             }
-            return false;
         }
         // SAFETY: the future is gone, the output there.
-        Ok(Polled::Ready) => unsafe { finish(shared, task) },
-        // SAFETY: the future is gone, and its output.
-        #[cfg(feature = "std")]
-        Ok(Polled::Panicked(caught)) => unsafe { finish_panicked(shared, task, caught) },
+        Ok(Poll::Ready(())) => unsafe { finish(shared, task) },
         Err(caught) => {
             // SAFETY: what panicked was the poll, so the future is still there, and ours.
             if let Err(second) = unsafe { drop_payload_caught(task) } {
@@ -65,27 +59,25 @@ pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) -> bool {
             unsafe { finish_panicked(shared, task, caught) };
         }
     }
-    true
 }
 
-/// Shutdown: cancels an idle task; marks a scheduled one, which is on the run queue. True: it has completed.
+/// Shutdown: cancels an idle task; marks a scheduled one, which is on the run queue.
 ///
 /// # Safety
 /// This is the owner's thread, no task is being polled, and `task` is a cell, in use or not.
-pub(super) unsafe fn cancel(shared: &Shared, task: NonNull<Header>) -> bool {
+pub(super) unsafe fn cancel(shared: &Shared, task: NonNull<Header>) {
     // SAFETY: cells stay mapped.
     let cell = unsafe { task.as_ref() };
     let word = get(cell);
     if Word(word).is_free() || word & COMPLETE != 0 {
-        return false;
+        return;
     }
     set(cell, word | SCHED | CANCELLED);
     if word & SCHED != 0 {
-        return false;
+        return;
     }
     // SAFETY: it was idle; now it is scheduled and on no queue.
     unsafe { drop_future(shared, task) };
-    true
 }
 
 /// # Safety
@@ -123,19 +115,27 @@ unsafe fn finish_panicked(shared: &Shared, task: NonNull<Header>, caught: Caught
 unsafe fn finish(shared: &Shared, task: NonNull<Header>) {
     // SAFETY: the task's own reference is still there.
     let cell = unsafe { task.as_ref() };
-    if get(cell) & JOIN_INTEREST == 0 {
+    let mut word = get(cell);
+    if word & JOIN_INTEREST == 0 {
         // SAFETY: nobody wants the output, so it is the caller's.
         if let Err(caught) = unsafe { drop_payload_caught(task) } {
             discard(caught);
         }
+        // Read again: the destructor may have dropped wakers of this task.
+        word = get(cell);
+        if is_last(word) && remote::is_untouched(&cell.remote) {
+            set(cell, (word | COMPLETE) - REF);
+            shared.own.completed.set(shared.own.completed.get() + 1);
+            // SAFETY: that was the last reference, and there is no handle that could have left a waker.
+            unsafe { free(task) };
+            return;
+        }
     }
-    // Read again: the destructor may have dropped wakers of this task.
-    let word = get(cell);
     // SAFETY: the bit says that a waker is there; it is cleared below, before anybody looks again.
     let joiner = (word & JOIN_WAKER != 0).then(|| unsafe { take_joiner(cell) });
     let done = (word & !(SCHED | NOTIFIED | CANCELLED | JOIN_WAKER) | COMPLETE) - REF;
     set(cell, done);
-    shared.own.live.set(shared.own.live.get() - 1);
+    shared.own.completed.set(shared.own.completed.get() + 1);
     if Word(done).is_free() {
         // SAFETY: the own count has just become zero.
         if unsafe { refs::released(task) } {

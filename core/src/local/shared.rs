@@ -34,9 +34,12 @@ pub(super) struct Home {
     pub(super) spawned: Cell<u64>,
 }
 
+/// No thread's number: they are drawn from 1 on.
+const NOBODY: u64 = u64::MAX;
+
 /// See the module.
 pub(crate) struct Shared {
-    /// The owner's thread, zero if it has no number: then every thread is a stranger.
+    /// The owner's thread, `NOBODY` if it has no number: then every thread is a stranger.
     token: u64,
     pub(super) stack: RemoteStack<Header>,
     pub(super) inbox: Inbox<Job>,
@@ -52,12 +55,10 @@ pub(super) struct Own {
     /// Tasks to poll, oldest first. Pointers beside the cells and no list through them: the link belongs
     /// to the remote stack, where a cell may lie at the same time.
     ring: Ring<Header>,
-    /// Tasks that have not completed.
-    pub(super) live: Cell<usize>,
+    /// Tasks that have completed.
+    pub(super) completed: Cell<u64>,
     /// Wakes by foreign threads that were found here.
     pub(super) remote_wakes: Cell<u64>,
-    /// Tasks put on the ring, ever.
-    pub(super) scheduled: Cell<u64>,
 }
 
 // SAFETY: `own` is touched by the owner's thread alone (`is_owner`, or a type that is not `Send`), and in
@@ -69,27 +70,24 @@ unsafe impl Sync for Shared {}
 impl Shared {
     pub(super) fn new(park: Arc<ParkWord>, unpark: Arc<dyn Unpark>) -> Arc<Shared> {
         Arc::new(Shared {
-            token: context::token(),
+            token: match context::token() {
+                0 => NOBODY,
+                token => token,
+            },
             stack: RemoteStack::new(),
             inbox: Inbox::new(),
             park,
             unpark,
             table: Arc::new(ChunkTable::new()),
-            own: Own {
-                ring: Ring::new(64),
-                live: Cell::new(0),
-                remote_wakes: Cell::new(0),
-                scheduled: Cell::new(0),
-            },
+            own: Own { ring: Ring::new(64), completed: Cell::new(0), remote_wakes: Cell::new(0) },
         })
     }
 
     /// Whether the caller runs on the owner's thread, as far as it can tell: a thread without a number
     /// (no thread-locals, or none any more) is a stranger, which is always right.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_owner(&self) -> bool {
-        let token = context::token();
-        token == self.token && token != 0
+        context::has_token(self.token)
     }
 
     /// Ends the owner's sleep, or its next one.
@@ -116,14 +114,18 @@ unsafe impl Schedule for Shared {
 
 impl Own {
     /// Puts a task at the end of the run queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, task: NonNull<Header>) {
-        self.scheduled.set(self.scheduled.get() + 1);
         self.ring.push(task);
     }
 
+    /// Tasks put on the run queue, ever.
+    pub(super) fn scheduled(&self) -> u64 {
+        self.ring.pushed() as u64
+    }
+
     /// Takes the first task of the run queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&self) -> Option<NonNull<Header>> {
         self.ring.pop()
     }

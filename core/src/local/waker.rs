@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::shared::{Shared, finish_held, finish_unheld};
-use super::{cell, refs, remote};
+use super::{cell, remote};
 use crate::task::Header;
 use crate::task::chunk::head_of;
 
@@ -60,7 +60,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     let (task, _, owner) = unsafe { parts(data) };
     if owner {
         // SAFETY: the owner's thread, and the waker is a reference.
-        unsafe { refs::clone_own(task) };
+        unsafe { cell::clone_own(task) };
     } else {
         // SAFETY: alive, as above.
         remote::add_ref(&unsafe { task.as_ref() }.remote);
@@ -91,10 +91,8 @@ unsafe fn wake(data: *const ()) {
     if owner {
         // SAFETY: alive as long as the task.
         let shared = unsafe { shared.as_ref() };
-        // SAFETY: the owner's thread, and the task is alive.
-        unsafe { cell::wake(shared, task) };
-        // SAFETY: the waker's reference, given up.
-        unsafe { cell::drop_own(task) };
+        // SAFETY: the owner's thread, and the waker's reference, given up.
+        unsafe { cell::wake_by_val(shared, task) };
         return;
     }
     // SAFETY: alive, as above.

@@ -18,7 +18,7 @@
 use core::ptr::NonNull;
 use core::task::Waker;
 
-use super::refs::Biased;
+use super::refs::{Biased, OWN_MAX};
 use super::remote::Linked;
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::Header;
@@ -43,6 +43,24 @@ pub(super) fn get(cell: &Header) -> u64 {
 pub(super) fn set(cell: &Header, word: u64) {
     // ORDERING: Relaxed: other threads only look for the generation, and whether the task is over, as a hint.
     cell.state.0.store(word, Ordering::Relaxed);
+}
+
+/// Whether the own count is one.
+#[inline(always)]
+pub(super) fn is_last(word: u64) -> bool {
+    (word >> OWN_SHIFT) as u32 == 1
+}
+
+/// Whether the own count is above one: it stays above zero when one is taken off.
+#[inline(always)]
+pub(super) fn has_more(word: u64) -> bool {
+    (word >> OWN_SHIFT) as u32 > 1
+}
+
+/// Whether the own count is neither zero (what is left is counted elsewhere) nor so high that it could overflow.
+#[inline(always)]
+pub(super) fn can_grow(word: u64) -> bool {
+    ((word >> OWN_SHIFT) as u32).wrapping_sub(1) < OWN_MAX
 }
 
 /// Where the join waker of a task lies, if JOIN_WAKER is set.

@@ -51,7 +51,7 @@ impl<T, const N: usize> Lifo<T, N> {
     }
 
     /// Puts the newest task in. What comes back is the oldest, for the ring's tail: there was no slot left.
-    #[inline]
+    #[inline(always)]
     #[must_use = "the evicted task must go to the ring"]
     pub fn push(&self, task: T) -> Option<T> {
         if N == 0 {
@@ -67,7 +67,7 @@ impl<T, const N: usize> Lifo<T, N> {
     }
 
     /// Takes the newest task.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&self) -> Option<T> {
         if N == 0 || self.len.get() == 0 {
             return None;

@@ -12,22 +12,25 @@
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::future::Future;
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use crate::context;
-use crate::queue::Chain;
 use crate::sched::shared::{Private, Remote, Shared, count, count_shared};
 use crate::slab::Slab;
-use crate::sync::Ordering;
 use crate::task::{self, JoinHandle, Notified, Schedule};
 
 /// The part of a worker that the tasks it polls can reach (through the thread-local context).
 pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) index: usize,
+    /// Our own place in `shared`, which keeps it.
+    remote: NonNull<Remote>,
+    /// There are other workers.
+    several: bool,
     pub(super) slab: Slab,
-    pub(super) polling: Cell<bool>,
     pub(super) searching: Cell<bool>,
+    /// Tasks taken from the LIFO slots in a row.
+    pub(super) lifo_polls: Cell<u32>,
     /// Out of its loop: what becomes runnable here is for the last worker out.
     pub(super) left: Cell<bool>,
 }
@@ -35,16 +38,36 @@ pub(super) struct Core {
 /// How a future becomes a task: with a join handle or without.
 type Make<F, H> = fn(&Slab, F) -> Result<(Notified, H), F>;
 
+#[inline(always)]
+fn detached<F>(slab: &Slab, future: F) -> Result<(Notified, ()), F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Ok((task::spawn_detached_in(slab, future)?, ()))
+}
+
+/// What a push leaves to do.
+struct Pushed {
+    /// There was no room in the ring for this one.
+    full: Option<Notified>,
+    /// Tasks in the worker's queues, and those of them that no thief can reach. Zero if there are no thieves.
+    runnable: usize,
+    hidden: usize,
+}
+
 impl Core {
     pub(super) fn new(shared: Arc<Shared>, index: usize) -> Self {
         let slab = Slab::new(shared.slab_meta());
-        let (polling, searching, left) = (Cell::new(false), Cell::new(false), Cell::new(false));
-        Core { shared, index, slab, polling, searching, left }
+        let (remote, several) = (NonNull::from(&shared.remotes[index]), shared.remotes.len() > 1);
+        let (searching, left, lifo_polls) = (Cell::new(false), Cell::new(false), Cell::new(0));
+        Core { shared, index, remote, several, slab, searching, lifo_polls, left }
     }
 
     #[inline(always)]
     pub(super) fn remote(&self) -> &Remote {
-        &self.shared.remotes[self.index]
+        // SAFETY: it lies in a box of `shared`, which we hold.
+        unsafe { self.remote.as_ref() }
     }
 
     #[inline(always)]
@@ -54,6 +77,7 @@ impl Core {
     }
 
     /// Makes a task of `future` with `make`, one of the task module's two ways, and queues it.
+    #[inline]
     fn spawn<F, H>(&self, future: F, make: Make<F, H>) -> Result<H, F> {
         // Only the flag: whoever walks the tasks later comes after this worker has left its loop.
         if self.shared.is_closing() {
@@ -66,60 +90,82 @@ impl Core {
     }
 
     /// A task became runnable on this worker's thread.
+    // Whatever is rare is a call in tail position: so the rest needs no stack frame.
     #[inline]
     pub(super) fn push(&self, task: Notified) {
         if self.left.get() {
-            self.shared.inject.push(self.index, task);
-            return self.shared.notify();
+            return self.push_left(task);
         }
-        if context::to_tail() {
-            return self.push_tail(task);
+        let (task, to_tail) = (task.into_raw(), context::to_tail());
+        let push = |p: &mut Private| {
+            // SAFETY: given up above, and taken back here alone, or below.
+            let task = unsafe { Notified::from_raw(task) };
+            self.pushed(if to_tail { p.push_tail(task) } else { p.push(task) }, p)
+        };
+        // SAFETY: only this worker's thread reaches its core, and the closure does not call out.
+        let pushed = unsafe { self.remote().private.try_own(push) };
+        match pushed {
+            Some(pushed) => self.after_push(pushed),
+            // SAFETY: as above: the closure was not called.
+            None => self.push_after_raid(unsafe { Notified::from_raw(task) }, to_tail),
         }
-        let (overflow, runnable, hidden) = self.private(|p| {
-            let overflow = match p.lifo.push(task) {
-                Some(oldest) => p.ring.push(oldest).err(),
-                None => None,
-            };
-            (overflow, p.lifo.len() + p.ring.len(), p.hidden())
-        });
-        self.after_push(overflow, runnable, hidden);
     }
 
-    /// As `push`, but behind everything that waits here already.
-    #[inline]
-    fn push_tail(&self, task: Notified) {
-        let (overflow, runnable, hidden) =
-            self.private(|p| (p.ring.push(task).err(), p.lifo.len() + p.ring.len(), p.hidden()));
-        self.after_push(overflow, runnable, hidden);
+    #[cold]
+    #[inline(never)]
+    fn push_after_raid(&self, task: Notified, to_tail: bool) {
+        let pushed = self.private(|p| self.pushed(if to_tail { p.push_tail(task) } else { p.push(task) }, p));
+        self.after_push(pushed);
     }
 
-    /// Puts the task that was just polled back, behind all others. Wakes nobody for a lone one.
-    #[inline]
-    pub(super) fn requeue(&self, task: Notified) {
-        if self.shared.remotes.len() == 1 {
-            if let Some(chain) = self.private(|p| p.ring.push(task).err()) {
-                self.shared.inject.push_chain(self.index, chain);
-            }
-            return;
+    /// Puts the task that was just polled behind everything that waits here already.
+    #[inline(always)]
+    pub(super) fn push_tail(&self, task: Notified) {
+        let pushed = self.private(|p| self.pushed(p.push_tail(task), p));
+        self.after_push(pushed);
+    }
+
+    /// `full`: a task for which the ring had no room.
+    #[inline(always)]
+    fn pushed(&self, full: Option<Notified>, p: &Private) -> Pushed {
+        // Alone, there is nobody to tell: the pusher is awake.
+        let hidden = if self.several { p.hidden() } else { 0 };
+        let runnable = if self.several { hidden + p.ring.in_ring() } else { 0 };
+        Pushed { full, runnable, hidden }
+    }
+
+    #[inline(always)]
+    fn after_push(&self, Pushed { full, runnable, hidden }: Pushed) {
+        if let Some(task) = full {
+            return self.push_full(task);
         }
-        self.push_tail(task);
+        if runnable > 1 || (hidden == 1 && !context::polling().is_null() && self.shared.wants_watcher()) {
+            self.tell_others();
+        }
     }
 
-    #[inline]
-    fn after_push(&self, overflow: Option<Chain<Notified>>, runnable: usize, hidden: usize) {
-        self.publish_hidden(hidden);
-        if let Some(chain) = overflow {
+    #[inline(never)]
+    fn tell_others(&self) {
+        self.shared.notify();
+    }
+
+    /// The ring has no room: half of it goes to the injection queue, with `task`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn push_full(&self, task: Notified) {
+        if let Some(chain) = self.private(|p| p.ring.push(task).err()) {
             self.shared.inject.push_chain(self.index, chain);
         }
-        if runnable > 1 || (hidden == 1 && self.polling.get() && self.shared.wants_watcher()) {
+        if self.several {
             self.shared.notify();
         }
     }
 
-    #[inline]
-    pub(super) fn publish_hidden(&self, hidden: usize) {
-        // ORDERING: Relaxed, a hint for watchers with one writer (a raid leaves a stale one until the next).
-        self.remote().hidden.store(hidden as u32, Ordering::Relaxed);
+    #[cold]
+    #[inline(never)]
+    fn push_left(&self, task: Notified) {
+        self.shared.inject.push(self.index, task);
+        self.shared.notify();
     }
 }
 
@@ -147,7 +193,39 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_with(future, |slab, future| Ok((task::spawn_detached_in(slab, future)?, ())))
+        self.spawn_with(future, detached)
+    }
+
+    /// As [`Shared::spawn`], if this thread is one of the workers: queues the task and calls no code of the user's.
+    ///
+    /// # Errors
+    /// The future back, also on any other thread.
+    #[inline(always)]
+    pub fn spawn_here<F>(&self, future: F) -> Result<JoinHandle<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.current() {
+            Some(core) => core.spawn(future, task::spawn_in),
+            None => Err(future),
+        }
+    }
+
+    /// As [`Shared::spawn_detached`], if this thread is one of the workers.
+    ///
+    /// # Errors
+    /// As for `spawn_here`.
+    #[inline(always)]
+    pub fn spawn_detached_here<F>(&self, future: F) -> Result<(), F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.current() {
+            Some(core) => core.spawn(future, detached),
+            None => Err(future),
+        }
     }
 
     #[inline]

@@ -7,6 +7,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
@@ -99,8 +100,22 @@ impl Private {
     }
 
     /// Tasks that no thief can reach.
+    #[inline(always)]
     pub(super) fn hidden(&self) -> usize {
         self.lifo.len() + self.ring.batched()
+    }
+
+    /// Puts a task behind all others; it comes back if the ring is full, for `overflow`.
+    #[inline(always)]
+    pub(super) fn push_tail(&mut self, task: Notified) -> Option<Notified> {
+        self.ring.push_if_room(task)
+    }
+
+    /// Puts a task before all others, and the one that has to make room for it behind them; as `push_tail`.
+    #[inline(always)]
+    pub(super) fn push(&mut self, task: Notified) -> Option<Notified> {
+        let oldest = self.lifo.push(task)?;
+        self.push_tail(oldest)
     }
 }
 
@@ -109,16 +124,13 @@ pub(super) struct Remote {
     pub(super) private: Biased<Private>,
     pub(super) ring: Box<Ring<Notified>>,
     pub(super) seat: Seat,
-    /// Polls begun, wrapping. A thief that sees it stand still may raid.
-    pub(super) tick: CachePadded<AtomicU32>,
-    /// What `Private::hidden` last was. A hint.
-    pub(super) hidden: AtomicU32,
-    pub(super) counts: Counts,
+    pub(super) counts: CachePadded<Counts>,
 }
 
 /// One worker's counters. Written by the worker alone, with a load and a store.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    /// Polls begun. A watcher that sees it stand still may raid.
     pub(super) polls: AtomicU64,
     pub(super) completed: AtomicU64,
     pub(super) steals: AtomicU64,
@@ -128,6 +140,7 @@ pub(super) struct Counts {
 }
 
 /// Adds to a counter that only this thread writes.
+#[inline(always)]
 pub(super) fn count(counter: &AtomicU64, n: u64) {
     // ORDERING: Relaxed, a plain counter with one writer.
     counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
@@ -184,20 +197,17 @@ impl Shared {
     /// If there is no seat, or there are too many.
     #[must_use]
     pub fn new(seats: impl IntoIterator<Item = Seat>, heavy: HeavyBarrier) -> Arc<Self> {
+        let seats: Vec<Seat> = seats.into_iter().collect();
+        let alone = seats.len() == 1;
         let remotes: Box<[Remote]> = seats
             .into_iter()
             .map(|seat| {
                 let ring = Box::new(Ring::new());
                 // SAFETY: the ring is boxed and dropped after the owner (field order of `Remote`).
                 let owner = unsafe { Owner::new(&ring) };
-                Remote {
-                    private: Biased::new(Private { lifo: Lifo::new(), ring: owner }, heavy),
-                    ring,
-                    seat,
-                    tick: CachePadded::default(),
-                    hidden: AtomicU32::new(0),
-                    counts: Counts::default(),
-                }
+                let private = Private { lifo: Lifo::new(), ring: owner };
+                let private = if alone { Biased::alone(private) } else { Biased::new(private, heavy) };
+                Remote { private, ring, seat, counts: CachePadded::default() }
             })
             .collect();
         assert!(!remotes.is_empty(), "a runtime needs a worker");
@@ -288,6 +298,7 @@ impl Shared {
     }
 
     /// Whether [`Shared::close`] was called.
+    #[inline]
     #[must_use]
     pub fn is_closing(&self) -> bool {
         // ORDERING: Relaxed: a flag that only goes up; what depends on it is ordered by `closed_after_publish`.

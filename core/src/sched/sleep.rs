@@ -199,6 +199,13 @@ impl Sleep {
         sleepers.count_ones() == self.workers
     }
 
+    /// Whether worker `worker` sleeps or is about to. A hint.
+    #[must_use]
+    pub fn is_asleep(&self, worker: usize) -> bool {
+        // ORDERING: Relaxed, a hint.
+        self.sleepers.load(Ordering::Relaxed) & bit(worker) != 0
+    }
+
     /// Takes our bit back; false if a notifier was faster and has counted us as searching.
     fn retract(&self, worker: usize) -> bool {
         // ORDERING: Relaxed: an RMW reads the newest value, so exactly one of us and the notifiers takes

@@ -1,8 +1,8 @@
 //! The watch over tasks that cannot be stolen.
 //!
 //! What is hidden in the LIFO slots and the batch cannot be stolen, so a poll that does not
-//! end would strand it. While some worker is awake and hides tasks, one sleeper sleeps with a timeout (1 ms,
-//! doubling to 16) and looks: a worker whose tick has not moved between two looks is *raided*
+//! end would strand it. While some worker is awake, one sleeper sleeps with a timeout (1 ms,
+//! doubling to 16) and looks: an awake worker that has begun no poll between two looks is *raided*
 //! (`biased`), its hidden tasks go to its ring, and from there to the watcher. A worker that hides its first task
 //! while nobody watches wakes one. With all asleep nobody watches: an idle runtime stays idle. No wake-up
 //! depends on this; it bounds how long a bad neighbour can hold tasks.
@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use crate::config::MAX_WORKERS;
 use crate::sched::entry::Core;
-use crate::sched::shared::{Private, Shared, count};
+use crate::sched::shared::{Shared, count};
 use crate::sync::Ordering;
 
 /// How long a watcher sleeps at first, and at most.
@@ -19,13 +19,13 @@ const WATCH: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 
 /// What a watcher remembers from one look to the next.
 pub(super) struct Watch {
-    ticks: [u32; MAX_WORKERS],
+    polls: [u64; MAX_WORKERS],
     pub(super) sleep: Duration,
 }
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Watch { ticks: [0; MAX_WORKERS], sleep: WATCH.0 }
+        Watch { polls: [0; MAX_WORKERS], sleep: WATCH.0 }
     }
 
     /// Whether to watch the others in the sleep that begins now: some are awake and nobody else watches.
@@ -33,28 +33,27 @@ impl Watch {
         if shared.sleep.all_asleep_but(me) || !shared.become_watcher() {
             return false;
         }
-        for (tick, remote) in self.ticks.iter_mut().zip(&shared.remotes) {
+        for (polls, remote) in self.polls.iter_mut().zip(&shared.remotes) {
             // ORDERING: Relaxed, a hint; a raid excludes the owner by itself.
-            *tick = remote.tick.load(Ordering::Relaxed);
+            *polls = remote.counts.polls.load(Ordering::Relaxed);
         }
         true
     }
 
-    /// After the sleep: if it lasted, raids whoever hides tasks and has stood still meanwhile.
+    /// After the sleep: if it lasted, raids whoever is awake and has stood still meanwhile.
     pub(super) fn end(&mut self, shared: &Shared, core: &Core, lasted: bool) {
         shared.stop_watching();
         if !lasted {
             return;
         }
         self.sleep = (self.sleep * 2).min(WATCH.1);
-        for (i, (tick, remote)) in self.ticks.iter().zip(&shared.remotes).enumerate() {
-            // ORDERING: Relaxed, both: hints, see `begin`.
-            let hides = remote.hidden.load(Ordering::Relaxed) > 0;
-            let still = remote.tick.load(Ordering::Relaxed) == *tick;
-            if i == core.index || !hides || !still {
+        for (i, (polls, remote)) in self.polls.iter().zip(&shared.remotes).enumerate() {
+            // ORDERING: Relaxed, a hint, see `begin`.
+            let still = remote.counts.polls.load(Ordering::Relaxed) == *polls;
+            if i == core.index || !still || shared.sleep.is_asleep(i) {
                 continue;
             }
-            if let Some(chain) = remote.private.raid(Private::expose) {
+            if let Some((1.., chain)) = remote.private.raid(|p| (p.hidden(), p.expose())) {
                 shared.inject.push_chain(core.index, chain);
                 count(&core.remote().counts.raids, 1);
                 self.sleep = WATCH.0;

@@ -209,7 +209,8 @@ pub(crate) unsafe fn free(cell: NonNull<Header>) {
     // SAFETY: a slab lives while one of its cells is out.
     let inner = unsafe { &*head.slab.cast::<Inner>() };
     if context::slab() == head.slab {
-        inner.free_local(cell, head.class as usize);
+        // SAFETY: the list is in the slab, and this thread is its owner.
+        inner.free_local(cell, unsafe { &*head.free });
     } else {
         // SAFETY: the cell is out and free.
         unsafe { free_remote(NonNull::from(inner), cell) };
@@ -244,7 +245,7 @@ unsafe fn free_remote(inner: NonNull<Inner>, cell: NonNull<Header>) {
 
 impl Inner {
     #[inline(always)]
-    fn free_local(&self, cell: NonNull<Header>, class: usize) {
+    fn free_local(&self, cell: NonNull<Header>, list: &Cell<*mut Header>) {
         self.out.set(self.out.get() - 1);
         // SAFETY: the cell is alive and the owner's.
         let state = &unsafe { cell.as_ref() }.state;
@@ -252,7 +253,6 @@ impl Inner {
         if state.load(Ordering::Relaxed).is_retired() {
             return;
         }
-        let list = &self.classes[class].free;
         set_next(cell, list.get());
         list.set(cell.as_ptr());
     }
@@ -286,8 +286,9 @@ impl Inner {
         while let Some(cell) = NonNull::new(chain) {
             chain = next_of(cell);
             // SAFETY: the slab is here, and with it its chunks.
-            let class = unsafe { head_of(cell) }.class;
-            self.free_local(cell, class as usize);
+            let list = unsafe { head_of(cell) }.free;
+            // SAFETY: in this slab.
+            self.free_local(cell, unsafe { &*list });
         }
     }
 
@@ -301,11 +302,11 @@ impl Inner {
         let head = ChunkHead {
             sched: Arc::as_ptr(&self.meta.sched),
             slab: ptr::from_ref(self).cast(),
+            free: &raw const self.classes[class].free,
             index,
             cell_size: bytes as u32,
             cells: cells as u32,
             first: first as u32,
-            class: class as u32,
         };
         let chunk = chunk.cast::<ChunkHead>();
         // SAFETY: a chunk is larger than a head, aligned, and ours alone as yet.

@@ -49,7 +49,7 @@ fn cells_do_not_overlap_and_know_their_chunk() {
             }
             // SAFETY: the cell is out.
             let head = unsafe { chunk_of(cell).as_ref() };
-            assert_eq!(head.class as usize, class);
+            assert_eq!(head.cell_size as usize, bytes);
             assert!(head.number_of(cell) < head.cells);
         }
     }

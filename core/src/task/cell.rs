@@ -7,12 +7,12 @@
 use alloc::boxed::Box;
 use core::future::Future;
 use core::marker::PhantomData;
-use core::mem::{align_of, size_of};
+use core::mem::{align_of, needs_drop, size_of};
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::header::{Header, PAYLOAD, Polled, Stage, VTable, payload};
+use super::header::{Header, PAYLOAD, Stage, VTable, payload};
 use super::unwind::{Caught, catch, discard};
 use crate::error::JoinError;
 use crate::slab::{LARGEST, Slab, class_of};
@@ -112,6 +112,11 @@ unsafe fn drop_there<T>(cell: NonNull<Header>) {
     }
 }
 
+/// Whether a stored `T` leaves something to do at its end.
+const fn has_end<T>() -> bool {
+    boxed::<T>() || needs_drop::<T>()
+}
+
 /// The vtable of tasks of type `F`.
 struct Of<F>(PhantomData<F>);
 
@@ -120,30 +125,35 @@ impl<F: Future> Of<F> {
 }
 
 /// See [`VTable::poll`].
-unsafe fn poll<F: Future>(cell: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
+unsafe fn poll<F: Future>(cell: NonNull<Header>, cx: &mut Context<'_>) -> Poll<()> {
     // SAFETY: the stage is `Future`, and the holder of N owns it.
     let at = unsafe { place::<F>(cell) };
     // SAFETY: as above.
     let future = unsafe { &mut *at };
     // SAFETY: the future stays in its cell or box until it is dropped there.
     let output = match unsafe { Pin::new_unchecked(future) }.poll(cx) {
-        Poll::Pending => return Polled::Pending,
+        Poll::Pending => return Poll::Pending,
         Poll::Ready(output) => output,
     };
     // SAFETY: the caller's cell.
     let header = unsafe { cell.as_ref() };
     header.set_stage(Stage::Gone);
     // SAFETY: it is there, and it is marked as gone: not dropped again, whatever its drop does.
-    if let Err(caught) = catch(|| unsafe { drop_there::<F>(cell) }) {
+    let drop_future = || unsafe { drop_there::<F>(cell) };
+    if has_end::<F>()
+        && let Err(caught) = catch(drop_future)
+    {
         if let Err(second) = catch(|| drop(output)) {
             discard(second);
         }
-        return Polled::Panicked(caught);
+        // SAFETY: nothing is in the payload, and it is still the caller's.
+        unsafe { put_panic(cell, caught) };
+        return Poll::Ready(());
     }
     // SAFETY: the future has just left the payload.
     unsafe { put(cell, output) };
-    header.set_stage(Stage::Output);
-    Polled::Ready
+    header.set_stage(if has_end::<F::Output>() { Stage::Output } else { Stage::Plain });
+    Poll::Ready(())
 }
 
 /// See [`VTable::drop_payload`].
@@ -188,7 +198,20 @@ pub(crate) fn build<F: Future>(slab: &Slab, future: F) -> Result<NonNull<Header>
 ///
 /// # Safety
 /// The payload is the caller's.
+#[inline(always)]
 pub(crate) unsafe fn drop_payload_caught(cell: NonNull<Header>) -> Result<(), Caught> {
+    // SAFETY: the caller's cell.
+    if unsafe { cell.as_ref() }.stage() == Stage::Plain {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { drop_some_payload(cell) }
+}
+
+/// # Safety
+/// As for `drop_payload_caught`.
+#[inline(never)]
+unsafe fn drop_some_payload(cell: NonNull<Header>) -> Result<(), Caught> {
     // SAFETY: the caller's cell.
     let header = unsafe { cell.as_ref() };
     match header.stage() {
@@ -203,7 +226,7 @@ pub(crate) unsafe fn drop_payload_caught(cell: NonNull<Header>) -> Result<(), Ca
             discard(unsafe { payload::<Caught>(cell).read() });
             Ok(())
         }
-        Stage::Cancelled | Stage::Gone => Ok(()),
+        Stage::Plain | Stage::Cancelled | Stage::Gone => Ok(()),
     }
 }
 
@@ -233,19 +256,37 @@ pub(crate) unsafe fn put_panic(cell: NonNull<Header>, caught: Caught) {
 ///
 /// # Safety
 /// The task is complete, the caller is its handle, and `T` the type of its output.
+#[inline(always)]
 pub(crate) unsafe fn take_output<T>(cell: NonNull<Header>) -> Result<T, JoinError> {
     // SAFETY: the handle holds a reference.
     let header = unsafe { cell.as_ref() };
     let stage = header.stage();
     header.set_stage(Stage::Gone);
-    match stage {
+    if stage == if has_end::<T>() { Stage::Output } else { Stage::Plain } {
         // SAFETY: the stage said so, and it will not say so again.
-        Stage::Output => Ok(unsafe { take::<T>(cell) }),
-        Stage::Cancelled => Err(JoinError::Cancelled),
+        return Ok(unsafe { take::<T>(cell) });
+    }
+    // SAFETY: as above.
+    Err(unsafe { no_output(cell, stage) })
+}
+
+/// Why there is no output.
+///
+/// # Panics
+/// If it has been taken already.
+///
+/// # Safety
+/// As for `take_output`; `stage` is what it was.
+#[cold]
+#[inline(never)]
+unsafe fn no_output(cell: NonNull<Header>, stage: Stage) -> JoinError {
+    let _ = cell;
+    match stage {
+        Stage::Cancelled => JoinError::Cancelled,
         #[cfg(feature = "std")]
         // SAFETY: as above.
-        Stage::Panicked => Err(JoinError::Panic(unsafe { payload::<Caught>(cell).read() })),
+        Stage::Panicked => JoinError::Panic(unsafe { payload::<Caught>(cell).read() }),
         Stage::Gone => panic!("a join handle was polled after it had given the output"),
-        Stage::Future => unreachable!("a complete task has no future"),
+        Stage::Future | Stage::Output | Stage::Plain => unreachable!("a complete task has no future"),
     }
 }

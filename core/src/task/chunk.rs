@@ -1,5 +1,6 @@
 //! What every chunk of cells begins with, and the way from a cell to it: its address, rounded down.
 
+use core::cell::Cell;
 use core::ptr::NonNull;
 
 use super::header::Header;
@@ -12,6 +13,8 @@ pub(crate) struct ChunkHead {
     pub(crate) sched: *const dyn Schedule,
     /// The slab's identity, which is also its address.
     pub(crate) slab: *const (),
+    /// The slab's list of free cells of this size; its owner's alone.
+    pub(crate) free: *const Cell<*mut Header>,
     /// Number of this chunk in its chunk table.
     pub(crate) index: u32,
     pub(crate) cell_size: u32,
@@ -19,8 +22,6 @@ pub(crate) struct ChunkHead {
     pub(crate) cells: u32,
     /// Distance of the first cell from the chunk.
     pub(crate) first: u32,
-    /// The size class.
-    pub(crate) class: u32,
 }
 
 #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]

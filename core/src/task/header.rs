@@ -24,10 +24,9 @@
 use core::fmt;
 use core::mem::{self, ManuallyDrop, MaybeUninit};
 use core::ptr::{self, NonNull};
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 
 use super::state::State;
-use super::unwind::Caught;
 use crate::sync::{AtomicU32, UnsafeCell};
 
 /// The part of a task's cell that does not depend on its future.
@@ -56,6 +55,8 @@ pub(crate) enum Stage {
     Future,
     /// The output.
     Output,
+    /// An output that needs no drop: most tasks have none to speak of, and their end should cost nothing.
+    Plain,
     /// Nothing: the future was dropped before it was done.
     Cancelled,
     /// What the future panicked with.
@@ -65,22 +66,14 @@ pub(crate) enum Stage {
     Gone,
 }
 
-/// How far a poll got.
-pub(crate) enum Polled {
-    Pending,
-    /// The output is in the payload.
-    Ready,
-    /// The future was ready, but dropping it panicked. The payload is gone.
-    Panicked(Caught),
-}
-
 /// What depends on the future's type.
 pub(crate) struct VTable {
-    /// Polls the future; if it is ready, drops it and stores the output. Unwinds only out of the future's poll.
+    /// Polls the future; if it is ready, drops it and stores the output, or what that drop panicked with.
+    /// Unwinds only out of the future's poll.
     ///
     /// # Safety
     /// The caller holds N, and the stage is `Future`.
-    pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
+    pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
     /// Marks the payload as gone, then drops it: the future, or the output. May unwind.
     ///
     /// # Safety
@@ -105,7 +98,7 @@ const _: () = {
     assert!(PAYLOAD == 48, "16 bytes of the future share the header's line");
 };
 
-unsafe fn never_polled(_: NonNull<Header>, _: &mut Context<'_>) -> Polled {
+unsafe fn never_polled(_: NonNull<Header>, _: &mut Context<'_>) -> Poll<()> {
     unreachable!("a vacant cell was polled")
 }
 

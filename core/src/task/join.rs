@@ -17,6 +17,7 @@ use super::id::TaskId;
 use super::schedule::Notified;
 use super::state::Join;
 use super::unwind::Caught;
+use super::waker;
 use crate::error::JoinError;
 use crate::slab::Slab;
 
@@ -167,10 +168,12 @@ impl<T> Drop for JoinHandle<T> {
                 return;
             }
         }
-        let _release = Release(self.task, true);
-        if matches!(self.header().stage(), Stage::Gone | Stage::Cancelled) {
-            return;
+        if matches!(self.header().stage(), Stage::Gone | Stage::Plain | Stage::Cancelled) {
+            let after = state.drop_output_ref();
+            // SAFETY: just returned by the word; a drop leaves nothing to submit.
+            return unsafe { waker::follow(self.task, after) };
         }
+        let _release = Release(self.task, true);
         // SAFETY: the task is complete, and this is its handle.
         if let Err(caught) = unsafe { drop_payload_caught(self.task) } {
             resume(caught);

@@ -9,10 +9,10 @@
 
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 
 use super::cell::{drop_payload_caught, put_panic};
-use super::header::{Header, Polled, Stage};
+use super::header::{Header, Stage};
 use super::schedule::Notified;
 use super::state::{After, AfterPoll, Completed, Start};
 use super::unwind::{Caught, catch, discard};
@@ -35,7 +35,7 @@ pub(crate) enum AfterRun {
 }
 
 /// Polls a task, or cancels it if it was aborted. Panics of the task end in its join handle.
-#[inline]
+#[inline(always)]
 pub(crate) fn run(task: Notified) -> AfterRun {
     let cell = task.into_raw();
     // SAFETY: T travels with N, and N is ours.
@@ -56,7 +56,7 @@ pub(crate) fn run(task: Notified) -> AfterRun {
     let self_woken = poll.self_woken();
     drop(poll);
     match polled {
-        Ok(Polled::Pending) => {
+        Ok(Poll::Pending) => {
             if self_woken {
                 // SAFETY: SCHED is still set, and its N is ours.
                 return AfterRun::Yielded(unsafe { Notified::from_raw(cell) });
@@ -70,9 +70,7 @@ pub(crate) fn run(task: Notified) -> AfterRun {
             }
         }
         // SAFETY: N is ours, and the future is gone.
-        Ok(Polled::Ready) => unsafe { finish(cell) },
-        // SAFETY: as above.
-        Ok(Polled::Panicked(caught)) => unsafe { finish_panicked(cell, caught) },
+        Ok(Poll::Ready(())) => unsafe { finish(cell) },
         Err(caught) => {
             // SAFETY: N is ours; what panicked was the poll, so the future is still there.
             if let Err(second) = unsafe { drop_payload_caught(cell) } {
@@ -122,23 +120,34 @@ unsafe fn finish_panicked(cell: NonNull<Header>, caught: Caught) {
 ///
 /// # Safety
 /// The caller holds N and gives it up; the future is gone.
-#[inline]
+#[inline(always)]
 unsafe fn finish(cell: NonNull<Header>) {
     // SAFETY: T keeps the cell until `complete` or `free_sole`.
     let state = &unsafe { cell.as_ref() }.state;
-    let mut kept = state.is_joined();
-    if !kept {
-        // SAFETY: without JOIN_INTEREST the output stays with N.
-        unsafe { drop_unwanted(cell) };
-        if state.is_sole() {
-            state.free_sole();
-            // SAFETY: nobody else can reach the cell, and its payload is gone.
-            unsafe { slab::free(cell) };
-            return;
-        }
+    if state.is_joined() {
+        // SAFETY: the caller's promise.
+        return unsafe { finish_counted(cell, true) };
     }
+    // SAFETY: without JOIN_INTEREST the output stays with N.
+    unsafe { drop_unwanted(cell) };
+    if !state.is_sole() {
+        // SAFETY: the caller's promise.
+        return unsafe { finish_counted(cell, false) };
+    }
+    state.free_sole();
+    // SAFETY: nobody else can reach the cell, and its payload is gone.
+    unsafe { slab::free(cell) };
+}
+
+/// The same for a task that others have references to. `kept`: the output is there.
+///
+/// # Safety
+/// As for `finish`.
+#[inline(never)]
+unsafe fn finish_counted(cell: NonNull<Header>, mut kept: bool) {
     loop {
-        match state.complete(kept) {
+        // SAFETY: T keeps the cell until `complete` says otherwise.
+        match unsafe { cell.as_ref() }.state.complete(kept) {
             Completed::Done => return,
             Completed::Unwanted => {
                 kept = false;

@@ -111,6 +111,13 @@ impl Word {
     /// A free cell that must not be reused: the next generation would be one that weak ids still name.
     #[inline(always)]
     pub(crate) const fn is_retired(self) -> bool {
+        self.has(EXPORTED) && self.is_last_generation()
+    }
+
+    // Not inline: the compiler would make one wide test of the two, on the path of every free.
+    #[cold]
+    #[inline(never)]
+    const fn is_last_generation(self) -> bool {
         self.0 & KEPT == KEPT
     }
 }
@@ -504,7 +511,7 @@ fn add_ref(seen: Word) -> u64 {
 
 /// Aborts: an unwinding clone would leave the count wrong.
 #[cold]
-fn overflow() -> ! {
+pub(crate) fn overflow() -> ! {
     struct Abort;
     impl Drop for Abort {
         fn drop(&mut self) {

@@ -68,6 +68,15 @@ impl<T: Linked> Owner<T> {
         self.ring().len() + self.batched()
     }
 
+    /// Tasks in the ring, but for what thieves take at this moment.
+    #[inline(always)]
+    #[must_use]
+    pub fn in_ring(&self) -> usize {
+        // ORDERING: Relaxed: a count of what was there a moment ago.
+        let (_, real) = unpack(self.ring().head.load(Ordering::Relaxed));
+        self.tail.get().wrapping_sub(real) as usize
+    }
+
     /// Whether neither the ring nor the batch holds a task.
     #[inline]
     #[must_use]
@@ -97,13 +106,19 @@ impl<T: Linked> Owner<T> {
     /// The ring is full: these tasks, the one given among them, must go to the injection queue.
     #[inline]
     pub fn push(&self, task: T) -> Result<(), Chain<T>> {
+        self.push_if_room(task).map_or(Ok(()), |task| self.overflow(task))
+    }
+
+    /// Appends a task, or gives it back for `push` to make room.
+    #[inline(always)]
+    pub fn push_if_room(&self, task: T) -> Option<T> {
         let tail = self.tail.get();
         if tail.wrapping_sub(self.steal.get()) >= CAPACITY {
-            return self.overflow(task);
+            return Some(task);
         }
         self.write(tail, task.into_raw());
         self.publish(tail.wrapping_add(1));
-        Ok(())
+        None
     }
 
     /// Appends as many tasks of `chain` as there is room for, visible all at once.
@@ -121,7 +136,7 @@ impl<T: Linked> Owner<T> {
     }
 
     /// Takes the oldest task, from the batch if there is one. Wait-free; `None` means empty.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&self) -> Option<T> {
         match self.pop_batched() {
             Some(node) => {
@@ -145,7 +160,7 @@ impl<T: Linked> Owner<T> {
         if left.is_empty() { Ok(()) } else { Err(left) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop_batched(&self) -> Option<NonNull<T::Node>> {
         let left = self.batched.get().checked_sub(1)?;
         self.batched.set(left);
@@ -153,6 +168,7 @@ impl<T: Linked> Owner<T> {
     }
 
     /// Claims up to `TAKE` tasks, at most half: returns the oldest, the rest becomes the batch.
+    #[inline(never)]
     fn refill(&self) -> Option<T> {
         let ring = self.ring();
         let tail = self.tail.get();
@@ -227,7 +243,7 @@ impl<T: Linked> Owner<T> {
     }
 
     /// Writes a slot at or above the tail, which has room.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&self, position: u32, node: NonNull<T::Node>) {
         self.ring().slot(position).with_mut(|p| {
             // SAFETY: positions from the tail on, less than a ring above `steal`, belong to the owner
@@ -237,7 +253,7 @@ impl<T: Linked> Owner<T> {
     }
 
     /// Makes the slots below `tail` visible.
-    #[inline]
+    #[inline(always)]
     pub(super) fn publish(&self, tail: u32) {
         self.tail.set(tail);
         // ORDERING: Release pairs with the Acquire in `claim_half`: the slots below, and their tasks.
