@@ -2,7 +2,7 @@
 
 #[cfg(feature = "peers")]
 use crate::case::rayon;
-use crate::case::{CASES, Case, Id, bursts, echo, files, memory, remote, tasks, timers};
+use crate::case::{CASES, Case, Id, bursts, echo, files, memory, remote, stuck, tasks, timers};
 #[cfg(feature = "peers")]
 use crate::engine::{Compio, Glommio, Monoio, Smol, Tokio};
 use crate::engine::{Engine, Inject, Ouzel, OuzelLocal};
@@ -87,6 +87,7 @@ macro_rules! enter {
             Id::TimersSleeping => $enter(plan.workers, |_| timers::timers_sleeping::<$engine>(plan)),
             Id::TimerLateness => $enter(plan.workers, |_| timers::timer_lateness::<$engine>(plan)),
             Id::Echo(n, depth) => $enter(plan.workers, |_| echo::echo::<$engine>(plan, n, depth)),
+            Id::BehindLongPoll => $enter(plan.workers, |_| stuck::behind_long_poll::<$engine>(plan)),
             Id::SmallFiles => $enter(plan.workers, |_| files::small_files::<$engine>(plan)),
             Id::TaskBytes16 => $enter(plan.workers, |_| memory::task_bytes::<$engine, 1>(plan)),
             Id::TaskBytes128 => $enter(plan.workers, |_| memory::task_bytes::<$engine, 15>(plan)),

@@ -58,6 +58,7 @@ usage: cargo xtask <command> [options]
     --workers N         worker threads of engines that have them (one per CPU)
     --json FILE         also write the table as JSON
     --quick             a tenth of the operations, 3 rounds
+    --switches all|A,B  variants of ouzel's scheduler against the one that ships, in place of engines
     --limit S           kill what takes longer than so many seconds (60)
     --list              print the names of engines and cases
   help, --help          this text

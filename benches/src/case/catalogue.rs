@@ -19,6 +19,7 @@ pub enum Id {
     TimersCancel,
     TimersSleeping,
     TimerLateness,
+    BehindLongPoll,
     /// On so many connections, with so many messages unanswered on each.
     Echo(u64, u64),
     SmallFiles,
@@ -117,6 +118,13 @@ pub const CASES: &[Case] = &[
     case(Id::TimersSleeping, "timers_sleeping", "cpu ns", 100_000, "as many tasks sleep, 50 to 550 ms"),
     case(Id::TimerLateness, "timer_lateness", "us", 1_000, "median lateness of 50 sleeping tasks at a time")
         .at_most(100.0),
+    case(
+        Id::BehindLongPoll,
+        "behind_long_poll",
+        "us",
+        200,
+        "from a wake to its task, whose waker polls for 2 ms",
+    ),
     case(Id::Echo(64, 1), "echo_64x1", "cpu us", 200_000, "64 connections, one message at a time")
         .of_mt(0.90, 0.85),
     case(Id::Echo(64, 16), "echo_64x16", "cpu us", 1_000_000, "64 connections, 16 messages at a time")

@@ -10,6 +10,7 @@ pub(crate) mod memory;
 #[cfg(feature = "peers")]
 pub(crate) mod rayon;
 pub(crate) mod remote;
+pub(crate) mod stuck;
 pub(crate) mod tasks;
 pub(crate) mod timers;
 

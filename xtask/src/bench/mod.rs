@@ -15,13 +15,15 @@ mod options;
 mod report;
 mod rows;
 mod stats;
+mod switches;
 
 use crate::progress::progress;
 use crate::workspace::{Workspace, build};
 use cell::{Answer, Programs};
 use list::{Case, List};
 pub(crate) use options::Options;
-use rows::{Row, Sample};
+use rows::Row;
+use std::process::Command;
 
 /// Runs the benchmarks.
 ///
@@ -29,6 +31,9 @@ use rows::{Row, Sample};
 /// Something does not build, a name is unknown, or a cell of ours failed. Of a peer's that is told and no
 /// more.
 pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
+    if !options.switches.is_empty() {
+        return switches::run(ws, options);
+    }
     let programs = build_programs(ws)?;
     let list = List::ask(&programs)?;
     if options.list {
@@ -57,12 +62,17 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
 
 /// Builds the programs that run a cell, with the peers.
 fn build_programs(ws: &Workspace) -> Result<Programs, String> {
-    let bins = ["ouzel-cell", "ouzel-cell-counted", "ouzel-echo"];
     let mut cargo = ws.cargo(&["build", "--release", "-p", "ouzel-bench", "--features", "peers"]);
+    programs_of(&mut cargo)
+}
+
+/// Adds the programs to a `cargo build`, runs it and finds them.
+fn programs_of(cargo: &mut Command) -> Result<Programs, String> {
+    let bins = ["ouzel-cell", "ouzel-cell-counted", "ouzel-echo"];
     for bin in bins {
         cargo.args(["--bin", bin]);
     }
-    let artifacts = build(&mut cargo)?;
+    let artifacts = build(cargo)?;
     let path = |name: &str| {
         let mut found = artifacts.iter().filter(|a| a.name == name).filter_map(|a| a.executable.clone());
         found.next().ok_or_else(|| format!("cargo names no {name}"))
@@ -100,14 +110,8 @@ fn measure(
                 options.rounds,
                 row.engine
             ));
-            match run_cell(programs, case, &row.engine, options)? {
-                Answer::Figure { value, cpu_ns, workers } => {
-                    row.samples.push(Sample { round, value, cpu_ns });
-                    row.workers = workers;
-                }
-                Answer::CannotRun => row.cannot = true,
-                Answer::Failed(why) => row.error = Some(why),
-            }
+            let answer = run_cell(programs, case, &row.engine, options)?;
+            row.note(round, answer);
         }
     }
     Ok(rows)

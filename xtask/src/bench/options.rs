@@ -14,6 +14,8 @@ pub(crate) struct Options {
     pub(super) rounds: usize,
     pub(super) workers: Option<usize>,
     pub(super) json: Option<PathBuf>,
+    /// Variants of ouzel in place of engines; none: measure engines.
+    pub(super) switches: Vec<String>,
     /// A tenth of the operations.
     pub(super) quick: bool,
     /// Print the names and measure nothing.
@@ -31,6 +33,7 @@ impl Options {
             rounds: 0,
             workers: None,
             json: None,
+            switches: Vec::new(),
             quick: false,
             list: false,
             limit: Duration::from_secs(60),
@@ -43,6 +46,7 @@ impl Options {
                 Long("cases") => o.cases.extend(parser.value()?.parse_with(names)?),
                 Long("rounds") => rounds = Some(parser.value()?.parse_with(at_least_one)?),
                 Long("workers") => o.workers = Some(parser.value()?.parse_with(at_least_one)?),
+                Long("switches") => o.switches.extend(parser.value()?.parse_with(names)?),
                 Long("json") => o.json = Some(parser.value()?.into()),
                 Long("quick") => o.quick = true,
                 Long("list") => o.list = true,
@@ -85,6 +89,7 @@ mod tests {
         assert_eq!(o.engines, ["ouzel", "tokio-mt"]);
         assert_eq!(o.cases, ["spawn_join", "echo"]);
         assert_eq!((o.rounds, o.workers, o.json), (9, Some(4), Some("f".into())));
+        assert_eq!(parse("--switches lifo_1,spin").unwrap().switches, ["lifo_1", "spin"]);
         let o = parse("--quick --list --limit 7").unwrap();
         assert!(o.quick && o.list);
         assert_eq!((o.rounds, o.limit), (3, Duration::from_secs(7)));

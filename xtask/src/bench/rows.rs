@@ -1,5 +1,6 @@
 //! A row of the table: one engine at one case, over all rounds.
 
+use super::cell::Answer;
 use super::list::Case;
 use super::stats::Spread;
 
@@ -48,6 +49,18 @@ impl Row {
             cannot: false,
             error: None,
             goal: at_most.map(|at_most| Goal { base: case.base.clone(), at_most }),
+        }
+    }
+
+    /// Takes down what the cell of `round` said.
+    pub(super) fn note(&mut self, round: usize, answer: Answer) {
+        match answer {
+            Answer::Figure { value, cpu_ns, workers } => {
+                self.samples.push(Sample { round, value, cpu_ns });
+                self.workers = workers;
+            }
+            Answer::CannotRun => self.cannot = true,
+            Answer::Failed(why) => self.error = Some(why),
         }
     }
 
