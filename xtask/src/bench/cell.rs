@@ -1,5 +1,8 @@
 //! One process that runs one case on one engine, with a limit of time.
 
+use super::list::Case;
+use super::options::Options;
+use crate::workspace::build;
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -29,6 +32,20 @@ pub(super) enum Answer {
 }
 
 impl Programs {
+    /// Adds the programs to a `cargo build`, runs it and finds them.
+    pub(super) fn build(cargo: &mut Command) -> Result<Self, String> {
+        let bins = ["ouzel-cell", "ouzel-cell-counted", "ouzel-echo"];
+        for bin in bins {
+            cargo.args(["--bin", bin]);
+        }
+        let artifacts = build(cargo)?;
+        let path = |name: &str| {
+            let mut found = artifacts.iter().filter(|a| a.name == name).filter_map(|a| a.executable.clone());
+            found.next().ok_or_else(|| format!("cargo names no {name}"))
+        };
+        Ok(Programs { plain: path(bins[0])?, counted: path(bins[1])? })
+    }
+
     /// What `--list` prints.
     pub(super) fn list(&self) -> Result<String, String> {
         let output = Command::new(&self.plain).arg("--list").output();
@@ -36,13 +53,19 @@ impl Programs {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs one cell to its end.
+    /// Runs `case` on `engine` to its end.
     ///
     /// # Errors
     /// The program could not be started at all.
-    pub(super) fn run(&self, counted: bool, args: &[&str], limit: Duration) -> Result<Answer, String> {
-        let program = if counted { &self.counted } else { &self.plain };
-        run_limited(program, Command::new(program).args(args), limit)
+    pub(super) fn run(&self, case: &Case, engine: &str, options: &Options) -> Result<Answer, String> {
+        let ops = if options.quick { (case.ops / 10).max(1) } else { case.ops }.to_string();
+        let workers = options.workers.map(|n| n.to_string());
+        let mut args = vec!["--engine", engine, "--case", &case.name, "--ops", &ops];
+        if let Some(workers) = &workers {
+            args.extend(["--workers", workers]);
+        }
+        let program = if case.counted { &self.counted } else { &self.plain };
+        run_limited(program, Command::new(program).args(args), options.limit)
     }
 }
 

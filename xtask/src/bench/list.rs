@@ -1,6 +1,5 @@
 //! The engines and cases, as `ouzel-cell --list` names them.
 
-use super::cell::Programs;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fmt;
@@ -28,9 +27,9 @@ pub(super) struct Case {
 }
 
 impl List {
-    /// Asks the program.
-    pub(super) fn ask(programs: &Programs) -> Result<Self, String> {
-        serde_json::from_str(&programs.list()?).map_err(|e| format!("ouzel-cell --list: {e}"))
+    /// Reads what the program said.
+    pub(super) fn read(said: &str) -> Result<Self, String> {
+        serde_json::from_str(said).map_err(|e| format!("ouzel-cell --list: {e}"))
     }
 
     /// The engines called so, or whose names begin so; all if nothing is asked for.

@@ -18,12 +18,11 @@ mod stats;
 mod switches;
 
 use crate::progress::progress;
-use crate::workspace::{Workspace, build};
-use cell::{Answer, Programs};
+use crate::workspace::Workspace;
+use cell::Programs;
 use list::{Case, List};
 pub(crate) use options::Options;
 use rows::Row;
-use std::process::Command;
 
 /// Runs the benchmarks.
 ///
@@ -35,7 +34,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
         return switches::run(ws, options);
     }
     let programs = build_programs(ws)?;
-    let list = List::ask(&programs)?;
+    let list = List::read(&programs.list()?)?;
     if options.list {
         println!("{list}");
         return Ok(());
@@ -63,21 +62,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
 /// Builds the programs that run a cell, with the peers.
 fn build_programs(ws: &Workspace) -> Result<Programs, String> {
     let mut cargo = ws.cargo(&["build", "--release", "-p", "ouzel-bench", "--features", "peers"]);
-    programs_of(&mut cargo)
-}
-
-/// Adds the programs to a `cargo build`, runs it and finds them.
-fn programs_of(cargo: &mut Command) -> Result<Programs, String> {
-    let bins = ["ouzel-cell", "ouzel-cell-counted", "ouzel-echo"];
-    for bin in bins {
-        cargo.args(["--bin", bin]);
-    }
-    let artifacts = build(cargo)?;
-    let path = |name: &str| {
-        let mut found = artifacts.iter().filter(|a| a.name == name).filter_map(|a| a.executable.clone());
-        found.next().ok_or_else(|| format!("cargo names no {name}"))
-    };
-    Ok(Programs { plain: path(bins[0])?, counted: path(bins[1])? })
+    Programs::build(&mut cargo)
 }
 
 /// How far it is.
@@ -110,19 +95,9 @@ fn measure(
                 options.rounds,
                 row.engine
             ));
-            let answer = run_cell(programs, case, &row.engine, options)?;
+            let answer = programs.run(case, &row.engine, options)?;
             row.note(round, answer);
         }
     }
     Ok(rows)
-}
-
-fn run_cell(programs: &Programs, case: &Case, engine: &str, options: &Options) -> Result<Answer, String> {
-    let ops = if options.quick { (case.ops / 10).max(1) } else { case.ops }.to_string();
-    let workers = options.workers.map(|n| n.to_string());
-    let mut args = vec!["--engine", engine, "--case", &case.name, "--ops", &ops];
-    if let Some(workers) = &workers {
-        args.extend(["--workers", workers]);
-    }
-    programs.run(case.counted, &args, options.limit)
 }

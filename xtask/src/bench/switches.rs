@@ -5,8 +5,9 @@
 
 use super::cell::Programs;
 use super::list::List;
+use super::options::Options;
+use super::report;
 use super::rows::{Row, Sample, find};
-use super::{Options, programs_of, report, run_cell};
 use crate::progress::progress;
 use crate::workspace::Workspace;
 
@@ -45,7 +46,7 @@ pub(super) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     for name in chosen(&options.switches)? {
         variants.push((name, build_variant(ws, Some(name))?));
     }
-    let list = List::ask(&variants[0].1)?;
+    let list = List::read(&variants[0].1.list()?)?;
     let default_cases: Vec<String> = CASES.iter().map(|c| c.to_string()).collect();
     let wanted = if options.cases.is_empty() { &default_cases } else { &options.cases };
     let mut rows: Vec<Row> = Vec::new();
@@ -57,7 +58,7 @@ pub(super) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
                 let (name, programs) = &variants[i];
                 progress(&format!("{}, round {} of {}: {name}", case.name, round + 1, options.rounds));
                 if of_case[i].error.is_none() {
-                    of_case[i].note(round, run_cell(programs, case, "ouzel", options)?);
+                    of_case[i].note(round, programs.run(case, "ouzel", options)?);
                 }
             }
         }
@@ -96,7 +97,7 @@ fn build_variant(ws: &Workspace, switch: Option<&str>) -> Result<Programs, Strin
     if let Some(switch) = switch {
         cargo.env("RUSTFLAGS", format!("--cfg ouzel_switch=\"{switch}\""));
     }
-    programs_of(&mut cargo)
+    Programs::build(&mut cargo)
 }
 
 /// Ratio to the default with its spread, then that of CPU time.
