@@ -9,12 +9,14 @@
 //! | `shuttle` | the whole scheduler under random schedules from a fixed set of seeds |
 //! | `asan`, `tsan` | tests under AddressSanitizer or ThreadSanitizer, if a nightly compiler is there |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
+//! | `rmw`, `insns` | atomic read-modify-writes and instructions per operation |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
 //! | `bench` | ouzel and its peers at the same work |
 
 mod bench;
 mod checks;
 mod ci;
+mod counts;
 mod demo;
 mod models;
 mod mutants;
@@ -61,6 +63,18 @@ usage: cargo xtask <command> [options]
     --switches all|A,B  variants of ouzel's scheduler against the one that ships, in place of engines
     --limit S           kill what takes longer than so many seconds (60)
     --list              print the names of engines and cases
+  rmw [options]         atomic read-modify-writes and instructions per operation, single-stepped
+                        (x86-64 Linux), ours and tokio's; every cell twice
+    --engine E          only this one
+    --scenario S        only this one
+    --ops N             operations to count (128)
+    --where             say where in the source each read-modify-write is
+    --json FILE         also write them as JSON
+  insns [options]       instructions per operation under callgrind, ours and the peers'
+    --engine E          only this one
+    --case C            only this one
+    --workers N         worker threads of engines that have them (1)
+    --json FILE         also write them as JSON
   help, --help          this text
 
 exit status: 0 all is well, 1 something failed, 2 bad usage";
@@ -76,6 +90,8 @@ enum Command {
     Mutants(String),
     Demo(demo::Options),
     Bench(bench::Options),
+    Rmw(counts::Rmw),
+    Insns(counts::Insns),
 }
 
 fn main() -> ExitCode {
@@ -103,6 +119,8 @@ fn main() -> ExitCode {
         Command::Mutants(filter) => mutants::run(&ws, &filter),
         Command::Demo(options) => demo::run(&ws, &options),
         Command::Bench(options) => bench::run(&ws, &options),
+        Command::Rmw(options) => options.run(&ws),
+        Command::Insns(options) => options.run(&ws),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -125,6 +143,12 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     }
     if command == "bench" {
         return Ok(bench::Options::parse(&mut parser)?.map_or(Command::Help, Command::Bench));
+    }
+    if command == "rmw" {
+        return Ok(counts::Rmw::parse(&mut parser)?.map_or(Command::Help, Command::Rmw));
+    }
+    if command == "insns" {
+        return Ok(counts::Insns::parse(&mut parser)?.map_or(Command::Help, Command::Insns));
     }
     let mut filter = None;
     while let Some(arg) = parser.next()? {
@@ -172,6 +196,8 @@ mod tests {
             "mutants x",
             "demo --quick --seconds 1",
             "bench --quick --cases echo",
+            "rmw --where --ops 64",
+            "insns --case ping_pong",
         ] {
             assert_eq!(error(line), None, "{line}");
         }
@@ -187,6 +213,8 @@ mod tests {
             "demo --driver iocp",
             "demo extra",
             "bench --rounds 0",
+            "rmw --case x",
+            "insns --workers none",
             "--loud",
         ] {
             let e = error(line).unwrap_or_else(|| panic!("{line} was accepted"));
