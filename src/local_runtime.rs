@@ -55,7 +55,7 @@ impl LocalRuntime {
         let reactor = ReactorCell::new(&options.driver, OpFlavour::Local)?;
         let seat = reactor.seat();
         let driver = ReactorDriver::new(Rc::clone(&reactor));
-        let executor = LocalExecutor::new(driver, seat.park, seat.unpark);
+        let executor = LocalExecutor::with_pages(driver, seat.park, seat.unpark, platform::pages());
         let why = reactor.describe();
         let shared = Rc::new(LocalShared::new(executor, options));
         let runtime = Flavour::Local(Rc::clone(&shared));
@@ -168,6 +168,15 @@ impl LocalRuntime {
         self.reactor.close();
     }
 
+    /// Gives the memory of tasks that have ended back to the system (on Linux; elsewhere it stays with the runtime),
+    /// and that of the run queue.
+    ///
+    /// Otherwise a runtime keeps what its tasks needed at their peak, for the next ones. It takes time in proportion
+    /// to the tasks that have ended.
+    pub fn trim(&self) {
+        self.shared.executor.trim();
+    }
+
     /// Tasks that have been spawned and not yet ended.
     #[must_use]
     pub fn live_tasks(&self) -> usize {
@@ -197,6 +206,7 @@ impl LocalRuntime {
             completed: local.completed,
             parks: local.parks,
             injected: local.remote_wakes,
+            task_bytes: local.task_bytes,
             ..Metrics::default()
         };
         if let Some(pool) = self.shared.pool_if_used() {
@@ -241,7 +251,7 @@ impl LocalHandle {
     /// Sends `future` to the runtime's thread, to be spawned there. False: the runtime is closed, and `future`
     /// was dropped here.
     pub fn spawn_send(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
-        self.spawner.spawn_send(future).is_ok()
+        self.spawner.spawn_detached(future).is_ok()
     }
 
     /// Ends the runtime's wait, if it waits; it looks around and goes on.

@@ -67,6 +67,8 @@ pub struct Metrics {
     pub injected: u64,
     /// Private queues broken into because their owner stood still.
     pub raids: u64,
+    /// Bytes set aside for tasks: 64 KiB at a time, kept until [`Runtime::trim`](crate::Runtime::trim).
+    pub task_bytes: u64,
     /// Threads of the blocking pool.
     pub blocking_threads: u64,
     /// Blocking jobs that wait for a thread.

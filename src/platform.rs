@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
 use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
 use ouzel_core::park::ParkWord;
+use ouzel_core::slab::Pages;
 use ouzel_os_fallback as fallback;
 #[cfg(target_os = "linux")]
 use ouzel_os_linux as linux;
@@ -190,6 +191,10 @@ mod os {
         linux::heavy_barrier()
     }
 
+    pub(crate) fn pages() -> Pages {
+        linux::pages()
+    }
+
     static MADE: OnceLock<linux::fork::Generation> = OnceLock::new();
 
     pub(crate) fn arm_fork_detection() {
@@ -229,6 +234,10 @@ mod os {
         None
     }
 
+    pub(crate) fn pages() -> Pages {
+        Pages::HEAP
+    }
+
     pub(crate) fn arm_fork_detection() {}
 
     #[inline]
@@ -238,4 +247,4 @@ mod os {
 }
 
 use os::{NATIVE, make_one};
-pub(crate) use os::{arm_fork_detection, execute, fd_changed, heavy_barrier, in_forked_child, now};
+pub(crate) use os::{arm_fork_detection, execute, fd_changed, heavy_barrier, in_forked_child, now, pages};

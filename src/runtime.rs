@@ -82,7 +82,11 @@ impl Runtime {
         }
         let all: Vec<Ready> = all.into_iter().map(|r| r.expect("every worker reports")).collect();
         let inner = Arc::new(Inner {
-            shared: Shared::new(all.iter().map(|r| r.seat.clone()), platform::heavy_barrier()),
+            shared: Shared::new(
+                all.iter().map(|r| r.seat.clone()),
+                platform::heavy_barrier(),
+                platform::pages(),
+            ),
             pool: BlockingPool::new(options.blocking.clone()),
             driver_name: all[0].name,
             driver_why: all[0].why.clone(),
@@ -169,6 +173,15 @@ impl Runtime {
         self.inner.metrics()
     }
 
+    /// Gives the memory of tasks that have ended back to the system (on Linux; elsewhere it stays with the runtime).
+    ///
+    /// Otherwise a runtime keeps what its tasks needed at their peak, for the next ones. Returns at once: each worker gives back its own
+    /// memory between two polls; one that sleeps is woken for it. [`Metrics::task_bytes`] tells how far that is.
+    /// It takes time in proportion to the tasks that have ended: for after a burst, not for every second.
+    pub fn trim(&self) {
+        self.inner.trim();
+    }
+
     /// Refuses spawns, cancels every task, waits until each is dropped and every operation's buffer is free.
     ///
     /// Idempotent. After an error the shutdown goes on in the background and this may be called again.
@@ -241,6 +254,11 @@ impl Handle {
     #[must_use]
     pub fn live_tasks(&self) -> usize {
         self.inner.shared.live_tasks()
+    }
+
+    /// See [`Runtime::trim`].
+    pub fn trim(&self) {
+        self.inner.trim();
     }
 
     /// The counters so far.

@@ -89,6 +89,12 @@ impl Inner {
         self.shared.spawn_detached_here(future)
     }
 
+    pub(crate) fn trim(&self) {
+        if !platform::in_forked_child() {
+            self.shared.trim();
+        }
+    }
+
     pub(crate) fn metrics(&self) -> Metrics {
         let scheduler = self.shared.metrics();
         let pool = self.pool.metrics();
@@ -101,6 +107,7 @@ impl Inner {
             parks: scheduler.parks,
             injected: scheduler.injected,
             raids: scheduler.raids,
+            task_bytes: scheduler.task_bytes,
             blocking_threads: pool.threads as u64,
             blocking_queued: pool.queued as u64,
             blocking_stalls: pool.stalls,

@@ -178,6 +178,10 @@ pub(crate) fn store_alone(word: &AtomicU64, value: u64, order: Ordering) {
     word.swap(value, order);
 }
 
+/// Whether memory that is all zero holds atomics that are zero. Those of loom and shuttle have to be made.
+#[cfg(feature = "alloc")]
+pub(crate) const ZERO_IS_NEW: bool = cfg!(not(any(ouzel_loom, ouzel_shuttle)));
+
 /// Where `word` lies, for a system call that waits on it. The words of loom and shuttle hold no value that a
 /// kernel could read.
 #[inline]

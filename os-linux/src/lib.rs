@@ -8,6 +8,7 @@
 //! | [`fds`] | generations of descriptor numbers, shared by the epoll drivers of a runtime |
 //! | `buffers` | the buffers a multishot receive delivers its bytes in |
 //! | [`mod@file`] | file requests run by a thread that may block |
+//! | [`mod@pages`] | memory for tasks |
 //! | [`clock`], [`futex`], [`fork`] | the small things |
 //!
 //! Both drivers have the same inherent methods; the facade chooses between them. They hold no
@@ -28,6 +29,7 @@ pub mod futex;
 mod gather;
 mod keys;
 pub mod membarrier;
+pub mod pages;
 mod sys;
 pub mod uring;
 
@@ -38,4 +40,5 @@ pub use file::execute;
 pub use fork::in_forked_child;
 pub use membarrier::heavy_barrier;
 pub use ouzel_core::driver::Counters;
+pub use pages::pages;
 pub use uring::UringDriver;

@@ -5,6 +5,7 @@
 use core::future::Future;
 use core::ptr::NonNull;
 
+use super::newborn::Newborn;
 use super::shared::{Shared, finish_held};
 use super::word::{can_grow, get, has_more, is_last, set};
 use super::{refs, remote};
@@ -26,11 +27,22 @@ pub(super) fn spawn<F: Future + 'static>(
     joined: bool,
 ) -> Result<NonNull<Header>, F> {
     let task = build(slab, future)?;
+    begin(shared, task, joined);
+    Ok(task)
+}
+
+/// Makes a task of what another thread has built, and puts it on the run queue. It has no handle.
+pub(super) fn adopt(shared: &Shared, task: Newborn) {
+    begin(shared, task.into_cell(), false);
+}
+
+/// The cell is built, and nobody else's yet.
+#[inline(always)]
+fn begin(shared: &Shared, task: NonNull<Header>, joined: bool) {
     // The remote word is left as it is: a late weak wake of the cell's last task may be in it.
-    // SAFETY: built on the line above, and nobody else's yet.
+    // SAFETY: the cell is the caller's.
     unsafe { task.as_ref() }.state.spawn(joined);
     shared.own.push(task);
-    Ok(task)
 }
 
 /// Wakes a task.

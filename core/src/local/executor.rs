@@ -16,6 +16,7 @@ use super::spawner::LocalSpawner;
 use crate::driver::{Deadline, Driver, Errno, Nanos, Unpark};
 use crate::park::ParkWord;
 use crate::sched::interval::Interval;
+use crate::slab::Pages;
 
 /// What one turn did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct LocalMetrics {
     pub parks: u64,
     /// Looks at the driver without blocking.
     pub driver_polls: u64,
+    /// Bytes set aside for tasks at this moment.
+    pub task_bytes: u64,
 }
 
 /// A single-thread executor around a driver. See the [module](super).
@@ -119,8 +122,13 @@ impl<D: Driver> LocalExecutor<D> {
     /// `park` is the word that `driver` sleeps on (or looks at before it sleeps), and `unpark` ends a
     /// sleep of this driver.
     pub fn new(driver: D, park: Arc<ParkWord>, unpark: Arc<dyn Unpark>) -> Self {
+        Self::with_pages(driver, park, unpark, Pages::HEAP)
+    }
+
+    /// The same, with memory for its tasks from `pages`.
+    pub fn with_pages(driver: D, park: Arc<ParkWord>, unpark: Arc<dyn Unpark>, pages: Pages) -> Self {
         LocalExecutor {
-            local: Box::new(Local::new(Shared::new(park, unpark))),
+            local: Box::new(Local::new(Shared::new(park, unpark, pages))),
             driver: RefCell::new(driver),
             pace: RefCell::new(Pace { interval: Interval::new(), since: None, parks: 0, driver_polls: 0 }),
         }
@@ -148,6 +156,11 @@ impl<D: Driver> LocalExecutor<D> {
         self.local.live_tasks()
     }
 
+    /// Gives the memory of tasks that have ended back to where it came from, and what the run queue grew by.
+    pub fn trim(&self) {
+        self.local.trim();
+    }
+
     /// Gives access to the driver.
     ///
     /// # Panics
@@ -168,6 +181,7 @@ impl<D: Driver> LocalExecutor<D> {
             remote_wakes: local.shared.own.remote_wakes.get(),
             parks: pace.parks,
             driver_polls: pace.driver_polls,
+            task_bytes: local.shared.table.bytes(),
         }
     }
 

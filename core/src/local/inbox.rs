@@ -37,12 +37,23 @@ impl<J> Inbox<J> {
         self.some.load(Ordering::Relaxed)
     }
 
-    /// Owner: all jobs, oldest first; run or drop them after this returned, not under the lock.
-    pub(crate) fn take(&self) -> VecDeque<J> {
+    /// Owner: moves all jobs, oldest first, into `empty`, whose memory goes to the inbox: two lists, none of them made
+    /// anew. Run or drop them after this returned, not under the lock.
+    pub(crate) fn take(&self, empty: &mut VecDeque<J>) {
+        debug_assert!(empty.is_empty());
         let mut jobs = self.jobs.lock();
         // ORDERING: Relaxed: under the lock, as the store in `push`.
         self.some.store(false, Ordering::Relaxed);
-        jobs.as_mut().map(core::mem::take).unwrap_or_default()
+        if let Some(jobs) = jobs.as_mut() {
+            core::mem::swap(jobs, empty);
+        }
+    }
+
+    /// Owner: gives back the memory that jobs took.
+    pub(crate) fn shrink(&self) {
+        if let Some(jobs) = self.jobs.lock().as_mut() {
+            jobs.shrink_to_fit();
+        }
     }
 
     /// Owner: refuses what comes later; gives out what is there. Idempotent.

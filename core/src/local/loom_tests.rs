@@ -7,6 +7,7 @@ use core::ptr::{self, NonNull};
 
 mod end;
 mod executor;
+mod trim;
 
 use std::vec::Vec;
 

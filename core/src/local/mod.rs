@@ -12,7 +12,8 @@
 //! | `remote`   | the other threads' side: one word per task, one stack per executor                 |
 //! | `shared`   | what both sides reach, and how long it lives                                       |
 //! | `ring`     | the run queue                                                                      |
-//! | `inbox`    | futures from other threads; `spawner`: the handle they use                         |
+//! | `inbox`    | tasks from other threads; `newborn`: what they are until they are taken in         |
+//! | `spawner`  | the handle other threads use; `packet`: what its join handles wait for             |
 //! | `shutdown` | the end                                                                            |
 //!
 //! Cell, header, slab and vtable are those of [`crate::task`]. What differs is who writes: the state word here
@@ -39,7 +40,9 @@ mod cell;
 mod executor;
 mod inbox;
 mod join;
+mod newborn;
 mod owner;
+mod packet;
 mod refs;
 mod remote;
 mod ring;
@@ -53,8 +56,9 @@ mod word;
 pub use executor::{LocalExecutor, LocalMetrics, Tick};
 pub use join::LocalJoinHandle;
 pub use owner::Local;
+pub use packet::SendJoinHandle;
 pub use shutdown::InUse;
-pub use spawner::{LocalSpawner, SendJoinHandle};
+pub use spawner::LocalSpawner;
 
 /// The id of the task that `waker` wakes. None if that is not a task of a single-thread executor.
 #[must_use]

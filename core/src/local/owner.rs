@@ -3,6 +3,7 @@
 //! Not generic, so that a free function can reach the current thread's one through the thread-local
 //! context, and so that a cell's chunk can name it.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
@@ -13,11 +14,11 @@ use super::cell;
 use super::join::{self, LocalJoinHandle};
 use super::refs;
 use super::run;
-use super::shared::{Home, Shared};
+use super::shared::{Home, Job, Shared};
 use super::spawner::LocalSpawner;
 use crate::config::COOP_BUDGET;
 use crate::context;
-use crate::slab::{Slab, SlabMeta};
+use crate::slab::Slab;
 use crate::sync::per_thread;
 use crate::task::{Header, TaskId, WakeResult};
 
@@ -38,13 +39,15 @@ pub struct Local {
     /// The batch in progress is to end with the poll in progress.
     pub(super) stop: Cell<bool>,
     pub(super) polls: Cell<u64>,
+    /// An empty list, for the next look into the inbox.
+    jobs: Cell<VecDeque<Job>>,
 }
 
 impl Local {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Local {
             home: Home {
-                slab: Slab::new(SlabMeta::new(shared.clone(), shared.table.clone())),
+                slab: Slab::new(shared.slab_meta()),
                 closed: Cell::new(false),
                 spawned: Cell::new(0),
             },
@@ -52,6 +55,7 @@ impl Local {
             running: Cell::new(false),
             stop: Cell::new(false),
             polls: Cell::new(0),
+            jobs: Cell::default(),
         }
     }
 
@@ -101,6 +105,16 @@ impl Local {
         (self.home.spawned.get() - self.shared.own.completed.get()) as usize
     }
 
+    /// Gives the memory of tasks that have ended back to where it came from, and what the run queue grew by.
+    pub fn trim(&self) {
+        self.home.slab.trim();
+        self.shared.foreign.trim();
+        self.shared.own.shrink();
+        self.shared.inbox.shrink();
+        // Empty between two turns, and away in one.
+        self.jobs.take();
+    }
+
     /// Calls `f` with the executor in whose task, or turn, the caller is, if any.
     pub fn with_current<R>(f: impl FnOnce(Option<&Local>) -> R) -> R {
         let current = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
@@ -143,10 +157,25 @@ impl Local {
             self.drain_stack();
         }
         if self.shared.inbox.has_some() {
-            for job in self.shared.inbox.take() {
-                job(&self.shared, &self.home);
+            self.drain_inbox();
+        }
+    }
+
+    fn drain_inbox(&self) {
+        let mut jobs = self.jobs.take();
+        self.shared.inbox.take(&mut jobs);
+        for job in jobs.drain(..) {
+            match job {
+                Job::Spawn(task) => {
+                    self.home.spawned.set(self.home.spawned.get() + 1);
+                    cell::adopt(&self.shared, task);
+                }
+                Job::Abort(id) => {
+                    cell::abort_by_id(&self.shared, id);
+                }
             }
         }
+        self.jobs.set(jobs);
     }
 
     #[cold]

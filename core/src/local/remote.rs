@@ -42,7 +42,10 @@
 //!
 //! *Weak ids* hold no reference. They set WAKE and QUEUED on a word that is not MERGED, so they may
 //! queue a cell that has just been freed, or that serves another task by now: the pop of a free cell does
-//! nothing, that of another task's is a spurious wake. A cell is therefore reused without writing its word.
+//! nothing, that of another task's is a spurious wake. A cell is therefore reused without writing its word, and
+//! a chunk whose memory is to be given back is *sealed* first: MERGED, from 0, in every cell's word by one CAS each
+//! (`slab::trim`). Where that fails the cell is queued and the chunk stays. A weak wake that comes after finds MERGED,
+//! or, when the memory has gone, the 0 of a cell that was never used, and queues that: as harmless.
 //!
 //! Prior work: biased reference counting (Choi, Shull, Torrellas, PACT 2018), whose queue of objects to
 //! merge this follows; the wake rides in the same word.
@@ -51,9 +54,10 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use crate::sync::{AtomicPtr, AtomicU32, Ordering};
+use crate::task::header::SEALED;
 
-/// The own count reached zero with foreign references out: the last of those frees.
-pub(crate) const MERGED: u32 = 1;
+/// The own count reached zero with foreign references out: the last of those frees. Or the cell is free and sealed.
+pub(crate) const MERGED: u32 = SEALED;
 /// The cell is on the remote stack, or its setter is about to push it.
 pub(crate) const QUEUED: u32 = 1 << 1;
 /// A foreign wake that the owner has not seen yet. Never without QUEUED.

@@ -8,23 +8,29 @@
 //! reference from before the push (the cell is QUEUED until then, which keeps both alive) to after the
 //! unpark. A wake by reference needs none: its caller's reference keeps the cell.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use core::ptr::NonNull;
 
 use super::inbox::Inbox;
+use super::newborn::Newborn;
 use super::remote::{self, Foreign, RemoteStack};
 use super::ring::Ring;
 use crate::context;
 use crate::driver::Unpark;
 use crate::park::ParkWord;
-use crate::slab::{ChunkTable, Slab};
-use crate::task::{Header, Notified, Schedule};
+use crate::slab::{ChunkTable, Pages, SharedSlab, Slab, SlabMeta};
+use crate::task::{Header, Notified, Schedule, TaskId};
 
-/// A spawn or an abort to be done by the owner. Dropped undone, it drops its future and tells the joiner.
-pub(super) type Job = Box<dyn FnOnce(&Shared, &Home) + Send>;
+/// Slots of the run queue at first.
+const RING_SLOTS: usize = 64;
+
+/// What another thread asks of the owner.
+pub(super) enum Job {
+    Spawn(Newborn),
+    Abort(TaskId),
+}
 
 /// What a spawn needs beside [`Shared`], and no other thread ever reaches.
 pub(super) struct Home {
@@ -43,6 +49,8 @@ pub(crate) struct Shared {
     token: u64,
     pub(super) stack: RemoteStack<Header>,
     pub(super) inbox: Inbox<Job>,
+    /// Cells for tasks that other threads spawn.
+    pub(super) foreign: SharedSlab,
     pub(super) park: Arc<ParkWord>,
     unpark: Arc<dyn Unpark>,
     /// Finds the cell of an id, and keeps it mapped.
@@ -68,7 +76,7 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    pub(super) fn new(park: Arc<ParkWord>, unpark: Arc<dyn Unpark>) -> Arc<Shared> {
+    pub(super) fn new(park: Arc<ParkWord>, unpark: Arc<dyn Unpark>, pages: Pages) -> Arc<Shared> {
         Arc::new(Shared {
             token: match context::token() {
                 0 => NOBODY,
@@ -76,11 +84,21 @@ impl Shared {
             },
             stack: RemoteStack::new(),
             inbox: Inbox::new(),
+            foreign: SharedSlab::new(),
             park,
             unpark,
-            table: Arc::new(ChunkTable::new()),
-            own: Own { ring: Ring::new(64), completed: Cell::new(0), remote_wakes: Cell::new(0) },
+            table: Arc::new(ChunkTable::new(pages)),
+            own: Own {
+                ring: Ring::new(RING_SLOTS, pages),
+                completed: Cell::new(0),
+                remote_wakes: Cell::new(0),
+            },
         })
+    }
+
+    /// What a slab of this executor's tasks is made with.
+    pub(super) fn slab_meta(self: &Arc<Self>) -> SlabMeta {
+        SlabMeta::new(Arc::clone(self) as Arc<dyn Schedule>, Arc::clone(&self.table))
     }
 
     /// Whether the caller runs on the owner's thread, as far as it can tell: a thread without a number
@@ -128,6 +146,11 @@ impl Own {
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<NonNull<Header>> {
         self.ring.pop()
+    }
+
+    /// Gives back the room that the run queue does not need now.
+    pub(super) fn shrink(&self) {
+        self.ring.shrink(RING_SLOTS);
     }
 
     /// Tasks in the run queue.

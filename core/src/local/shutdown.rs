@@ -16,7 +16,6 @@ use core::fmt;
 use super::cell;
 use super::owner::Local;
 use super::{refs, run};
-use crate::task::unwind::{catch, discard};
 
 /// A shutdown was asked for inside a task of the same executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +35,7 @@ impl Local {
         if self.home.closed.replace(true) {
             return Ok(());
         }
-        for job in self.shared.inbox.close() {
-            if let Err(caught) = catch(|| drop(job)) {
-                discard(caught);
-            }
-        }
+        drop(self.shared.inbox.close());
         self.shared.table.all(|task| {
             // SAFETY: the owner's thread; the walk gives cells that are or were tasks.
             unsafe { run::cancel(&self.shared, task) };
@@ -60,6 +55,7 @@ impl Local {
             }
             true
         });
+        self.shared.foreign.close();
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use crate::queue::{Chain, Lifo, Linked, Owner, Ring};
 use crate::sched::biased::{Biased, HeavyBarrier};
 use crate::sched::injected::{Injected, Take};
 use crate::sched::sleep::Sleep;
-use crate::slab::{SharedSlab, SlabMeta};
+use crate::slab::{Pages, SharedSlab, SlabMeta};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
 use crate::task::{Header, Notified, Schedule, TaskId, TaskState, WakeResult};
 
@@ -137,6 +137,7 @@ pub(super) struct Counts {
     pub(super) parks: AtomicU64,
     pub(super) raids: AtomicU64,
     pub(super) spawned: AtomicU64,
+    pub(super) trims: AtomicU64,
 }
 
 /// Adds to a counter that only this thread writes.
@@ -164,6 +165,10 @@ pub struct SchedulerMetrics {
     pub injected: u64,
     /// Private queues broken into because their owner stood still.
     pub raids: u64,
+    /// Trims that workers have done, one each for each that was asked for (those that come close together count as one).
+    pub trims: u64,
+    /// Bytes set aside for tasks at this moment.
+    pub task_bytes: u64,
 }
 
 /// Open: spawns are taken.
@@ -185,18 +190,20 @@ pub struct Shared {
     /// Whether a worker sleeps with a timeout because another might hide tasks (`worker`, "Watch").
     pub(super) watched: AtomicBool,
     pub(super) foreign: SharedSlab,
+    /// Trims asked for, wrapping. Each worker does one when it sees that this has changed.
+    pub(super) trims: AtomicU32,
     pub(super) injected: AtomicU64,
     pub(super) foreign_spawned: AtomicU64,
 }
 
 impl Shared {
     /// A runtime of one worker per seat, at most [`crate::config::MAX_WORKERS`]. `heavy` is the system's
-    /// way to fence all other threads, if it has one.
+    /// way to fence all other threads, if it has one; `pages` is where the memory of its tasks comes from.
     ///
     /// # Panics
     /// If there is no seat, or there are too many.
     #[must_use]
-    pub fn new(seats: impl IntoIterator<Item = Seat>, heavy: HeavyBarrier) -> Arc<Self> {
+    pub fn new(seats: impl IntoIterator<Item = Seat>, heavy: HeavyBarrier, pages: Pages) -> Arc<Self> {
         let seats: Vec<Seat> = seats.into_iter().collect();
         let alone = seats.len() == 1;
         let remotes: Box<[Remote]> = seats
@@ -216,11 +223,12 @@ impl Shared {
             remotes,
             inject: Injected::new(workers),
             sleep: Sleep::new(workers, heavy.filter(|_| cfg!(ouzel_switch = "membarrier"))),
-            owned: OwnedTasks::new(Arc::new(ChunkTable::new())),
+            owned: OwnedTasks::new(Arc::new(ChunkTable::new(pages))),
             phase: AtomicU32::new(OPEN),
             running: AtomicUsize::new(workers),
             watched: AtomicBool::new(false),
             foreign: SharedSlab::new(),
+            trims: AtomicU32::new(0),
             injected: AtomicU64::new(0),
             foreign_spawned: AtomicU64::new(0),
         })
@@ -297,6 +305,22 @@ impl Shared {
         }
     }
 
+    /// Gives the memory of tasks that have ended back to where it came from: here that of tasks spawned from
+    /// outside, and each worker its own, between two polls; one that sleeps is woken for it.
+    pub fn trim(&self) {
+        self.foreign.trim();
+        // ORDERING: Relaxed: a worker reads it after its own fence (`Sleep::announce`), and `wake_all` fences first.
+        self.trims.fetch_add(1, Ordering::Relaxed);
+        self.wake_everyone();
+    }
+
+    /// How many trims were asked for. A parking worker asks after its announcement.
+    #[inline]
+    pub(super) fn trims(&self) -> u32 {
+        // ORDERING: Relaxed: see `trim`; for a worker that does not park, a hint.
+        self.trims.load(Ordering::Relaxed)
+    }
+
     /// Whether [`Shared::close`] was called.
     #[inline]
     #[must_use]
@@ -348,6 +372,7 @@ impl Shared {
         let mut m = SchedulerMetrics {
             injected: get(&self.injected),
             spawned: get(&self.foreign_spawned),
+            task_bytes: self.owned.table().bytes(),
             ..SchedulerMetrics::default()
         };
         for Remote { counts, .. } in &self.remotes {
@@ -357,6 +382,7 @@ impl Shared {
             m.steals += get(&counts.steals);
             m.parks += get(&counts.parks);
             m.raids += get(&counts.raids);
+            m.trims += get(&counts.trims);
         }
         m
     }

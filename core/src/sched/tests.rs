@@ -22,6 +22,7 @@ use std::vec::Vec;
 
 use rig::{Clock, Gate, Rig, Seen, block_on, yield_now};
 
+use crate::config::CHUNK_CELLS;
 use crate::sync::{AtomicUsize, Ordering, explore, thread};
 
 #[test]
@@ -84,6 +85,32 @@ fn whole_what_overflows_a_ring_is_run_once() {
         total.add(rig.stop());
     });
     seen.assert_some("steals");
+}
+
+/// A worker that is about to sleep, or does, gives its memory back when it is asked to.
+#[test]
+fn whole_a_trim_reaches_every_worker() {
+    explore("a_trim_reaches_every_worker", || {
+        const CHILDREN: usize = 4 * CHUNK_CELLS;
+        let rig = Rig::start(2, Clock::Stands);
+        let shared = Arc::clone(rig.shared());
+        let parent = rig.shared().spawn(async move {
+            let children: Vec<_> = (0..CHILDREN).map(|_| shared.spawn(yield_now()).ok().unwrap()).collect();
+            for child in children {
+                child.await.unwrap();
+            }
+        });
+        block_on(parent.ok().unwrap()).unwrap();
+        let bytes = || rig.shared().metrics().task_bytes;
+        let before = bytes();
+        rig.shared().trim();
+        while rig.shared().metrics().trims < 2 {
+            thread::yield_now();
+        }
+        // The last cells may still have been on their way back.
+        assert!(bytes() < before);
+        rig.stop();
+    });
 }
 
 /// Two foreign threads open gates that tasks wait at; nothing else would ever wake those tasks.

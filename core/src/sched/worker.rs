@@ -38,6 +38,8 @@ pub struct Worker<D> {
     looked: Nanos,
     watch: Watch,
     spin: Spin,
+    /// The last trim that was done here, of those asked for.
+    trimmed: u32,
 }
 
 impl<D: Driver> Worker<D> {
@@ -46,6 +48,7 @@ impl<D: Driver> Worker<D> {
     pub fn new(shared: Arc<Shared>, index: usize, driver: D) -> Self {
         assert!(index < shared.remotes.len(), "no seat for worker {index}");
         Worker {
+            trimmed: 0,
             core: Box::new(Core::new(shared, index)),
             driver,
             interval: Interval::default(),
@@ -133,8 +136,15 @@ impl<D: Driver> Worker<D> {
         Some(first)
     }
 
-    /// Lets the driver deliver what has arrived, and takes the time of the polls since the last look.
+    /// Lets the driver deliver what has arrived, and takes the time of the polls since the last look. Trims, if that
+    /// is asked for.
     fn look(&mut self) {
+        let trims = self.core.shared.trims();
+        if trims != self.trimmed {
+            self.trimmed = trims;
+            self.core.slab.trim();
+            count(&self.core.remote().counts.trims, 1);
+        }
         let polls = core::mem::take(&mut self.since_look);
         if let Err(e) = self.driver.poll() {
             panic!("the driver of worker {} failed: {e}", self.core.index);
@@ -178,7 +188,7 @@ impl<D: Driver> Worker<D> {
         let shared = &*core.shared;
         debug_assert!(core.private(|p| p.hidden()) == 0, "tasks would sleep with us");
         shared.sleep.announce(core.index, core.searching.replace(false));
-        if shared.has_work() || shared.is_closing() {
+        if shared.has_work() || shared.is_closing() || shared.trims() != self.trimmed {
             shared.sleep.found_work(core.index);
             core.searching.set(true);
             return;

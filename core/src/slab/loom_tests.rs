@@ -5,8 +5,9 @@ use core::ptr::NonNull;
 
 use loom::thread;
 
-use super::{Slab, class_of, free};
+use super::{Slab, free};
 use crate::sync::{AtomicUsize, Ordering, model, spin_loop};
+use crate::task::chunk::class_of;
 use crate::task::header::Header;
 use crate::task::testing::Rig;
 
@@ -82,5 +83,32 @@ fn loom_slab_close_against_remote_free() {
             freeing.join().unwrap();
         }
         assert!(sched.upgrade().is_none(), "every cell is back, and the slab still there");
+    });
+}
+
+#[test]
+fn loom_slab_remote_free_against_trim() {
+    model("loom_slab_remote_free_against_trim", Some(3), || {
+        let rig = Rig::new();
+        // SAFETY: the guard goes before the slab.
+        let entered = unsafe { rig.slab.enter() };
+        // Three chunks of two cells each; of two of them one cell comes back here and one from elsewhere.
+        let [a, b, c] = core::array::from_fn(|_| [take(&rig.slab), take(&rig.slab)]);
+        let ([a, a2], [b, b2]) = (a, b);
+        a.give();
+        b.give();
+        let threads = [[a2, b2], c].map(|two| thread::spawn(move || two.into_iter().for_each(Out::give)));
+        rig.slab.trim();
+        let more = [take(&rig.slab), take(&rig.slab)];
+        rig.slab.trim();
+        let [a, b] = &more;
+        assert!(a.0 != b.0, "one cell was handed out twice");
+        more.into_iter().for_each(Out::give);
+        for freeing in threads {
+            freeing.join().unwrap();
+        }
+        rig.slab.trim();
+        rig.assert_empty();
+        drop(entered);
     });
 }

@@ -1,7 +1,7 @@
 //! Where task cells live: allocated and freed by their owner without an atomic, freed from elsewhere by one CAS.
 //!
 //! ```text
-//!  ChunkTable  regions of 2 MiB -> chunks of 64 KiB, numbered, kept until the table goes
+//!  ChunkTable  regions of 2 MiB -> chunks of 64 KiB, numbered, mapped until the table goes
 //!     ^  ^
 //!     |  +---- SharedSlab: one behind a lock, for threads that have none
 //!   Slab       one per worker; per size class a free list and a chunk it has not used up
@@ -20,12 +20,15 @@
 //! - A slab that is *closed* with cells out goes when the last of them comes back: the stack's head becomes
 //!   CLOSED, and a signed counter that starts at 0 gets the cells out added by the closer and 1 taken off by each
 //!   free that meets CLOSED. Whoever makes it 0 frees the slab, and drops its hold on the scheduler and the table.
-//! - Chunks are never given back to the allocator one by one: memory stays at the peak until the runtime goes.
+//! - Chunks that hold no task go back to the system when a trim is asked for (`trim`); until then memory stays at the
+//!   peak. Their addresses stay taken until the runtime goes.
 //!
 //! Prior work: per-thread lists with a remote list each, as in mimalloc (Leijen, Zorn, de Moura 2019).
 
+mod pages;
 mod shared;
 mod table;
+mod trim;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -33,29 +36,17 @@ use core::cell::Cell;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
+pub use pages::Pages;
 pub(crate) use shared::SharedSlab;
 pub use table::ChunkTable;
 
-use crate::config::{CHUNK_BYTES, CHUNK_CELLS};
 use crate::context;
 use crate::sync::{AtomicI64, AtomicPtr, CachePadded, Ordering, UnsafeCell};
-use crate::task::chunk::{ChunkHead, head_of};
+use crate::task::chunk::{CLASS_BYTES, CLASSES, ChunkHead, head_of};
 use crate::task::header::Header;
 use crate::task::schedule::Schedule;
-
-/// Bytes of a cell in each size class.
-pub(crate) const CLASS_BYTES: [usize; 8] = [64, 128, 192, 256, 384, 512, 1024, 2048];
-/// The largest cell.
-pub(crate) const LARGEST: usize = CLASS_BYTES[CLASS_BYTES.len() - 1];
-
-/// The smallest class with room for `bytes`.
-pub(crate) const fn class_of(bytes: usize) -> usize {
-    let mut class = 0;
-    while CLASS_BYTES[class] < bytes {
-        class += 1;
-    }
-    class
-}
+use crate::task::state::Kept;
+use table::Reserved;
 
 /// What the cells of a slab have in common.
 #[derive(Clone)]
@@ -79,9 +70,11 @@ unsafe impl Send for Slab {}
 
 /// A slab's own memory, which outlives [`Slab`] if cells are out.
 struct Inner {
-    classes: [Class; CLASS_BYTES.len()],
+    classes: [Class; CLASSES],
     /// Cells that are not in one of the classes' lists (they may be on the remote stack).
     out: Cell<usize>,
+    /// Trims so far.
+    trims: Cell<u32>,
     meta: SlabMeta,
     remote: CachePadded<Remote>,
     /// Tells loom who uses this and who frees it.
@@ -94,6 +87,8 @@ struct Class {
     /// Cells of the newest chunk that were never used: next, and how many.
     fresh: Cell<*mut Header>,
     left: Cell<u32>,
+    /// What their words begin with.
+    kept: Cell<Kept>,
 }
 
 struct Remote {
@@ -112,6 +107,7 @@ impl Slab {
         let inner = Box::new(Inner {
             classes: Default::default(),
             out: Cell::new(0),
+            trims: Cell::new(0),
             meta,
             remote: CachePadded(Remote { head: AtomicPtr::new(ptr::null_mut()), missing: AtomicI64::new(0) }),
             alive: UnsafeCell::new(()),
@@ -147,6 +143,11 @@ impl Slab {
     /// Until then the slab is not dropped and not moved to another thread, and the guard stays here too.
     pub(crate) unsafe fn enter(&self) -> context::EnteredSlab {
         context::enter_slab(self.0.as_ptr().cast())
+    }
+
+    /// Owner: gives the chunks without a task back, but for one of each class. Returns how many. See `trim`.
+    pub(crate) fn trim(&self) -> usize {
+        self.inner().trim()
     }
 
     /// Cells that have not come back, as far as the owner knows.
@@ -262,23 +263,30 @@ impl Inner {
     #[inline(never)]
     fn refill(&self, class: usize) -> Option<NonNull<Header>> {
         let mine = &self.classes[class];
+        self.take_remote();
+        if let Some(cell) = NonNull::new(mine.free.get()) {
+            mine.free.set(next_of(cell));
+            return Some(cell);
+        }
+        if mine.left.get() == 0 {
+            self.grow(class)?;
+        }
+        let cell = NonNull::new(mine.fresh.get())?;
+        mine.left.set(mine.left.get() - 1);
+        mine.fresh.set(cell.as_ptr().wrapping_byte_add(CLASS_BYTES[class]));
+        // SAFETY: the cell lies in a chunk of this slab.
+        unsafe { cell.as_ref() }.state.start_with(mine.kept.get());
+        Some(cell)
+    }
+
+    /// Takes what is on the remote stack into the local lists.
+    fn take_remote(&self) {
         // ORDERING: Relaxed: a hint; the swap decides.
         if !self.remote.head.load(Ordering::Relaxed).is_null() {
             // ORDERING: Acquire pairs with the Release in `free_remote`: the links, and all that the freeing threads
             // did with the cells. Only the owner closes, so this does not open a closed stack.
             self.take_back(self.remote.head.swap(ptr::null_mut(), Ordering::Acquire));
-            if let Some(cell) = NonNull::new(mine.free.get()) {
-                mine.free.set(next_of(cell));
-                return Some(cell);
-            }
         }
-        if mine.left.get() == 0 {
-            self.grow(class)?;
-        }
-        let cell = mine.fresh.get();
-        mine.left.set(mine.left.get() - 1);
-        mine.fresh.set(cell.wrapping_byte_add(CLASS_BYTES[class]));
-        NonNull::new(cell)
     }
 
     /// Puts the cells of a chain taken from the remote stack into the local lists.
@@ -292,35 +300,21 @@ impl Inner {
         }
     }
 
-    /// Takes a chunk from the table, makes every cell in it a free one, and puts it in the table.
+    /// Takes a chunk from the table, whose cells were never used, and puts it in the table.
     #[cold]
     fn grow(&self, class: usize) -> Option<()> {
-        let bytes = CLASS_BYTES[class];
-        let first = size_of::<ChunkHead>().next_multiple_of(64);
-        let cells = ((CHUNK_BYTES - first) / bytes).min(CHUNK_CELLS);
-        let (chunk, index) = self.meta.table.reserve()?;
-        let head = ChunkHead {
-            sched: Arc::as_ptr(&self.meta.sched),
-            slab: ptr::from_ref(self).cast(),
-            free: &raw const self.classes[class].free,
-            index,
-            cell_size: bytes as u32,
-            cells: cells as u32,
-            first: first as u32,
-        };
-        let chunk = chunk.cast::<ChunkHead>();
-        // SAFETY: a chunk is larger than a head, aligned, and ours alone as yet.
-        unsafe { chunk.write(head) };
-        for i in 0..cells as u32 {
-            // SAFETY: the head says that the chunk has these cells.
-            let cell = unsafe { ChunkHead::cell(chunk, i) };
-            // SAFETY: the cell lies in the chunk, aligned to 64, and is ours alone.
-            unsafe { cell.write(Header::vacant()) };
-        }
+        let Reserved { chunk, index, kept } = self.meta.table.reserve(class)?;
+        let (sched, slab) = (Arc::as_ptr(&self.meta.sched), ptr::from_ref(self).cast());
+        let head = ChunkHead::new(sched, slab, &raw const self.classes[class].free, index, class);
+        // SAFETY: a chunk is larger than a head, aligned, and ours; whoever finds it in the table, or found it there
+        // in an earlier life, does not look at the head.
+        unsafe { chunk.head().write(head) };
         self.meta.table.publish(index, chunk);
+        let mine = &self.classes[class];
         // SAFETY: every chunk has a cell 0.
-        self.classes[class].fresh.set(unsafe { ChunkHead::cell(chunk, 0) }.as_ptr());
-        self.classes[class].left.set(cells as u32);
+        mine.fresh.set(unsafe { chunk.cell(0) }.as_ptr());
+        mine.left.set(chunk.cells());
+        mine.kept.set(kept);
         Some(())
     }
 }

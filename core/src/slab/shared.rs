@@ -1,4 +1,4 @@
-//! One slab for all threads that have none: behind a lock, taken for an allocation only.
+//! One slab for all threads that have none: behind a lock, taken for an allocation or a trim only.
 //!
 //! A cell of it is freed by the remote path, from wherever. The slab is made at its first use, so that it can hold its
 //! scheduler, which holds it; closing it ends that circle.
@@ -32,6 +32,11 @@ impl SharedSlab {
             State::Open(slab) => Some(slab),
             _ => None,
         })
+    }
+
+    /// As [`Slab::trim`], if the slab is there.
+    pub(crate) fn trim(&self) -> usize {
+        if let State::Open(slab) = &*self.0.lock() { slab.trim() } else { 0 }
     }
 
     /// Closes the slab for good. Idempotent.

@@ -1,43 +1,68 @@
-//! All chunks of one runtime, numbered: append-only, read without a lock, and the owner of their memory.
+//! All chunks of one runtime, numbered, read without a lock; the owner of their memory.
 //!
 //! ```text
-//!  segments[0] -> 64 chunk pointers   segments[1] -> 128   segments[2] -> 256 ...
+//!  segments[0] -> 64 entries   segments[1] -> 128   segments[2] -> 256 ...
+//!
+//!  entry, of chunk i        null: not there yet, or given back      address | class: in use
 //! ```
 //!
 //! A chunk is reserved (a number and 64 KiB of a 2 MiB region), filled by its slab, and then published; a reader
-//! that meets a number in between sees null. Regions are taken from the allocator whole, because 64 KiB
-//! at a time, aligned, costs as much again in gaps, and go back when the table is dropped.
+//! that meets a number in between sees null. Regions are mapped whole, because 64 KiB
+//! at a time, aligned, costs as much again in gaps, and unmapped when the table is dropped.
+//!
+//! *Giving back.* [`ChunkTable::give_back`] takes a chunk without a task: its entry becomes null, its memory goes to
+//! the system if [`Pages`] can do that, and it waits, with its number and class, for the next slab that
+//! grows by one of that class. It stays mapped and reads as cells that were never used, so a weak id or a walk that
+//! has read the entry before does no harm, whenever it goes on: state words keep their places for good.
+//! What must outlive the cells, the newest of their generations and whether ids were made of them, is kept here
+//! and given to the chunk's next cells as they are handed out.
 
-use alloc::alloc::{alloc, dealloc, handle_alloc_error};
+use alloc::alloc::handle_alloc_error;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
+use super::pages::Pages;
 use crate::config::{CHUNK_BYTES, REGION_CHUNKS, TABLE_FIRST};
-use crate::sync::{AtomicPtr, AtomicU32, Lock, Ordering};
-use crate::task::chunk::ChunkHead;
+use crate::sync::{AtomicPtr, AtomicU32, Lock, Ordering, ZERO_IS_NEW};
+use crate::task::chunk::{CLASSES, Chunk};
 use crate::task::header::Header;
+use crate::task::state::Kept;
 
 /// Enough for 2^22 chunks, the most that a task's index can name: 256 GiB of cells.
 const SEGMENTS: usize = 16;
 const MAX_CHUNKS: u32 = 1 << 22;
 
-type Entry = AtomicPtr<ChunkHead>;
+/// A chunk's address and, in the low bits, its class.
+type Entry = AtomicPtr<u8>;
+const CLASS_MASK: usize = CLASSES - 1;
+const _: () = assert!(CLASSES.is_power_of_two() && CLASSES <= CHUNK_BYTES);
 
 /// See the module.
 pub struct ChunkTable {
+    pages: Pages,
     segments: [AtomicPtr<Entry>; SEGMENTS],
-    /// Chunks reserved.
+    /// Chunks numbered.
     len: AtomicU32,
     regions: Lock<Regions>,
 }
 
 struct Regions {
     all: Vec<NonNull<u8>>,
-    /// Chunks of the newest region that are in use.
+    /// Chunks of the newest region that were ever in use.
     used: usize,
+    /// Chunks that were given back, by class.
+    idle: [Vec<Reserved>; CLASSES],
+}
+
+/// A chunk for a slab that grows. Its cells are there, and were never used.
+pub(super) struct Reserved {
+    pub(super) chunk: Chunk,
+    pub(super) index: u32,
+    /// What its cells' words begin with.
+    pub(super) kept: Kept,
 }
 
 // SAFETY: the regions are plain memory; what lies in them is shared by its own rules (slab, task state).
@@ -61,17 +86,25 @@ fn region_layout() -> Layout {
 }
 
 impl ChunkTable {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(pages: Pages) -> Self {
         ChunkTable {
+            pages,
             segments: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             len: AtomicU32::new(0),
-            regions: Lock::new(Regions { all: Vec::new(), used: REGION_CHUNKS }),
+            regions: Lock::new(Regions {
+                all: Vec::new(),
+                used: REGION_CHUNKS,
+                idle: [const { Vec::new() }; CLASSES],
+            }),
         }
     }
 
-    /// Memory for one chunk, and its number; none if memory or numbers have run out.
-    pub(crate) fn reserve(&self) -> Option<(NonNull<u8>, u32)> {
+    /// A chunk of `class`; none if memory or numbers have run out.
+    pub(super) fn reserve(&self, class: usize) -> Option<Reserved> {
         let mut regions = self.regions.lock();
+        if let Some(idle) = regions.idle[class].pop() {
+            return Some(idle);
+        }
         // ORDERING: Relaxed: written under the lock only.
         let index = self.len.load(Ordering::Relaxed);
         if index == MAX_CHUNKS {
@@ -79,8 +112,7 @@ impl ChunkTable {
         }
         if regions.used == REGION_CHUNKS {
             regions.all.try_reserve(1).ok()?;
-            // SAFETY: the layout is not empty.
-            let region = NonNull::new(unsafe { alloc(region_layout()) })?;
+            let region = self.pages.map(region_layout())?;
             regions.all.push(region);
             regions.used = 0;
         }
@@ -88,7 +120,7 @@ impl ChunkTable {
         // ORDERING: Relaxed: written under the lock only.
         if self.segments[segment].load(Ordering::Relaxed).is_null() {
             let entries: Box<[Entry]> = (0..len).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
-            // ORDERING: Release pairs with the Acquire in `get`: the entries are there.
+            // ORDERING: Release pairs with the Acquire in `entry`: the entries are there.
             self.segments[segment].store(Box::into_raw(entries).cast(), Ordering::Release);
         }
         // ORDERING: Release pairs with the Acquire in `len`: the segment is there.
@@ -97,14 +129,37 @@ impl ChunkTable {
         regions.used += 1;
         let region = *regions.all.last()?;
         // SAFETY: chunk `used` lies inside the region.
-        Some((unsafe { region.add(used * CHUNK_BYTES) }, index))
+        let chunk = Chunk { at: unsafe { region.add(used * CHUNK_BYTES) }, class };
+        if !ZERO_IS_NEW {
+            for cell in chunk.all() {
+                // SAFETY: the cell lies in the chunk, aligned to 64, and is ours alone as yet.
+                unsafe { cell.write(Header::vacant()) };
+            }
+        }
+        Some(Reserved { chunk, index, kept: Kept::default() })
     }
 
     /// Makes a reserved chunk visible; it is complete.
-    pub(crate) fn publish(&self, index: u32, chunk: NonNull<ChunkHead>) {
+    pub(super) fn publish(&self, index: u32, chunk: Chunk) {
         let entry = self.entry(index).unwrap_or_else(|| handle_alloc_error(region_layout()));
         // ORDERING: Release pairs with the Acquire in `get`: the head, and every cell's header.
-        entry.store(chunk.as_ptr(), Ordering::Release);
+        entry.store(chunk.at.as_ptr().map_addr(|at| at | chunk.class), Ordering::Release);
+    }
+
+    /// Takes a published chunk back, whose cells are all free and sealed, and gives its memory to the system.
+    pub(super) fn give_back(&self, chunk: Chunk, index: u32, kept: Kept) {
+        if let Some(entry) = self.entry(index) {
+            // ORDERING: Relaxed: who still reads the old entry finds free cells, before the memory goes and after.
+            entry.store(ptr::null_mut(), Ordering::Relaxed);
+        }
+        // SAFETY: the chunk is in a region, and no cell of it is in use, queued or in a list.
+        if !unsafe { self.pages.discard(chunk.at, CHUNK_BYTES) } {
+            chunk.all().for_each(|cell| {
+                // SAFETY: cells in a table stay mapped.
+                unsafe { cell.as_ref() }.forget();
+            });
+        }
+        self.regions.lock().idle[chunk.class].push(Reserved { chunk, index, kept });
     }
 
     fn entry(&self, index: u32) -> Option<&Entry> {
@@ -117,33 +172,33 @@ impl ChunkTable {
         Some(unsafe { entry.as_ref() })
     }
 
-    /// Chunks reserved so far.
+    /// Chunks numbered so far.
     pub(crate) fn len(&self) -> u32 {
         // ORDERING: Acquire pairs with the Release in `reserve`. A walk that must not miss a chunk has a fence
         // before this and its spawner one after the publication (`owned`).
         self.len.load(Ordering::Acquire)
     }
 
-    /// Chunk number `index`, if there is one.
+    /// Bytes in chunks that are in use: reserved by a slab and not given back.
+    pub(crate) fn bytes(&self) -> u64 {
+        let regions = self.regions.lock();
+        let idle: usize = regions.idle.iter().map(Vec::len).sum();
+        (u64::from(self.len()) - idle as u64) * CHUNK_BYTES as u64
+    }
+
+    /// Chunk number `index`, if it is in use. It stays mapped; whether it stays in use is the slab's affair.
     #[inline]
-    pub(crate) fn get(&self, index: u32) -> Option<NonNull<ChunkHead>> {
+    pub(crate) fn get(&self, index: u32) -> Option<Chunk> {
         // ORDERING: Acquire pairs with the Release in `publish`: the chunk is complete.
-        NonNull::new(self.entry(index)?.load(Ordering::Acquire))
+        let entry = NonNull::new(self.entry(index)?.load(Ordering::Acquire))?;
+        let class = entry.as_ptr().addr() & CLASS_MASK;
+        // SAFETY: the class is what `publish` added.
+        Some(Chunk { at: unsafe { entry.sub(class) }, class })
     }
 
     /// Every cell of every chunk, free or not, until `f` breaks off by returning false.
     pub(crate) fn all(&self, mut f: impl FnMut(NonNull<Header>) -> bool) -> bool {
-        for chunk in (0..self.len()).filter_map(|i| self.get(i)) {
-            // SAFETY: a chunk in the table is complete.
-            let cells = unsafe { chunk.as_ref() }.cells;
-            for i in 0..cells {
-                // SAFETY: the head says that the chunk has these cells.
-                if !f(unsafe { ChunkHead::cell(chunk, i) }) {
-                    return false;
-                }
-            }
-        }
-        true
+        (0..self.len()).filter_map(|i| self.get(i)).all(|chunk| chunk.all().all(&mut f))
     }
 }
 
@@ -158,10 +213,9 @@ impl Drop for ChunkTable {
                 drop(unsafe { Box::from_raw(entries) });
             }
         }
-        for region in &self.regions.lock().all {
-            // SAFETY: allocated in `reserve` with this layout; no cell is out, as each slab holds the table until
-            // then.
-            unsafe { dealloc(region.as_ptr(), region_layout()) };
+        for &region in &self.regions.lock().all {
+            // SAFETY: mapped in `reserve` with this layout; no cell is out, as each slab holds the table until then.
+            unsafe { self.pages.unmap(region, region_layout()) };
         }
     }
 }

@@ -12,10 +12,11 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
+use super::chunk::{LARGEST, class_of};
 use super::header::{Header, PAYLOAD, Stage, VTable, payload};
 use super::unwind::{Caught, catch, discard};
 use crate::error::JoinError;
-use crate::slab::{LARGEST, Slab, class_of};
+use crate::slab::{self, Slab};
 
 /// Whether a `T` is stored in a box.
 const fn boxed<T>() -> bool {
@@ -40,7 +41,7 @@ pub(crate) const fn cell_size<F: Future>() -> usize {
 #[cfg(not(ouzel_switch = "boxed"))]
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    use crate::slab::CLASS_BYTES;
+    use super::chunk::CLASS_BYTES;
     use core::future::Ready;
     assert!(CLASS_BYTES[class_of(cell_size::<Ready<u64>>())] == 64, "a 16-byte future takes one cache line");
     assert!(size_of::<Ready<u64>>() == 16);
@@ -192,6 +193,44 @@ pub(crate) fn build<F: Future>(slab: &Slab, future: F) -> Result<NonNull<Header>
     unsafe { put(cell, future) };
     header.set_stage(Stage::Future);
     Ok(cell)
+}
+
+/// Stores `value` in a cell that is no task: its word stays that of a free cell, so no walk and no id finds it.
+///
+/// # Errors
+/// The value back when memory has run out.
+pub(crate) fn store<T>(slab: &Slab, value: T) -> Result<NonNull<Header>, T> {
+    let Some(cell) = slab.alloc(const { class_of(PAYLOAD + stored::<T>()) }) else {
+        return Err(value);
+    };
+    // SAFETY: its class has room for a `T`, and a free cell's payload is empty.
+    unsafe { put(cell, value) };
+    Ok(cell)
+}
+
+/// What `store` put there.
+///
+/// # Safety
+/// It has not been dropped, and will not be in `'a`.
+pub(crate) unsafe fn stored_in<'a, T>(cell: NonNull<Header>) -> &'a T {
+    // SAFETY: the caller's promise: the cell is out.
+    unsafe { cell.as_ref() }.stage.with(|_| {}); // loom learns that it is read
+    // SAFETY: the caller's promise.
+    let at = unsafe { place::<T>(cell) };
+    // SAFETY: as above.
+    unsafe { &*at }
+}
+
+/// Takes back what `store` or, its task not spawned, `build` put there, and gives the cell back.
+///
+/// # Safety
+/// A `T` is there, and nobody else uses the cell.
+pub(crate) unsafe fn unstore<T>(cell: NonNull<Header>) -> T {
+    // SAFETY: the caller's promise.
+    let value = unsafe { take::<T>(cell) };
+    // SAFETY: the cell never was a task, or not since it was free: no reference, and now no payload.
+    unsafe { slab::free(cell) };
+    value
 }
 
 /// Drops the future or output, whichever it is. A panic is caught and returned.

@@ -17,7 +17,8 @@
 //!   to the join handle (`state`, "Who owns what").
 //! - `link` belongs to whoever holds N, or to a remote stack. The free list does not use it: a weak id may put
 //!   a free cell of a single-thread executor on that executor's remote stack.
-//! - `state` and `remote` of a free cell stay as they are: generation and late wakes live there.
+//! - `state` and `remote` of a free cell stay as they are: generation and late wakes live there. When its chunk is
+//!   given back (`slab::trim`) it becomes all zero, which is a cell that was never used.
 //!
 //! Each access to the payload goes through [`Header::stage`], the cell that loom checks in its place.
 
@@ -27,13 +28,14 @@ use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 
 use super::state::State;
-use crate::sync::{AtomicU32, UnsafeCell};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 
 /// The part of a task's cell that does not depend on its future.
 #[repr(C, align(16))]
 pub(crate) struct Header {
     pub(crate) state: State,
-    pub(crate) vtable: UnsafeCell<&'static VTable>,
+    /// Null in a cell that was never used.
+    pub(crate) vtable: UnsafeCell<*const VTable>,
     pub(crate) link: UnsafeCell<*mut Header>,
     pub(crate) tail: UnsafeCell<Tail>,
     pub(crate) remote: AtomicU32,
@@ -51,6 +53,9 @@ pub(crate) union Tail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Stage {
+    /// Nothing: it has been taken, or is being dropped. A drop that panics is not repeated. Zero, so that it is what
+    /// a cell that was never used says.
+    Gone = 0,
     /// The future.
     Future,
     /// The output.
@@ -62,8 +67,6 @@ pub(crate) enum Stage {
     /// What the future panicked with.
     #[cfg(feature = "std")]
     Panicked,
-    /// Nothing: it has been taken, or is being dropped. A drop that panics is not repeated.
-    Gone,
 }
 
 /// What depends on the future's type.
@@ -80,6 +83,10 @@ pub(crate) struct VTable {
     /// The payload is the caller's, and the stage is `Future` or `Output`.
     pub(crate) drop_payload: unsafe fn(NonNull<Header>),
 }
+
+/// In [`Header::remote`]: no weak id queues the cell any more. The task is over, or the cell is free and about to be
+/// given back.
+pub(crate) const SEALED: u32 = 1;
 
 /// Where the payload begins.
 pub(crate) const PAYLOAD: usize = mem::size_of::<Header>();
@@ -98,22 +105,12 @@ const _: () = {
     assert!(PAYLOAD == 48, "16 bytes of the future share the header's line");
 };
 
-unsafe fn never_polled(_: NonNull<Header>, _: &mut Context<'_>) -> Poll<()> {
-    unreachable!("a vacant cell was polled")
-}
-
-unsafe fn never_dropped(_: NonNull<Header>) {
-    unreachable!("a vacant cell was dropped")
-}
-
-static VACANT: VTable = VTable { poll: never_polled, drop_payload: never_dropped };
-
 impl Header {
-    /// The header of a cell that was never used.
+    /// The header of a cell that was never used: all zero.
     pub(crate) fn vacant() -> Self {
         Header {
             state: State::vacant(),
-            vtable: UnsafeCell::new(&VACANT),
+            vtable: UnsafeCell::new(ptr::null()),
             link: UnsafeCell::new(ptr::null_mut()),
             tail: UnsafeCell::new(Tail { next: ptr::null_mut() }),
             remote: AtomicU32::new(0),
@@ -121,11 +118,40 @@ impl Header {
         }
     }
 
+    /// Owner of the slab, the cell free: keeps weak ids from queueing it. False: one has, so it must stay.
+    pub(crate) fn seal(&self) -> bool {
+        // ORDERING: Relaxed: whoever queued the cell before was popped by the owner, and all else that was done to it came
+        // with its free. One CAS: between a look and a store a weak wake could come and be overwritten.
+        self.remote.compare_exchange(0, SEALED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes a seal back.
+    pub(crate) fn unseal(&self) {
+        // ORDERING: Relaxed: nobody writes a sealed word, and nothing is published. A swap for loom's sake (`sync`).
+        self.remote.swap(0, Ordering::Relaxed);
+    }
+
+    /// Makes a free, sealed cell one that was never used, as far as others look at it.
+    pub(crate) fn forget(&self) {
+        // Nothing is written; loom learns that the system could.
+        self.vtable.with_mut(|_| {});
+        self.link.with_mut(|_| {});
+        self.tail.with_mut(|_| {});
+        self.stage.with_mut(|_| {});
+        // ORDERING: Relaxed: a weak id that reads either value of a free cell does nothing. Swaps for loom's sake (`sync`).
+        self.state.0.swap(0, Ordering::Relaxed);
+        // ORDERING: Release pairs with the Acquire of the weak wake that queues the cell from here on: its link is written
+        // after what is lost.
+        self.remote.swap(0, Ordering::Release);
+    }
+
     /// What the holder of N calls.
     #[inline(always)]
     pub(crate) fn vtable(&self) -> &'static VTable {
-        // SAFETY: written before the task was published, and not again while it is one.
-        self.vtable.with(|v| unsafe { *v })
+        // SAFETY: the field is not written while the cell is a task.
+        let vtable = self.vtable.with(|v| unsafe { *v });
+        // SAFETY: written before the task was published, with one of the constants in `cell`.
+        unsafe { &*vtable }
     }
 
     #[inline(always)]

@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use core::task::Waker;
 
 use super::abort::AbortHandle;
-use super::chunk::{ChunkHead, chunk_of};
+use super::chunk::chunk_of;
 use super::header::Header;
 use super::state::{CANCELLED, COMPLETE, SCHED, Weak};
 use super::waker::{follow, submit, task_of};
@@ -71,10 +71,8 @@ impl TaskId {
     pub(crate) fn cell(self, table: &ChunkTable) -> Option<NonNull<Header>> {
         let chunk = table.get(self.index >> CELL_BITS)?;
         let number = self.index & ((1 << CELL_BITS) - 1);
-        // SAFETY: a chunk in the table is complete.
-        let cells = unsafe { chunk.as_ref() }.cells;
-        // SAFETY: the number has just been compared with the chunk's.
-        (number < cells).then(|| unsafe { ChunkHead::cell(chunk, number) })
+        // SAFETY: the number has just been compared with the chunk's, which stays mapped.
+        (number < chunk.cells()).then(|| unsafe { chunk.cell(number) })
     }
 
     /// Wakes the task, if it is still there. `table`: of a stealing scheduler, as for all below.

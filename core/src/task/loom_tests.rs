@@ -1,6 +1,7 @@
 //! The state word under every schedule: real tasks, on a scheduler that only queues.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::future::{self, Future};
 use core::pin::Pin;
 use core::ptr::NonNull;
@@ -316,6 +317,38 @@ fn loom_stale_weak_wake_against_reuse() {
         let (task, again) = cell_of(rig.detached(future::pending::<()>()));
         assert_eq!(cell, again, "the model is about one cell");
         assert!(matches!(run(task), AfterRun::Idle), "woken through another task's id");
+        assert_ne!(waking.join().unwrap(), WakeResult::Queued, "the first task never idled");
+        assert!(rig.queue.pop().is_none(), "woken through another task's id");
+        rig.queue.drain(&rig.owned);
+        rig.assert_empty();
+        drop(entered);
+    });
+}
+
+#[test]
+fn loom_stale_weak_wake_against_trim() {
+    model("loom_stale_weak_wake_against_trim", None, || {
+        let rig = Rig::new();
+        // SAFETY: the guard goes before the slab.
+        let entered = unsafe { rig.slab.enter() };
+        // Two chunks of two cells: the one that is met first stays, so the other is emptied first.
+        let (tasks, handles): (Vec<_>, Vec<_>) = (0..4).map(|_| rig.spawn(async {})).unzip();
+        let id = handles[0].id();
+        let owned = Arc::clone(&rig.owned);
+        let waking = thread::spawn(move || owned.wake(id));
+        drop(handles);
+        for task in tasks {
+            assert!(matches!(run(task), AfterRun::Done));
+        }
+        assert_eq!(rig.slab.trim(), 1);
+        let again: [_; 4] = core::array::from_fn(|_| cell_of(rig.detached(future::pending::<()>())));
+        assert!(
+            again.iter().any(|(_, cell)| id.cell(rig.owned.table()) == Some(*cell)),
+            "not the model's cell"
+        );
+        for (task, _) in again {
+            assert!(matches!(run(task), AfterRun::Idle), "woken through another task's id");
+        }
         assert_ne!(waking.join().unwrap(), WakeResult::Queued, "the first task never idled");
         assert!(rig.queue.pop().is_none(), "woken through another task's id");
         rig.queue.drain(&rig.owned);

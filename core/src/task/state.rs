@@ -122,6 +122,24 @@ impl Word {
     }
 }
 
+/// What of a word outlives the task, gathered over the cells of a chunk that is given back: its next cells begin
+/// with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept(u64);
+
+impl Kept {
+    /// The newer generation of the two; EXPORTED if either is.
+    pub(crate) fn with(self, word: Word) -> Self {
+        let generation = (self.0 & !EXPORTED).max(word.0 & KEPT & !EXPORTED);
+        Kept(generation | (self.0 | word.0) & EXPORTED)
+    }
+
+    /// Whether cells that begin with this have enough generations before them to be worth it.
+    pub(crate) fn may_start_again(self) -> bool {
+        self.0 & EXPORTED == 0 || Word(self.0).generation() <= GENERATION_MAX as u32 / 2
+    }
+}
+
 /// What the holder of N does with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -201,6 +219,15 @@ impl State {
     #[inline(always)]
     pub(crate) fn load(&self, order: Ordering) -> Word {
         Word(self.0.load(order))
+    }
+
+    /// Slab, the cell free and in no list: its word begins with `kept`.
+    #[inline(always)]
+    pub(crate) fn start_with(&self, kept: Kept) {
+        if kept != Kept::default() {
+            // ORDERING: Relaxed: a free cell's word: a weak id that reads it, or the 0 before it, does nothing.
+            store_alone(&self.0, kept.0, Ordering::Relaxed);
+        }
     }
 
     /// Makes a free cell a task: T, SCHED, and with a handle J and JOIN_INTEREST. The next generation.

@@ -10,7 +10,7 @@ use super::header::Header;
 use super::waker::VTABLE;
 use super::{AfterRun, JoinHandle, Notified, Schedule, cancel, run, spawn_detached_in, spawn_in};
 use crate::owned::OwnedTasks;
-use crate::slab::{ChunkTable, Slab, SlabMeta};
+use crate::slab::{ChunkTable, Pages, Slab, SlabMeta};
 use crate::sync::{Lock, Ordering, Unwatched as Counter};
 
 /// Holds what is scheduled until a test runs it.
@@ -68,7 +68,7 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) fn new() -> Self {
         let queue = Arc::new(Queue(Lock::new(VecDeque::new())));
-        let table = Arc::new(ChunkTable::new());
+        let table = Arc::new(ChunkTable::new(Pages::HEAP));
         let slab = Slab::new(SlabMeta::new(Arc::clone(&queue) as Arc<dyn Schedule>, Arc::clone(&table)));
         Rig { queue, owned: Arc::new(OwnedTasks::new(table)), slab }
     }

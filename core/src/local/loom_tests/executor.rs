@@ -12,7 +12,7 @@ use crate::local::LocalExecutor;
 use crate::park::ParkWord;
 use crate::sync::{AtomicBool, Ordering, model};
 
-struct Bell(Mutex<bool>, Condvar);
+pub(super) struct Bell(Mutex<bool>, Condvar);
 
 impl Unpark for Bell {
     fn unpark(&self) {
@@ -21,7 +21,7 @@ impl Unpark for Bell {
     }
 }
 
-struct Sleeper(Arc<Bell>);
+pub(super) struct Sleeper(Arc<Bell>);
 
 impl Driver for Sleeper {
     fn now(&mut self) -> Nanos {
@@ -44,7 +44,7 @@ impl Driver for Sleeper {
 
 /// An executor, and its park word, which tells by its count whether the shared part is gone: that goes with
 /// the slab's last cell.
-fn executor() -> (LocalExecutor<Sleeper>, Arc<ParkWord>) {
+pub(super) fn executor() -> (LocalExecutor<Sleeper>, Arc<ParkWord>) {
     let bell = Arc::new(Bell(Mutex::new(false), Condvar::new()));
     let park = Arc::new(ParkWord::new());
     (LocalExecutor::new(Sleeper(Arc::clone(&bell)), Arc::clone(&park), bell), park)
@@ -138,5 +138,23 @@ fn loom_local_executor_spawn_against_shutdown() {
         other.join().unwrap();
         assert_eq!(Arc::strong_count(&park), 1, "a cell leaked");
         assert!(dropped.load(Ordering::Relaxed), "the future is still somewhere");
+    });
+}
+
+/// A joiner on another thread looks once and goes, while its task ends: whoever is last ends their packet.
+#[test]
+fn loom_local_joiner_leaves_against_the_end_of_its_task() {
+    model("local_joiner_leaves_against_the_end_of_its_task", Some(3), || {
+        let (ex, park) = executor();
+        let spawner = ex.spawner();
+        let other = thread::spawn(move || {
+            let Ok(handle) = spawner.spawn_send(async {}) else { return };
+            let _ = handle.is_finished();
+        });
+        ex.run_nowait(8).unwrap();
+        ex.run_nowait(8).unwrap();
+        drop(ex);
+        other.join().unwrap();
+        assert_eq!(Arc::strong_count(&park), 1, "a cell leaked");
     });
 }

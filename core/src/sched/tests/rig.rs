@@ -9,6 +9,7 @@ use std::vec::Vec;
 use crate::driver::{Deadline, Driver, Errno, Nanos};
 use crate::park::ParkWord;
 use crate::sched::{SchedulerMetrics, Seat, Shared, Worker};
+use crate::slab::Pages;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Lock, Ordering, Unwatched};
 use crate::testing::Bed;
@@ -64,7 +65,7 @@ impl Rig {
     pub(super) fn start(workers: usize, clock: Clock) -> Self {
         let beds: Vec<Arc<Bed>> = (0..workers).map(|_| Arc::default()).collect();
         let seat = |bed: &Arc<Bed>| Seat { park: Arc::new(ParkWord::new()), unpark: Arc::clone(bed) as _ };
-        let shared = Shared::new(beds.iter().map(seat), None);
+        let shared = Shared::new(beds.iter().map(seat), None, Pages::HEAP);
         let work = |(index, bed): (usize, Arc<Bed>)| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
