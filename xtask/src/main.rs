@@ -59,6 +59,7 @@ usage: cargo xtask <command> [options]
     --rounds N          figures of each engine at each case (5)
     --workers N         worker threads of engines that have them (one per CPU)
     --json FILE         also write the table as JSON
+    --markdown FILE     also write the medians and the goals as tables for a document
     --quick             a tenth of the operations, 3 rounds
     --switches all|A,B  variants of ouzel's scheduler against the one that ships, in place of engines
     --limit S           kill what takes longer than so many seconds (60)

@@ -11,6 +11,7 @@
 
 mod cell;
 mod list;
+mod markdown;
 mod options;
 mod report;
 mod rows;
@@ -50,6 +51,9 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
         rows.extend(of_case);
         if let Some(path) = &options.json {
             report::write_json(path, &rows)?;
+        }
+        if let Some(path) = &options.markdown {
+            markdown::write(path, &rows)?;
         }
     }
     println!("\n{}", report::goals(&rows));

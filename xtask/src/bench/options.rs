@@ -16,6 +16,7 @@ pub(crate) struct Options {
     pub(super) json: Option<PathBuf>,
     /// Variants of ouzel in place of engines; none: measure engines.
     pub(super) switches: Vec<String>,
+    pub(super) markdown: Option<PathBuf>,
     /// A tenth of the operations.
     pub(super) quick: bool,
     /// Print the names and measure nothing.
@@ -34,6 +35,7 @@ impl Options {
             workers: None,
             json: None,
             switches: Vec::new(),
+            markdown: None,
             quick: false,
             list: false,
             limit: Duration::from_secs(60),
@@ -48,6 +50,7 @@ impl Options {
                 Long("workers") => o.workers = Some(parser.value()?.parse_with(at_least_one)?),
                 Long("switches") => o.switches.extend(parser.value()?.parse_with(names)?),
                 Long("json") => o.json = Some(parser.value()?.into()),
+                Long("markdown") => o.markdown = Some(parser.value()?.into()),
                 Long("quick") => o.quick = true,
                 Long("list") => o.list = true,
                 Long("limit") => {
@@ -90,9 +93,9 @@ mod tests {
         assert_eq!(o.cases, ["spawn_join", "echo"]);
         assert_eq!((o.rounds, o.workers, o.json), (9, Some(4), Some("f".into())));
         assert_eq!(parse("--switches lifo_1,spin").unwrap().switches, ["lifo_1", "spin"]);
-        let o = parse("--quick --list --limit 7").unwrap();
+        let o = parse("--quick --list --limit 7 --markdown m").unwrap();
         assert!(o.quick && o.list);
-        assert_eq!((o.rounds, o.limit), (3, Duration::from_secs(7)));
+        assert_eq!((o.rounds, o.limit, o.markdown), (3, Duration::from_secs(7), Some("m".into())));
         assert_eq!(parse("").unwrap().rounds, 5);
     }
 

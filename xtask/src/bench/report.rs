@@ -41,11 +41,12 @@ pub(super) fn table(case: &Case, rows: &[Row]) -> String {
 }
 
 /// Three digits, or so.
-fn figure(v: f64) -> String {
+pub(super) fn figure(v: f64) -> String {
     match v.abs() {
         a if a >= 100.0 => format!("{v:.0}"),
         a if a >= 10.0 => format!("{v:.1}"),
-        _ => format!("{v:.2}"),
+        a if a >= 1.0 => format!("{v:.2}"),
+        _ => format!("{v:.3}"),
     }
 }
 
