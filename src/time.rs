@@ -35,7 +35,7 @@ pub fn now() -> Nanos {
 /// # }
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(now() + duration)
+    Sleep { ahead: !duration.is_zero(), ..sleep_until(now() + duration) }
 }
 
 /// Waits until `deadline`. See [`sleep`].
@@ -43,7 +43,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Panics
 /// When polled outside a runtime.
 pub fn sleep_until(deadline: Nanos) -> Sleep {
-    Sleep { deadline, timer: None }
+    Sleep { deadline, timer: None, ahead: false }
 }
 
 /// See [`sleep`].
@@ -52,6 +52,9 @@ pub fn sleep_until(deadline: Nanos) -> Sleep {
 pub struct Sleep {
     deadline: Nanos,
     timer: Option<RawOp<()>>,
+    /// The deadline lay ahead when this was made: the first poll need not ask the clock, for if it has
+    /// passed since, the timer ends at once.
+    ahead: bool,
 }
 
 impl Sleep {
@@ -75,7 +78,7 @@ impl Future for Sleep {
             }
             // A timer can end without its time having come: its runtime was closed, or its thread's
             // `block_on` returned. Then the sleep goes on where it is polled now.
-            if now() >= self.deadline {
+            if !std::mem::take(&mut self.ahead) && now() >= self.deadline {
                 return Poll::Ready(());
             }
             let deadline = Deadline(self.deadline);
