@@ -125,11 +125,11 @@ pub const CASES: &[Case] = &[
         200,
         "from a wake to its task, whose waker polls for 2 ms",
     ),
-    case(Id::Echo(64, 1), "echo_64x1", "cpu us", 200_000, "64 connections, one message at a time")
+    case(Id::Echo(64, 1), "echo_64x1", "cpu us", 100_000, "64 connections, one message at a time")
         .of_mt(0.90, 0.85),
     case(Id::Echo(64, 16), "echo_64x16", "cpu us", 1_000_000, "64 connections, 16 messages at a time")
         .of_mt(0.92, 0.88),
-    case(Id::Echo(512, 1), "echo_512x1", "cpu us", 200_000, "512 connections, one message at a time")
+    case(Id::Echo(512, 1), "echo_512x1", "cpu us", 100_000, "512 connections, one message at a time")
         .of_mt(0.90, 0.86),
     case(Id::SmallFiles, "small_files", "us", 8_100, "open, read and close files of 4 KiB, 64 at once")
         .of_mt_shared(0.25),

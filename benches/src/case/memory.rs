@@ -76,12 +76,13 @@ fn resident() -> u64 {
     line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// Heap allocations for each task, spawned in bursts by a task and awaited.
+/// Heap allocations for each task, spawned in bursts by a task and awaited. The warm-up is as long as what is
+/// measured: how many tasks are alive at once, and so how much memory they take, varies with the schedule.
 pub(crate) async fn spawn_mallocs<E: Engine>(plan: Plan) -> Outcome {
     let mut handles = Vec::with_capacity(BATCH as usize);
     let (mut done, mut before) = (0, 0);
     let mut span = Span::begin();
-    for phase in [plan.warmup, plan.ops] {
+    for phase in [plan.warmup.max(plan.ops), plan.ops] {
         (done, before, span) = (0, Heap::now().allocations, Span::begin());
         for part in parts(phase, BATCH) {
             handles.extend((0..part).map(|_| E::spawn(async { 1u64 })));
@@ -107,7 +108,7 @@ pub(crate) async fn remote_mallocs<E: Engine>(plan: Plan, injector: E::Injector)
     });
     let (mut done, mut before) = (0, 0);
     let mut span = Span::begin();
-    for phase in [plan.warmup, plan.ops] {
+    for phase in [plan.warmup.max(plan.ops), plan.ops] {
         (done, before, span) = (0, Heap::now().allocations, Span::begin());
         for part in parts(phase, BATCH) {
             latch.arm(part);
