@@ -269,6 +269,12 @@ impl LocalHandle {
         self.spawner.abort(id)
     }
 
+    /// Bytes set aside for tasks at this moment. See [`Metrics::task_bytes`].
+    #[must_use]
+    pub fn task_bytes(&self) -> u64 {
+        self.spawner.task_bytes()
+    }
+
     /// What the task `id` names is doing, as far as this thread can see.
     #[must_use]
     pub fn state(&self, id: TaskId) -> TaskState {

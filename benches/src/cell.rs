@@ -2,7 +2,7 @@
 
 #[cfg(feature = "peers")]
 use crate::case::rayon;
-use crate::case::{CASES, Case, Id, bursts, echo, files, memory, remote, stuck, tasks, timers};
+use crate::case::{CASES, Case, Id, bursts, echo, files, memory, mixed, remote, stuck, tasks, timers};
 #[cfg(feature = "peers")]
 use crate::engine::{Compio, Glommio, Monoio, Smol, Tokio};
 use crate::engine::{Engine, Inject, Ouzel, OuzelLocal};
@@ -88,9 +88,10 @@ macro_rules! enter {
             Id::TimerLateness => $enter(plan.workers, |_| timers::timer_lateness::<$engine>(plan)),
             Id::Echo(n, depth) => $enter(plan.workers, |_| echo::echo::<$engine>(plan, n, depth)),
             Id::BehindLongPoll => $enter(plan.workers, |_| stuck::behind_long_poll::<$engine>(plan)),
+            Id::MixedDelay => $enter(plan.workers, |_| mixed::mixed_delay::<$engine>(plan)),
             Id::SmallFiles => $enter(plan.workers, |_| files::small_files::<$engine>(plan)),
-            Id::TaskBytes16 => $enter(plan.workers, |_| memory::task_bytes::<$engine, 1>(plan)),
-            Id::TaskBytes128 => $enter(plan.workers, |_| memory::task_bytes::<$engine, 15>(plan)),
+            Id::TaskBytes16 => $enter(plan.workers, |out| memory::task_bytes::<$engine, 1>(plan, out)),
+            Id::TaskBytes128 => $enter(plan.workers, |out| memory::task_bytes::<$engine, 15>(plan, out)),
             Id::TaskRss16 => $enter(plan.workers, |_| memory::task_rss::<$engine, 1>(plan)),
             Id::TaskRss128 => $enter(plan.workers, |_| memory::task_rss::<$engine, 15>(plan)),
             Id::SpawnMallocs => $enter(plan.workers, |_| memory::spawn_mallocs::<$engine>(plan)),

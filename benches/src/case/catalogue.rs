@@ -20,6 +20,7 @@ pub enum Id {
     TimersSleeping,
     TimerLateness,
     BehindLongPoll,
+    MixedDelay,
     /// On so many connections, with so many messages unanswered on each.
     Echo(u64, u64),
     SmallFiles,
@@ -125,6 +126,13 @@ pub const CASES: &[Case] = &[
         200,
         "from a wake to its task, whose waker polls for 2 ms",
     ),
+    case(
+        Id::MixedDelay,
+        "mixed_delay",
+        "us",
+        20_000,
+        "p99 of a yield among 100 tasks of 1 us polls, some of 1 ms",
+    ),
     case(Id::Echo(64, 1), "echo_64x1", "cpu us", 100_000, "64 connections, one message at a time")
         .of_mt(0.90, 0.85),
     case(Id::Echo(64, 16), "echo_64x16", "cpu us", 1_000_000, "64 connections, 16 messages at a time")
@@ -133,12 +141,24 @@ pub const CASES: &[Case] = &[
         .of_mt(0.90, 0.86),
     case(Id::SmallFiles, "small_files", "us", 8_100, "open, read and close files of 4 KiB, 64 at once")
         .of_mt_shared(0.25),
-    case(Id::TaskBytes16, "task_bytes_16", "B", 1_000_000, "heap for a parked future of 16 bytes")
-        .at_most(64.0)
-        .counted(),
-    case(Id::TaskBytes128, "task_bytes_128", "B", 1_000_000, "heap for a parked future of 128 bytes")
-        .at_most(192.0)
-        .counted(),
+    case(
+        Id::TaskBytes16,
+        "task_bytes_16",
+        "B",
+        1_000_000,
+        "memory set aside for a parked future of 16 bytes",
+    )
+    .at_most(64.0)
+    .counted(),
+    case(
+        Id::TaskBytes128,
+        "task_bytes_128",
+        "B",
+        1_000_000,
+        "memory set aside for a parked future of 128 bytes",
+    )
+    .at_most(192.0)
+    .counted(),
     case(Id::TaskRss16, "task_rss_16", "B", 1_000_000, "resident memory for a parked future of 16 bytes"),
     case(Id::TaskRss128, "task_rss_128", "B", 1_000_000, "resident memory for a parked future of 128 bytes"),
     case(Id::SpawnMallocs, "spawn_mallocs", "mallocs", 100_000, "heap allocations of a task, steady state")

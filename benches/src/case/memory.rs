@@ -41,7 +41,7 @@ const _: () = assert!(size_of::<Parked<1>>() == 16 && size_of::<Parked<15>>() ==
 
 /// Parks tasks without a warm-up, which would leave memory behind for them to use; `bytes` is asked before
 /// and after. In bytes a task.
-async fn park<E: Engine, const WORDS: usize>(plan: Plan, bytes: fn() -> u64) -> Outcome {
+async fn park<E: Engine, const WORDS: usize>(plan: Plan, bytes: impl Fn() -> u64) -> Outcome {
     let wakers = (0..plan.ops).map(|_| AtomicWaker::new()).collect();
     let lot: &'static Lot = Box::leak(Box::new(Lot { latch: Latch::default(), wakers }));
     let before = bytes();
@@ -59,9 +59,10 @@ async fn park<E: Engine, const WORDS: usize>(plan: Plan, bytes: fn() -> u64) -> 
     outcome.with_figure(bytes().saturating_sub(before) as f64 / done.max(1) as f64)
 }
 
-/// Bytes of the heap for each parked task. One word of its future is the lot's address.
-pub(crate) async fn task_bytes<E: Engine, const WORDS: usize>(plan: Plan) -> Outcome {
-    park::<E, WORDS>(plan, || Heap::now().live_bytes).await
+/// Bytes of the heap, or mapped by the engine itself, for each parked task. One word of its future is the lot's
+/// address.
+pub(crate) async fn task_bytes<E: Engine, const WORDS: usize>(plan: Plan, injector: E::Injector) -> Outcome {
+    park::<E, WORDS>(plan, || Heap::now().live_bytes + injector.mapped()).await
 }
 
 /// Resident memory for each parked task.

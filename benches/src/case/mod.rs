@@ -7,6 +7,7 @@ pub(crate) mod bursts;
 pub(crate) mod echo;
 pub(crate) mod files;
 pub(crate) mod memory;
+pub(crate) mod mixed;
 #[cfg(feature = "peers")]
 pub(crate) mod rayon;
 pub(crate) mod remote;

@@ -94,6 +94,11 @@ pub trait Inject: Clone + Send + 'static {
     /// Whether the engine can do that at all.
     const POSSIBLE: bool = true;
 
+    /// Bytes that the engine keeps for tasks and did not get from the allocator.
+    fn mapped(&self) -> u64 {
+        0
+    }
+
     /// Spawns a task nobody waits for.
     fn inject(&self, future: impl Future<Output = ()> + Send + 'static);
 }

@@ -70,6 +70,10 @@ impl Engine for Ouzel {
 }
 
 impl Inject for ouzel::Handle {
+    fn mapped(&self) -> u64 {
+        self.metrics().task_bytes
+    }
+
     fn inject(&self, future: impl Future<Output = ()> + Send + 'static) {
         drop(self.spawn(future));
     }

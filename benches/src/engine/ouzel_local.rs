@@ -69,6 +69,10 @@ impl Engine for OuzelLocal {
 }
 
 impl Inject for ouzel::LocalHandle {
+    fn mapped(&self) -> u64 {
+        self.task_bytes()
+    }
+
     fn inject(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.spawn_send(future);
     }

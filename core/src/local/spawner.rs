@@ -90,6 +90,12 @@ impl LocalSpawner {
         id.state(&self.0.table)
     }
 
+    /// Bytes set aside for the executor's tasks at this moment.
+    #[must_use]
+    pub fn task_bytes(&self) -> u64 {
+        self.0.table.bytes()
+    }
+
     /// Asks the owner to abort the task that `id` names. False: the executor is shut down. Whether the task is
     /// still there is found out on its thread.
     pub fn abort(&self, id: TaskId) -> bool {
