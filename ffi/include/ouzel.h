@@ -265,6 +265,10 @@ int32_t ouzel_runtime_shutdown(ouzel_runtime *rt, uint64_t timeout_ns);
 /* Shuts down without a timeout unless that is done, and frees. `rt` is taken on success. Ids stay safe: OUZEL_ESTALE.
  * OUZEL_EBUSY inside its own poll functions and callbacks. Host-driven: [loop]. With workers: [any]. */
 int32_t ouzel_runtime_free(ouzel_runtime *rt);
+/* Gives the memory of tasks that have ended back to the system. Otherwise a runtime keeps what its tasks needed at
+ * their peak, for the next ones. With workers it returns at once, and each gives its own back between two polls.
+ * Host-driven: [loop][cb]. With workers: [any][cb]. */
+int32_t ouzel_runtime_trim(ouzel_runtime *rt);
 /* OUZEL_DRIVER_* really in use, below zero on misuse. [any][cb] */
 int32_t ouzel_runtime_driver(const ouzel_runtime *rt);
 /* Copies a line that says what the driver is and why it was chosen, NUL-terminated, cut to `len`. Returns the length

@@ -205,6 +205,22 @@ pub extern "C" fn ouzel_runtime_free(rt: *mut ouzel_runtime) -> i32 {
     guard(|| code(free(rt)))
 }
 
+fn trim(rt: *const ouzel_runtime) -> Result<i32> {
+    let body = get(rt)?;
+    body.on_loop_if_local()?;
+    match &body.engine {
+        Engine::Local { runtime, .. } => runtime.trim(),
+        Engine::Shared { runtime, .. } => runtime.trim(),
+    }
+    Ok(OUZEL_OK)
+}
+
+/// Gives memory back. See `ouzel.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ouzel_runtime_trim(rt: *mut ouzel_runtime) -> i32 {
+    guard(|| code(trim(rt)))
+}
+
 /// The driver in use. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_runtime_driver(rt: *const ouzel_runtime) -> i32 {

@@ -459,6 +459,35 @@ static void wakes_and_polls_allocate_nothing(void) {
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
 }
 
+static void *trims_elsewhere(void *rt) { return (void *)(intptr_t)ouzel_runtime_trim(rt); }
+
+static void ids_stay_stale_after_a_trim(void) {
+    enum { MANY = 5000 };
+    static ouzel_task tasks[MANY];
+    ouzel_runtime *rt = new_runtime();
+    ouzel_task last;
+    int32_t result = 1;
+    pthread_t thread;
+    void *told;
+    for (int i = 0; i < MANY; i++) CHECK_IS(ouzel_spawn(rt, ready, NULL, NULL, &tasks[i]), OUZEL_OK);
+    for (int i = 0; i < MANY; i++) CHECK_IS(ouzel_block_on(rt, tasks[i], OUZEL_FOREVER, &result), OUZEL_OK);
+    for (int round = 0; round < 3; round++) {
+        CHECK_IS(ouzel_runtime_trim(rt), OUZEL_OK);
+        for (int i = 0; i < MANY; i++) {
+            CHECK_IS(ouzel_wake(waker_of(tasks[i])), OUZEL_ESTALE);
+            CHECK_IS(ouzel_task_cancel(tasks[i]), OUZEL_ESTALE);
+        }
+        CHECK_IS(ouzel_spawn(rt, ready, NULL, NULL, &last), OUZEL_OK);
+        CHECK_IS(ouzel_block_on(rt, last, OUZEL_FOREVER, &result), OUZEL_OK);
+        CHECK_IS(result, OUZEL_OK);
+    }
+    CHECK_IS(ouzel_runtime_trim(NULL), OUZEL_ENULL);
+    CHECK_IS(pthread_create(&thread, NULL, trims_elsewhere, rt), 0);
+    pthread_join(thread, &told);
+    CHECK_IS((int32_t)(intptr_t)told, the_workers ? OUZEL_OK : OUZEL_EWRONGTHREAD);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+}
+
 static const test tests[] = {
     TEST(drop_runs_once_however_a_task_ends),
     TEST(a_result_reaches_its_joiner),
@@ -473,6 +502,7 @@ static const test tests[] = {
     TEST(a_signal_handler_stops_the_loop),
     TEST(a_host_loop_drives_the_runtime),
     TEST(wakes_and_polls_allocate_nothing),
+    TEST(ids_stay_stale_after_a_trim),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, sizeof tests / sizeof *tests); }
