@@ -465,22 +465,14 @@ static void ids_stay_stale_after_a_trim(void) {
     enum { MANY = 5000 };
     static ouzel_task tasks[MANY];
     ouzel_runtime *rt = new_runtime();
-    ouzel_task last;
-    int32_t result = 1;
     pthread_t thread;
     void *told;
     for (int i = 0; i < MANY; i++) CHECK_IS(ouzel_spawn(rt, ready, NULL, NULL, &tasks[i]), OUZEL_OK);
-    for (int i = 0; i < MANY; i++) CHECK_IS(ouzel_block_on(rt, tasks[i], OUZEL_FOREVER, &result), OUZEL_OK);
-    for (int round = 0; round < 3; round++) {
-        CHECK_IS(ouzel_runtime_trim(rt), OUZEL_OK);
-        for (int i = 0; i < MANY; i++) {
-            CHECK_IS(ouzel_wake(waker_of(tasks[i])), OUZEL_ESTALE);
-            CHECK_IS(ouzel_task_cancel(tasks[i]), OUZEL_ESTALE);
-        }
-        CHECK_IS(ouzel_spawn(rt, ready, NULL, NULL, &last), OUZEL_OK);
-        CHECK_IS(ouzel_block_on(rt, last, OUZEL_FOREVER, &result), OUZEL_OK);
-        CHECK_IS(result, OUZEL_OK);
-    }
+    for (int i = 0; i < MANY; i++) CHECK_IS(ouzel_block_on(rt, tasks[i], OUZEL_FOREVER, NULL), OUZEL_OK);
+    CHECK_IS(ouzel_runtime_trim(rt), OUZEL_OK);
+    for (int i = 0; i < MANY; i++) CHECK_IS(ouzel_wake(waker_of(tasks[i])), OUZEL_ESTALE);
+    CHECK_IS(ouzel_spawn(rt, ready, NULL, NULL, &tasks[0]), OUZEL_OK);
+    CHECK_IS(ouzel_block_on(rt, tasks[0], OUZEL_FOREVER, NULL), OUZEL_OK);
     CHECK_IS(ouzel_runtime_trim(NULL), OUZEL_ENULL);
     CHECK_IS(pthread_create(&thread, NULL, trims_elsewhere, rt), 0);
     pthread_join(thread, &told);
