@@ -8,6 +8,7 @@
 //! | `loom` | every loom model, with the number of schedules it explored |
 //! | `shuttle` | the whole scheduler under random schedules from a fixed set of seeds |
 //! | `asan`, `tsan` | tests under AddressSanitizer or ThreadSanitizer, if a nightly compiler is there |
+//! | `coverage` | which lines of core no test runs |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `rmw`, `insns` | atomic read-modify-writes and instructions per operation |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
@@ -17,7 +18,9 @@ mod bench;
 mod checks;
 mod ci;
 mod counts;
+mod coverage;
 mod demo;
+mod llvm;
 mod models;
 mod mutants;
 mod progress;
@@ -41,6 +44,7 @@ usage: cargo xtask <command> [options]
   shuttle [FILTER]      the same for the tests of the whole scheduler, from a fixed set of seeds
   asan                  core's and the behaviour tests under AddressSanitizer (needs a nightly compiler)
   tsan                  core's tests under ThreadSanitizer (needs a nightly compiler)
+  coverage              lines of core that tests run; fetches LLVM's tools into the build folder if needed
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its model fail
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
@@ -87,6 +91,7 @@ enum Command {
     Test,
     Asan,
     Tsan,
+    Coverage,
     Models(Tool, String),
     Mutants(String),
     Demo(demo::Options),
@@ -114,6 +119,7 @@ fn main() -> ExitCode {
         Command::Test => return test::run(&ws),
         Command::Asan => sanitizers::asan(&ws),
         Command::Tsan => sanitizers::tsan(&ws),
+        Command::Coverage => coverage::run(&ws),
         Command::Models(tool, filter) => {
             models::run(&ws, tool, Choice { filter: &filter, ..Choice::default() })
         }
@@ -169,6 +175,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "test" => Ok(Command::Test),
         "asan" => Ok(Command::Asan),
         "tsan" => Ok(Command::Tsan),
+        "coverage" => Ok(Command::Coverage),
         "loom" => Ok(Command::Models(Tool::Loom, filter)),
         "shuttle" => Ok(Command::Models(Tool::Shuttle, filter)),
         "mutants" => Ok(Command::Mutants(filter)),

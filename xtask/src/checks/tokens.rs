@@ -70,6 +70,12 @@ impl Source {
         self.test_file || self.tests.iter().any(|r| r.contains(&i))
     }
 
+    /// The lines (1-based) of items that exist only in tests.
+    pub(crate) fn test_lines(&self) -> Vec<Range<usize>> {
+        let line = |i: usize| self.tokens.get(i).map_or(usize::MAX, |t| t.line);
+        self.tests.iter().map(|r| line(r.start)..line(r.end.saturating_sub(1)).saturating_add(1)).collect()
+    }
+
     /// Lines `from..=to` of the text (1-based), cut at the ends of the file.
     pub(crate) fn lines(&self, from: usize, to: usize) -> impl Iterator<Item = &str> {
         self.text.lines().skip(from.saturating_sub(1)).take((to + 1).saturating_sub(from.max(1)))
