@@ -96,6 +96,8 @@ pub struct PollDriver {
     buffers: Option<Buffers>,
     config: DriverConfig,
     counters: Counters,
+    /// A host may have waited since the last look: an unpark that ended its wait still shows.
+    hosted: bool,
     closed: bool,
 }
 
@@ -117,6 +119,7 @@ impl PollDriver {
             buffers: None,
             config: config.clone(),
             counters: Counters::default(),
+            hosted: false,
             closed: false,
         })
     }
@@ -195,7 +198,7 @@ impl PollDriver {
     /// # Errors
     /// The system's errno if the poller failed.
     pub fn reap(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
-        if !self.table.is_empty() {
+        if !self.table.is_empty() || std::mem::take(&mut self.hosted) {
             self.arm_waiting(false);
             self.poll(Some(Duration::ZERO))?;
         }
@@ -288,6 +291,7 @@ impl PollDriver {
 
     /// Makes descriptors waited for, and unparks, show up on [`Self::pollable`].
     pub fn arm_notify(&mut self) {
+        self.hosted = true;
         self.arm_waiting(true);
     }
 

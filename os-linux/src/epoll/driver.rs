@@ -46,6 +46,8 @@ pub struct EpollDriver {
     pub(super) timer: Option<Timer>,
     pub(super) gather: Gather,
     inline_files: bool,
+    /// A host may have waited since the last look: an unpark that ended its wait still shows.
+    hosted: bool,
     /// `shutdown` was called: nothing is submitted any more.
     closing: bool,
     pub(super) made: Generation,
@@ -96,6 +98,7 @@ impl EpollDriver {
             timer,
             gather: Gather::default(),
             inline_files: !config.mask.has(Mask::INLINE_FILES),
+            hosted: false,
             closing: false,
             made: Generation::current(),
             calls: Cell::new(0),
@@ -190,7 +193,7 @@ impl EpollDriver {
             return Err(FORKED);
         }
         let count = self.settle(sink);
-        if self.table.len() == 0 {
+        if self.table.len() == 0 && !std::mem::take(&mut self.hosted) {
             return Ok(count);
         }
         self.poll_events(false, None)?;
@@ -263,6 +266,7 @@ impl EpollDriver {
     /// Before a host waits on [`EpollDriver::pollable`]: makes it readable if work is left over.
     /// Unparks show there anyway.
     pub fn arm_notify(&mut self) {
+        self.hosted = true;
         if !self.done.is_empty() || !self.ready.is_empty() {
             self.wake.unpark();
         }
