@@ -29,6 +29,8 @@ pub mod config;
 pub(crate) mod context;
 #[cfg(feature = "alloc")]
 pub mod coop;
+#[cfg(all(test, feature = "std", not(any(ouzel_loom, ouzel_shuttle))))]
+mod debug_tests;
 pub mod driver;
 #[cfg(feature = "alloc")]
 pub mod error;

@@ -9,6 +9,8 @@
 //! | `shuttle` | the whole scheduler under random schedules from a fixed set of seeds |
 //! | `asan`, `tsan` | tests under AddressSanitizer or ThreadSanitizer, if a nightly compiler is there |
 //! | `coverage` | which lines of core no test runs |
+//! | `embedding` | the core in the loops of others, a peer runtime's among them |
+//! | `soak` | deep models, many seeds, sanitizers again and again, for minutes |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `rmw`, `insns` | atomic read-modify-writes and instructions per operation |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
@@ -25,6 +27,7 @@ mod models;
 mod mutants;
 mod progress;
 mod sanitizers;
+mod soak;
 mod steps;
 mod test;
 mod workspace;
@@ -45,6 +48,10 @@ usage: cargo xtask <command> [options]
   asan                  core's and the behaviour tests under AddressSanitizer (needs a nightly compiler)
   tsan                  core's tests under ThreadSanitizer (needs a nightly compiler)
   coverage              lines of core that tests run; fetches LLVM's tools into the build folder if needed
+  embedding             the core in the loops of others; builds the peer runtimes
+  soak [options]        deep loom models, embedding, then new seeds and TSan until the time is over
+    --minutes N         how long, one round at the least (30)
+    --seeds N           of each test of the scheduler in a round (1000)
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its model fail
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
@@ -92,6 +99,8 @@ enum Command {
     Asan,
     Tsan,
     Coverage,
+    Embedding,
+    Soak(soak::Options),
     Models(Tool, String),
     Mutants(String),
     Demo(demo::Options),
@@ -120,6 +129,8 @@ fn main() -> ExitCode {
         Command::Asan => sanitizers::asan(&ws),
         Command::Tsan => sanitizers::tsan(&ws),
         Command::Coverage => coverage::run(&ws),
+        Command::Embedding => soak::embedding(&ws),
+        Command::Soak(options) => return soak::run(&ws, &options),
         Command::Models(tool, filter) => {
             models::run(&ws, tool, Choice { filter: &filter, ..Choice::default() })
         }
@@ -157,6 +168,9 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     if command == "insns" {
         return Ok(counts::Insns::parse(&mut parser)?.map_or(Command::Help, Command::Insns));
     }
+    if command == "soak" {
+        return Ok(soak::Options::parse(&mut parser)?.map_or(Command::Help, Command::Soak));
+    }
     let mut filter = None;
     while let Some(arg) = parser.next()? {
         match arg {
@@ -176,6 +190,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "asan" => Ok(Command::Asan),
         "tsan" => Ok(Command::Tsan),
         "coverage" => Ok(Command::Coverage),
+        "embedding" => Ok(Command::Embedding),
         "loom" => Ok(Command::Models(Tool::Loom, filter)),
         "shuttle" => Ok(Command::Models(Tool::Shuttle, filter)),
         "mutants" => Ok(Command::Mutants(filter)),
@@ -201,6 +216,10 @@ mod tests {
             "loom",
             "loom ring",
             "shuttle",
+            "tsan",
+            "coverage",
+            "embedding",
+            "soak --minutes 2 --seeds 9",
             "mutants x",
             "demo --quick --seconds 1",
             "bench --quick --cases echo",
@@ -218,6 +237,8 @@ mod tests {
             "ci now",
             "test --fast",
             "loom a b",
+            "soak --minutes x",
+            "soak 5",
             "demo --driver iocp",
             "demo extra",
             "bench --rounds 0",

@@ -107,6 +107,28 @@ mod tests {
     use super::Lifo;
     use std::vec::Vec;
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// Against a queue that gives up its oldest when it is too long.
+        #[test]
+        fn it_behaves_as_a_plain_queue(ops in proptest::collection::vec(0..8_u32, 1..100)) {
+            let (lifo, mut plain) = (Lifo::<u32, 4>::new(), std::collections::VecDeque::new());
+            for (id, op) in (0..).zip(ops) {
+                let (got, want) = match op {
+                    0 | 1 => (lifo.pop(), plain.pop_back()),
+                    2 => (lifo.pop_oldest(), plain.pop_front()),
+                    _ => {
+                        plain.push_back(id);
+                        (lifo.push(id), (plain.len() > 4).then(|| plain.pop_front()).flatten())
+                    }
+                };
+                proptest::prop_assert_eq!(got, want);
+                proptest::prop_assert_eq!((lifo.len(), lifo.is_empty()), (plain.len(), plain.is_empty()));
+            }
+        }
+    }
+
     fn flush<const N: usize>(lifo: &Lifo<u32, N>) -> Vec<u32> {
         core::iter::from_fn(|| lifo.pop_oldest()).collect()
     }

@@ -326,6 +326,8 @@ impl fmt::Debug for Slab {
 }
 
 #[cfg(all(test, feature = "std", not(ouzel_loom)))]
+mod model_tests;
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod tests;
 
 #[cfg(all(test, feature = "std", ouzel_loom))]

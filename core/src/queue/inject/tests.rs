@@ -75,7 +75,7 @@ fn share(len: usize, workers: usize, room: usize) -> usize {
 
 proptest! {
     #[test]
-    fn inject_behaves_as_plain_queues(workers in 1..20_usize, ops in ops()) {
+    fn it_behaves_as_plain_queues(workers in 1..20_usize, ops in ops()) {
         let shards = workers.next_power_of_two().min(INJECT_SHARDS);
         let inject = Inject::new(workers);
         let mut plain = vec![VecDeque::new(); shards];

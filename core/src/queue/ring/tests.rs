@@ -159,7 +159,7 @@ impl Plain {
 
 proptest! {
     #[test]
-    fn ring_behaves_as_plain_queues(ops in ops()) {
+    fn a_ring_behaves_as_plain_queues(ops in ops()) {
         let (ring, thief) = (owner(), owner());
         let mut plain = Plain::default();
         let mut id = 0;

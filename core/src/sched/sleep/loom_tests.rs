@@ -30,7 +30,7 @@ struct World {
     /// Tasks still to be run before everyone may go home.
     left: AtomicU32,
     closed: AtomicBool,
-    beds: [(ParkWord, Bed); 2],
+    beds: [(ParkWord, Bed); 3],
 }
 
 impl World {
@@ -164,6 +164,22 @@ fn loom_sleep_two_workers_and_a_pusher() {
     model("sleep_two_workers_and_a_pusher", Some(2), || {
         let world = World::new(2, 2);
         let workers = [0, 1].map(|worker| spawn_worker(&world, worker, 0));
+        world.push();
+        world.push();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        world.assert_at_rest();
+    });
+}
+
+/// Takes minutes: for `cargo xtask soak`.
+#[test]
+#[ignore = "explores for minutes: cargo xtask soak"]
+fn loom_sleep_three_workers_and_a_pusher() {
+    model("sleep_three_workers_and_a_pusher", Some(2), || {
+        let world = World::new(3, 2);
+        let workers = [0, 1, 2].map(|worker| spawn_worker(&world, worker, 0));
         world.push();
         world.push();
         for worker in workers {
