@@ -21,6 +21,7 @@ use epoll::{Bell, Epoll};
 use ouzel_core::local::LocalExecutor;
 use ouzel_core::park::ParkWord;
 use ouzel_core::sched::{Seat, Shared, Worker};
+use ouzel_core::slab::Pages;
 use ouzel_tests::{Setup, drivers, watchdog};
 
 const TASKS: usize = 100_000;
@@ -107,7 +108,7 @@ fn two_epoll_loops_are_workers_of_one_scheduler() {
             .collect();
         let mut seated: Vec<_> = seated.iter().take(2).collect();
         seated.sort_by_key(|(index, ..)| *index);
-        let shared = Shared::new(seated.iter().map(|(_, seat, ..)| seat.clone()), None);
+        let shared = Shared::new(seated.iter().map(|(_, seat, ..)| seat.clone()), None, Pages::HEAP);
         for (.., begin) in &seated {
             begin.send(Arc::clone(&shared)).unwrap();
         }

@@ -12,7 +12,7 @@ use crate::op::{Flavour, OpSlab};
 use crate::park::ParkWord;
 use crate::queue::{Chain, Inject, Lifo, Owner, Ring};
 use crate::sched::{Seat, Shared, Worker};
-use crate::slab::SharedSlab;
+use crate::slab::{Pages, SharedSlab};
 use crate::task::testing::Rig;
 use crate::testing::{Bed, NoDriver};
 
@@ -83,7 +83,7 @@ fn runtimes_say_how_large_they_are() {
     let bed = Arc::new(Bed::default());
     let seat = Seat { park: Arc::new(ParkWord::default()), unpark: Arc::clone(&bed) as _ };
     assert_shows(&seat, &["Seat", "park"]);
-    let shared = Shared::new([seat], None);
+    let shared = Shared::new([seat], None, Pages::HEAP);
     assert_shows(&*shared, &["Shared", "workers: 1"]);
     assert_shows(&Worker::new(Arc::clone(&shared), 0, NoDriver), &["Worker", "index: 0"]);
     let ex = LocalExecutor::new(NoDriver, Arc::new(ParkWord::new()), Arc::clone(&bed) as _);

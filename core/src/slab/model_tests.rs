@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::{CLASS_BYTES, free};
-use crate::task::chunk::chunk_of;
+use super::free;
+use crate::task::chunk::{CLASS_BYTES, Chunk};
 use crate::task::header::Header;
 use crate::task::state::After;
 use crate::task::testing::Rig;
@@ -74,8 +74,7 @@ proptest! {
                     // SAFETY: fresh from the slab.
                     let header = unsafe { cell.as_ref() };
                     header.state.spawn(false);
-                    // SAFETY: the cell is out, which keeps its chunk.
-                    cells[class] = unsafe { chunk_of(cell).as_ref() }.cells as usize;
+                    cells[class] = Chunk { at: cell.cast(), class }.cells() as usize;
                     let at = cell.as_ptr().addr();
                     for line in (at..at + CLASS_BYTES[class]).step_by(64) {
                         prop_assert_eq!(lines.insert(line, at), None, "two cells share a line");
