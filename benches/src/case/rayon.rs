@@ -18,7 +18,7 @@ pub(crate) fn run(id: Id, plan: Plan) -> Option<Outcome> {
         Id::SpawnDetached => |n, count| bursts(n, BURST, count, || ()),
         Id::ForkJoin => |n, count| bursts(n, FORKS, count, burn),
         Id::ChainedSpawn => {
-            |n, count| parts(n, BURST).for_each(|part| rayon::scope(|s| link(s, part, count)))
+            |n, count| parts(n, BURST).for_each(|part| rayon::scope(|s| link(s, part, 0, count)))
         }
         Id::FanOut => fans,
         _ => return None,
@@ -47,12 +47,13 @@ fn bursts(n: u64, size: u64, count: &AtomicU64, work: fn()) {
     }
 }
 
-fn link<'s>(scope: &Scope<'s>, left: u64, count: &'s AtomicU64) {
+fn link<'s>(scope: &Scope<'s>, left: u64, done: u64, count: &'s AtomicU64) {
     scope.spawn(move |scope| {
         if left > 1 {
-            link(scope, left - 1, count);
+            link(scope, left - 1, done + 1, count);
+        } else {
+            count.fetch_add(done + 1, Ordering::Relaxed);
         }
-        count.fetch_add(1, Ordering::Relaxed);
     });
 }
 

@@ -27,9 +27,14 @@ impl Latch {
 
     /// Takes one off. The last one wakes the waiter.
     pub fn hit(&self) {
+        self.hit_times(1);
+    }
+
+    /// Takes off several at once, on behalf of others.
+    pub fn hit_times(&self, n: u64) {
         // ORDERING: AcqRel: each hit publishes its task's writes to the last one, which passes them on with
         // the wake to the Acquire load in `wait`.
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.left.fetch_sub(n, Ordering::AcqRel) == n {
             self.waiter.wake();
         }
     }
