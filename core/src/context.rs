@@ -45,12 +45,14 @@ fn get<T: Copy>(none: T, f: impl FnOnce(&Context) -> T) -> T {
 }
 
 /// The thread's number, never used by another thread, before or after; zero if it has none.
+#[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn token() -> u64 {
     crate::sync::thread_token()
 }
 
 /// Whether `token`, not zero, is this thread's number.
+#[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn has_token(token: u64) -> bool {
     debug_assert!(token != 0);

@@ -11,6 +11,7 @@
 //! | `queue` | LIFO slots, the ring that can be stolen from, the sharded injection queue |
 //! | `sched` | the work-stealing scheduler: worker loop, sleep protocol |
 //! | `local` | the single-thread executor |
+//! | [`fixed`] | the executor for tasks in static storage: no allocator, woken by interrupts |
 //! | `op` | the operation slot between a future and a driver |
 //! | [`anchor`] | weak ids of runtimes |
 //! | `coop` | how long a task may go on without letting others run |
@@ -25,15 +26,18 @@ extern crate std;
 
 pub mod anchor;
 pub mod config;
-#[cfg(feature = "alloc")]
+#[cfg_attr(
+    not(feature = "alloc"),
+    expect(dead_code, reason = "most of it is asked by schedulers with slabs")
+)]
 pub(crate) mod context;
 #[cfg(feature = "alloc")]
 pub mod coop;
 #[cfg(all(test, feature = "std", not(any(ouzel_loom, ouzel_shuttle))))]
 mod debug_tests;
 pub mod driver;
-#[cfg(feature = "alloc")]
 pub mod error;
+pub mod fixed;
 #[cfg(feature = "alloc")]
 pub mod local;
 pub mod op;
@@ -41,11 +45,12 @@ pub mod op;
 pub mod owned;
 pub mod park;
 pub mod queue;
+pub(crate) mod runnable;
 pub mod sched;
 #[cfg(feature = "alloc")]
 pub mod slab;
 pub mod sync;
 pub mod task;
-#[cfg(all(test, not(ouzel_loom)))]
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod testing;
 pub mod timer;

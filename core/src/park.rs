@@ -13,11 +13,11 @@
 //! not two: a worker that has to wait for a token already promised to it parks in its driver again.
 
 use crate::driver::Unpark;
-use crate::sync::{self, AtomicU32, Ordering};
+use crate::sync::{self, AtomicU32, Ordering, const_fn};
 
-/// See the module.
+/// See the module. On a cache line of its own, where there are caches: not on small processors.
 #[derive(Debug)]
-#[repr(align(128))]
+#[cfg_attr(target_pointer_width = "64", repr(align(128)))]
 pub struct ParkWord(AtomicU32);
 
 /// The owner is awake and nobody has left a token.
@@ -34,10 +34,12 @@ impl Default for ParkWord {
 }
 
 impl ParkWord {
-    /// A word in state EMPTY.
-    #[must_use]
-    pub fn new() -> Self {
-        ParkWord(AtomicU32::new(EMPTY))
+    const_fn! {
+        /// A word in state EMPTY.
+        #[must_use]
+        pub fn new() -> Self {
+            ParkWord(AtomicU32::new(EMPTY))
+        }
     }
 
     /// Owner: announces sleep. False if a token is already there: do not sleep.

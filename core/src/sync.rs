@@ -16,6 +16,20 @@ pub use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Atomic
 #[cfg(ouzel_shuttle)]
 pub use shuttle::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
+#[cfg(not(feature = "alloc"))]
+pub(crate) use AtomicU32 as AtomicBits;
+/// A task's state word. Weak ids take 24 of its 64 bits; without an allocator there are none, and 32 bits are
+/// enough. That width a processor with a CAS has by itself; where 64 bits come from a lock (32-bit
+/// microcontrollers), an interrupt that stopped the lock's holder would wait for ever.
+#[cfg(feature = "alloc")]
+pub(crate) use AtomicU64 as AtomicBits;
+/// What [`AtomicBits`] holds.
+#[cfg(feature = "alloc")]
+pub(crate) type Bits = u64;
+/// What [`AtomicBits`] holds.
+#[cfg(not(feature = "alloc"))]
+pub(crate) type Bits = u32;
+
 #[cfg(not(ouzel_loom))]
 pub use atomic_waker::AtomicWaker;
 #[cfg(ouzel_loom)]
@@ -141,20 +155,19 @@ macro_rules! per_thread {
         shuttle::thread_local! { static $name: $ty = $init; }
     };
 }
-#[cfg(all(feature = "alloc", not(any(feature = "std", ouzel_loom))))]
+#[cfg(not(any(feature = "std", ouzel_loom, ouzel_shuttle)))]
 macro_rules! per_thread {
     (static $name:ident: $ty:ty = $init:expr;) => {
         static $name: $crate::sync::NoThreads<$ty> = $crate::sync::NoThreads::new(|| $init);
     };
 }
-#[cfg(feature = "alloc")]
 pub(crate) use per_thread;
 
 /// What [`per_thread`] declares where there is no such thing.
-#[cfg(all(feature = "alloc", not(any(feature = "std", ouzel_loom))))]
+#[cfg(not(any(feature = "std", ouzel_loom)))]
 pub(crate) struct NoThreads<T>(core::marker::PhantomData<fn() -> T>);
 
-#[cfg(all(feature = "alloc", not(any(feature = "std", ouzel_loom))))]
+#[cfg(not(any(feature = "std", ouzel_loom)))]
 impl<T> NoThreads<T> {
     pub(crate) const fn new(_: fn() -> T) -> Self {
         NoThreads(core::marker::PhantomData)
@@ -171,7 +184,7 @@ impl<T> NoThreads<T> {
 /// Under loom a swap: it lets a plain store slip between another thread's earlier read-modify-write and what
 /// that one read, and then reports a loss that cannot happen.
 #[inline(always)]
-pub(crate) fn store_alone(word: &AtomicU64, value: u64, order: Ordering) {
+pub(crate) fn store_alone(word: &AtomicBits, value: Bits, order: Ordering) {
     #[cfg(not(ouzel_loom))]
     word.store(value, order);
     #[cfg(ouzel_loom)]
@@ -409,7 +422,7 @@ mod lock {
 
 /// A count that loom does not know of: what a test looks at must not order the threads it watches, nor
 /// add to their schedules.
-#[cfg(all(test, feature = "alloc"))]
+#[cfg(all(test, feature = "std"))]
 pub(crate) use core::sync::atomic::AtomicUsize as Unwatched;
 
 /// Runs `f` under every schedule loom finds within `preemptions`, prints one line for `cargo xtask loom`,
@@ -435,7 +448,7 @@ pub(crate) fn model(name: &str, preemptions: Option<usize>, f: impl Fn() + Sync 
 /// Threads for tests that run under shuttle too.
 #[cfg(all(test, ouzel_shuttle))]
 pub(crate) use shuttle::thread;
-#[cfg(all(test, not(any(ouzel_loom, ouzel_shuttle))))]
+#[cfg(all(test, feature = "std", not(any(ouzel_loom, ouzel_shuttle))))]
 pub(crate) use std::thread;
 
 /// Runs `f` under random schedules, half of them uniformly random and half by PCT with three changes of

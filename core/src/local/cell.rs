@@ -10,8 +10,8 @@ use super::shared::{Shared, finish_held};
 use super::word::{can_grow, get, has_more, is_last, set};
 use super::{refs, remote};
 use crate::slab::{self, Slab};
-use crate::sync::Ordering;
-use crate::task::cell::build;
+use crate::sync::{Bits, Ordering};
+use crate::task::in_slab::build;
 use crate::task::state::{CANCELLED, COMPLETE, NOTIFIED, REF, SCHED};
 use crate::task::{Header, TaskId, WakeResult};
 
@@ -134,7 +134,7 @@ pub(super) unsafe fn abort(shared: &Shared, task: NonNull<Header>) {
 /// # Safety
 /// This is the owner's thread, `word` is the task's word, and the caller gives up a reference.
 #[inline(always)]
-pub(super) unsafe fn drop_over(task: NonNull<Header>, word: u64) {
+pub(super) unsafe fn drop_over(task: NonNull<Header>, word: Bits) {
     // SAFETY: the caller's promise.
     let cell = unsafe { task.as_ref() };
     if is_last(word) && remote::is_untouched(&cell.remote) {

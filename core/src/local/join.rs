@@ -14,6 +14,7 @@ use super::waker::shared_of;
 use super::word::{get, joiner_is, put_joiner, set, take_joiner};
 use crate::error::JoinError;
 use crate::task::cell::{drop_payload_caught, take_output};
+use crate::task::in_slab::InSlab;
 use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, REF};
 use crate::task::unwind::{Caught, discard};
 use crate::task::{Header, TaskId};
@@ -123,7 +124,7 @@ impl<T> Future for LocalJoinHandle<T> {
         let word = get(cell);
         if word & COMPLETE != 0 {
             // SAFETY: complete, and this is its handle.
-            let output = unsafe { take_output(task) };
+            let output = unsafe { take_output::<_, InSlab>(task) };
             self.task = None;
             self.given = true;
             // Nothing was called since the word was read.

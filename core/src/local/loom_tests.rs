@@ -15,9 +15,10 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::refs::{self, Biased};
-use super::remote::{self, Foreign, Linked, RemoteStack};
+use super::remote::{self, Foreign, Linked};
 use crate::driver::Unpark;
 use crate::park::ParkWord;
+use crate::queue::intake::{self, Stack};
 use crate::sync::{AtomicBool, AtomicU32, Ordering, UnsafeCell, model};
 
 /// A task cell reduced to its references; `own` and `lingering` are the owner's.
@@ -38,10 +39,7 @@ unsafe impl Sync for Node {}
 unsafe impl Send for Node {}
 
 // SAFETY: `link` is written and read through these two alone.
-unsafe impl Linked for Node {
-    fn word(&self) -> &AtomicU32 {
-        &self.word
-    }
+unsafe impl intake::Node for Node {
     unsafe fn set_link(this: NonNull<Self>, next: *mut Self) {
         // SAFETY: the world outlives the models' threads.
         let node = unsafe { this.as_ref() };
@@ -53,6 +51,13 @@ unsafe impl Linked for Node {
         let node = unsafe { this.as_ref() };
         // SAFETY: as above.
         node.link.with(|p| unsafe { *p })
+    }
+}
+
+// SAFETY: the nodes of a world lie on its stack, and on no other list.
+unsafe impl Linked for Node {
+    fn word(&self) -> &AtomicU32 {
+        &self.word
     }
 }
 
@@ -89,7 +94,7 @@ impl Unpark for Sleeper {
 
 struct World {
     node: Node,
-    stack: RemoteStack<Node>,
+    stack: Stack<Node>,
     park: ParkWord,
     sleeper: Sleeper,
     /// What a waker writes before it wakes, and the poll reads.
@@ -116,7 +121,7 @@ impl World {
                 data: UnsafeCell::new(0),
                 freed: AtomicU32::new(0),
             },
-            stack: RemoteStack::new(),
+            stack: Stack::new(),
             park: ParkWord::new(),
             sleeper: Sleeper(loom::sync::Mutex::new(false), loom::sync::Condvar::new()),
             message: UnsafeCell::new(0),

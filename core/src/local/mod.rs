@@ -76,5 +76,5 @@ pub fn is_aborted(waker: &core::task::Waker) -> bool {
 
 #[cfg(all(test, ouzel_loom))]
 mod loom_tests;
-#[cfg(all(test, not(ouzel_loom)))]
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod tests;

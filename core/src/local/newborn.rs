@@ -13,7 +13,8 @@ use core::ptr::NonNull;
 
 use crate::slab::{self, Slab};
 use crate::task::Header;
-use crate::task::cell::{build, drop_payload_caught, unstore};
+use crate::task::cell::drop_payload_caught;
+use crate::task::in_slab::{build, unstore};
 use crate::task::unwind::discard;
 
 /// See the module. Dropping it drops the future and gives the cell back; a panic of that drop ends here.

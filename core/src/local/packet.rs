@@ -14,7 +14,7 @@ use crate::error::JoinError;
 use crate::slab::Slab;
 use crate::sync::{AtomicBool, AtomicU32, Lock, Ordering};
 use crate::task::Header;
-use crate::task::cell::{store, stored_in, unstore};
+use crate::task::in_slab::{store, stored_in, unstore};
 use crate::task::unwind::catch;
 
 /// See the module.

@@ -50,10 +50,10 @@
 //! Prior work: biased reference counting (Choi, Shull, Torrellas, PACT 2018), whose queue of objects to
 //! merge this follows; the wake rides in the same word.
 
-use core::marker::PhantomData;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
-use crate::sync::{AtomicPtr, AtomicU32, Ordering};
+use crate::queue::intake::{Node, Stack};
+use crate::sync::{AtomicU32, Ordering};
 use crate::task::header::SEALED;
 
 /// The own count reached zero with foreign references out: the last of those frees. Or the cell is free and sealed.
@@ -279,94 +279,10 @@ fn overflow() -> ! {
 /// A cell with a remote word, that can lie on the remote stack.
 ///
 /// # Safety
-/// `set_link` and `link` store and load one pointer that nothing but the remote stack uses.
-pub(crate) unsafe trait Linked {
+/// Its link is used by the remote stack alone.
+pub(crate) unsafe trait Linked: Node {
     /// The word that other threads count in.
     fn word(&self) -> &AtomicU32;
-    /// Writes the link.
-    ///
-    /// # Safety
-    /// `this` is alive, and the caller set its QUEUED bit or is the owner of a popped chain.
-    unsafe fn set_link(this: NonNull<Self>, next: *mut Self);
-    /// Reads the link.
-    ///
-    /// # Safety
-    /// As for `set_link`, and the link has been written.
-    unsafe fn link(this: NonNull<Self>) -> *mut Self;
-}
-
-/// Cells that foreign threads want the owner to look at: pushed one by one, taken all at once.
-#[derive(Debug)]
-pub(crate) struct RemoteStack<N> {
-    head: AtomicPtr<N>,
-}
-
-impl<N> RemoteStack<N> {
-    pub(crate) fn new() -> Self {
-        RemoteStack { head: AtomicPtr::new(ptr::null_mut()) }
-    }
-
-    fn closed() -> *mut N {
-        ptr::without_provenance_mut(1)
-    }
-
-    /// Whether there is nothing to take. A push that has been unparked for is seen.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        // ORDERING: Relaxed: a hint. Whoever must not miss a push has consumed the token its pusher
-        // left in the park word, and with it what the pusher did before.
-        let head = self.head.load(Ordering::Relaxed);
-        head.is_null() || head == Self::closed()
-    }
-}
-
-impl<N: Linked> RemoteStack<N> {
-    /// Adds `node`; false if the stack is closed ([`push_refused`] follows).
-    ///
-    /// # Safety
-    /// The caller has just set the QUEUED bit of `node`.
-    #[inline]
-    pub(crate) unsafe fn push(&self, node: NonNull<N>) -> bool {
-        // ORDERING: Relaxed: the CAS below decides.
-        let mut head = self.head.load(Ordering::Relaxed);
-        loop {
-            if head == Self::closed() {
-                return false;
-            }
-            // SAFETY: the caller set QUEUED, so it alone writes the link, and the cell stays.
-            unsafe { N::set_link(node, head) };
-            // ORDERING: Release pairs with the Acquire in `take_all`: the link is written.
-            match self.head.compare_exchange(head, node.as_ptr(), Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => head = now,
-            }
-        }
-    }
-
-    /// Owner: takes everything, oldest first. Not after `close`: it would open the stack again.
-    pub(crate) fn take_all(&self) -> Chain<N> {
-        // ORDERING: Acquire pairs with the Release in `push`: the links.
-        Self::oldest_first(self.head.swap(ptr::null_mut(), Ordering::Acquire))
-    }
-
-    /// Owner: takes everything and refuses what comes later. Idempotent.
-    pub(crate) fn close(&self) -> Chain<N> {
-        // ORDERING: Acquire as in `take_all`; Release: a refused pusher goes on with `push_refused`.
-        let head = self.head.swap(Self::closed(), Ordering::AcqRel);
-        Self::oldest_first(if head == Self::closed() { ptr::null_mut() } else { head })
-    }
-
-    fn oldest_first(mut newest: *mut N) -> Chain<N> {
-        let mut list = ptr::null_mut();
-        while let Some(node) = NonNull::new(newest) {
-            // SAFETY: a node taken from the stack is QUEUED, so it is alive and its link is ours.
-            newest = unsafe { N::link(node) };
-            // SAFETY: as above.
-            unsafe { N::set_link(node, list) };
-            list = node.as_ptr();
-        }
-        Chain { next: list, _nodes: PhantomData }
-    }
 }
 
 /// Foreign: carries out what a transition of the node's word asked for. True: free the cell.
@@ -381,14 +297,14 @@ impl<N: Linked> RemoteStack<N> {
 pub(crate) unsafe fn finish<N: Linked>(
     after: Foreign,
     node: NonNull<N>,
-    stack: &RemoteStack<N>,
+    stack: &Stack<N>,
     unpark: impl FnOnce(),
 ) -> bool {
     match after {
         Foreign::Nothing => false,
         Foreign::Free => true,
         Foreign::Push => {
-            // SAFETY: `Push` says that this thread set QUEUED.
+            // SAFETY: `Push` says that this thread set QUEUED: it alone pushes, and the cell stays until `take`.
             if unsafe { stack.push(node) } {
                 unpark();
                 return false;
@@ -397,25 +313,5 @@ pub(crate) unsafe fn finish<N: Linked>(
             let word = unsafe { node.as_ref() }.word();
             push_refused(word) == Foreign::Free
         }
-    }
-}
-
-/// Popped cells, oldest first. Each is QUEUED until [`take`] is called on its word, which the user of the
-/// chain does before it asks for the one after next; dropping the rest would lose wakes.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Chain<N> {
-    next: *mut N,
-    _nodes: PhantomData<*mut N>,
-}
-
-impl<N: Linked> Iterator for Chain<N> {
-    type Item = NonNull<N>;
-
-    fn next(&mut self) -> Option<NonNull<N>> {
-        let node = NonNull::new(self.next)?;
-        // SAFETY: not yet handed out, so still QUEUED: alive, and its link is ours.
-        self.next = unsafe { N::link(node) };
-        Some(node)
     }
 }

@@ -15,11 +15,12 @@ use core::ptr::NonNull;
 
 use super::inbox::Inbox;
 use super::newborn::Newborn;
-use super::remote::{self, Foreign, RemoteStack};
+use super::remote::{self, Foreign};
 use super::ring::Ring;
 use crate::context;
 use crate::driver::Unpark;
 use crate::park::ParkWord;
+use crate::queue::intake::Stack;
 use crate::slab::{ChunkTable, Pages, SharedSlab, Slab, SlabMeta};
 use crate::task::{Header, Notified, Schedule, TaskId};
 
@@ -47,7 +48,7 @@ const NOBODY: u64 = u64::MAX;
 pub(crate) struct Shared {
     /// The owner's thread, `NOBODY` if it has no number: then every thread is a stranger.
     token: u64,
-    pub(super) stack: RemoteStack<Header>,
+    pub(super) stack: Stack<Header>,
     pub(super) inbox: Inbox<Job>,
     /// Cells for tasks that other threads spawn.
     pub(super) foreign: SharedSlab,
@@ -82,7 +83,7 @@ impl Shared {
                 0 => NOBODY,
                 token => token,
             },
-            stack: RemoteStack::new(),
+            stack: Stack::new(),
             inbox: Inbox::new(),
             foreign: SharedSlab::new(),
             park,

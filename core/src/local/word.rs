@@ -15,51 +15,50 @@
 //! | SCHED      | abort             | CANCELLED      | nothing                   |
 //! | SCHED      | complete          | COMPLETE, own-1 | free at 0                |
 
-use core::ptr::NonNull;
 use core::task::Waker;
 
 use super::refs::{Biased, OWN_MAX};
 use super::remote::Linked;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Bits, Ordering};
 use crate::task::Header;
 use crate::task::header::Tail;
 use crate::task::state::{COMPLETE, REF};
 
 /// The own count is zero, but the cell is on the remote stack, or about to be: its pop looks again.
-const LINGERING: u64 = 1 << 7;
-const OWN: u64 = 0xffff_ffff << 8;
+const LINGERING: Bits = 1 << 7;
+const OWN: Bits = 0xffff_ffff << 8;
 const OWN_SHIFT: u32 = 8;
 const _: () = assert!(REF == 1 << OWN_SHIFT);
 
 /// Reads the word.
 #[inline(always)]
-pub(super) fn get(cell: &Header) -> u64 {
+pub(super) fn get(cell: &Header) -> Bits {
     // ORDERING: Relaxed: this thread alone writes it while the cell is a task.
     cell.state.0.load(Ordering::Relaxed)
 }
 
 /// Writes the word.
 #[inline(always)]
-pub(super) fn set(cell: &Header, word: u64) {
+pub(super) fn set(cell: &Header, word: Bits) {
     // ORDERING: Relaxed: other threads only look for the generation, and whether the task is over, as a hint.
     cell.state.0.store(word, Ordering::Relaxed);
 }
 
 /// Whether the own count is one.
 #[inline(always)]
-pub(super) fn is_last(word: u64) -> bool {
+pub(super) fn is_last(word: Bits) -> bool {
     (word >> OWN_SHIFT) as u32 == 1
 }
 
 /// Whether the own count is above one: it stays above zero when one is taken off.
 #[inline(always)]
-pub(super) fn has_more(word: u64) -> bool {
+pub(super) fn has_more(word: Bits) -> bool {
     (word >> OWN_SHIFT) as u32 > 1
 }
 
 /// Whether the own count is neither zero (what is left is counted elsewhere) nor so high that it could overflow.
 #[inline(always)]
-pub(super) fn can_grow(word: u64) -> bool {
+pub(super) fn can_grow(word: Bits) -> bool {
     ((word >> OWN_SHIFT) as u32).wrapping_sub(1) < OWN_MAX
 }
 
@@ -101,27 +100,11 @@ pub(super) unsafe fn put_joiner(cell: &Header, waker: Waker) {
 }
 
 // SAFETY: while a cell is a task of a single-thread executor, its link is used by the remote stack alone:
-// the run queue holds pointers, and the free list's link is elsewhere.
+// the run queue holds pointers.
 unsafe impl Linked for Header {
     #[inline(always)]
     fn word(&self) -> &AtomicU32 {
         &self.remote
-    }
-
-    #[inline(always)]
-    unsafe fn set_link(this: NonNull<Self>, next: *mut Self) {
-        // SAFETY: alive, by the caller's promise.
-        let link = unsafe { &this.as_ref().link };
-        // SAFETY: the caller's alone, by its promise.
-        link.with_mut(|p| unsafe { *p = next });
-    }
-
-    #[inline(always)]
-    unsafe fn link(this: NonNull<Self>) -> *mut Self {
-        // SAFETY: alive, by the caller's promise.
-        let link = unsafe { &this.as_ref().link };
-        // SAFETY: the caller's alone, by its promise.
-        link.with(|p| unsafe { *p })
     }
 }
 
@@ -135,7 +118,7 @@ unsafe impl Biased for Header {
     #[inline(always)]
     fn set_own(&self, own: u32, lingering: bool) {
         let mark = if lingering { LINGERING } else { 0 };
-        set(self, get(self) & !(OWN | LINGERING) | u64::from(own) << OWN_SHIFT | mark);
+        set(self, get(self) & !(OWN | LINGERING) | Bits::from(own) << OWN_SHIFT | mark);
     }
 
     #[inline(always)]

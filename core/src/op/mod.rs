@@ -52,5 +52,5 @@ pub use slab::{AfterComplete, Flavour, OpSlab, RejectReason, Rejected};
 
 #[cfg(all(test, ouzel_loom))]
 mod loom_tests;
-#[cfg(all(test, not(ouzel_loom)))]
+#[cfg(all(test, feature = "alloc", not(ouzel_loom)))]
 mod tests;

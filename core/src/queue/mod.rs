@@ -17,6 +17,7 @@
 
 mod chain;
 pub mod inject;
+pub(crate) mod intake;
 pub mod lifo;
 pub mod ring;
 pub mod stack;

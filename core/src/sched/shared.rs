@@ -9,18 +9,17 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ptr::{self, NonNull};
 
 use crate::driver::Unpark;
 use crate::owned::{ChunkTable, OwnedTasks};
 use crate::park::ParkWord;
-use crate::queue::{Chain, Lifo, Linked, Owner, Ring};
+use crate::queue::{Chain, Lifo, Owner, Ring};
 use crate::sched::biased::{Biased, HeavyBarrier};
 use crate::sched::injected::{Injected, Take};
 use crate::sched::sleep::Sleep;
 use crate::slab::{Pages, SharedSlab, SlabMeta};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
-use crate::task::{Header, Notified, Schedule, TaskId, TaskState, WakeResult};
+use crate::task::{Notified, Schedule, TaskId, TaskState, WakeResult};
 
 /// Where a worker sleeps and how it is woken. Made by the adapter, on the worker's own thread.
 #[derive(Clone)]
@@ -34,40 +33,6 @@ pub struct Seat {
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seat").field("park", &self.park).finish_non_exhaustive()
-    }
-}
-
-// SAFETY: the pointer is the task's own, whose cell stays put while N is out; a queued task's `link` belongs to
-// whoever holds its N, which is the queue.
-unsafe impl Linked for Notified {
-    type Node = Header;
-
-    #[inline(always)]
-    fn into_raw(self) -> NonNull<Header> {
-        Notified::into_raw(self)
-    }
-
-    #[inline(always)]
-    unsafe fn from_raw(node: NonNull<Header>) -> Self {
-        // SAFETY: the caller's promise is the same.
-        unsafe { Notified::from_raw(node) }
-    }
-
-    #[inline(always)]
-    unsafe fn next(node: NonNull<Header>) -> Option<NonNull<Header>> {
-        // SAFETY: N, which the caller owns, keeps the cell.
-        let header = unsafe { node.as_ref() };
-        // SAFETY: the link belongs to the holder of N.
-        NonNull::new(header.link.with(|link| unsafe { *link }))
-    }
-
-    #[inline(always)]
-    unsafe fn set_next(node: NonNull<Header>, next: Option<NonNull<Header>>) {
-        let next = next.map_or(ptr::null_mut(), NonNull::as_ptr);
-        // SAFETY: N, which the caller owns, keeps the cell.
-        let header = unsafe { node.as_ref() };
-        // SAFETY: the link belongs to the holder of N.
-        header.link.with_mut(|link| unsafe { *link = next });
     }
 }
 

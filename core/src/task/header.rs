@@ -28,10 +28,14 @@ use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 
 use super::state::State;
-use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+#[cfg(feature = "alloc")]
+use crate::sync::Ordering;
+use crate::sync::{AtomicU32, UnsafeCell, const_fn};
 
-/// The part of a task's cell that does not depend on its future.
-#[repr(C, align(16))]
+/// The part of a task's cell that does not depend on its future. Its alignment is what a payload may ask for
+/// in storage of its own; a slab's cells are aligned to more.
+#[cfg_attr(target_pointer_width = "64", repr(C, align(16)))]
+#[cfg_attr(not(target_pointer_width = "64"), repr(C, align(8)))]
 pub(crate) struct Header {
     pub(crate) state: State,
     /// Null in a cell that was never used.
@@ -86,10 +90,12 @@ pub(crate) struct VTable {
 
 /// In [`Header::remote`]: no weak id queues the cell any more. The task is over, or the cell is free and about to be
 /// given back.
+#[cfg(feature = "alloc")]
 pub(crate) const SEALED: u32 = 1;
 
 /// Where the payload begins.
 pub(crate) const PAYLOAD: usize = mem::size_of::<Header>();
+const _: () = assert!(PAYLOAD.is_multiple_of(16), "in a slab a payload is aligned to 16");
 
 // One line each, so that a look at a parked task tells its cost.
 #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
@@ -106,43 +112,48 @@ const _: () = {
 };
 
 impl Header {
-    /// The header of a cell that was never used: all zero.
-    pub(crate) fn vacant() -> Self {
-        Header {
-            state: State::vacant(),
-            vtable: UnsafeCell::new(ptr::null()),
-            link: UnsafeCell::new(ptr::null_mut()),
-            tail: UnsafeCell::new(Tail { next: ptr::null_mut() }),
-            remote: AtomicU32::new(0),
-            stage: UnsafeCell::new(Stage::Gone),
+    const_fn! {
+        /// The header of a cell that was never used: all zero.
+        pub(crate) fn vacant() -> Self {
+            Header {
+                state: State::vacant(),
+                vtable: UnsafeCell::new(ptr::null()),
+                link: UnsafeCell::new(ptr::null_mut()),
+                tail: UnsafeCell::new(Tail { next: ptr::null_mut() }),
+                remote: AtomicU32::new(0),
+                stage: UnsafeCell::new(Stage::Gone),
+            }
         }
-    }
 
-    /// Owner of the slab, the cell free: keeps weak ids from queueing it. False: one has, so it must stay.
+        /// Owner of the slab, the cell free: keeps weak ids from queueing it. False: one has, so it must stay.
+        #[cfg(feature = "alloc")]
     pub(crate) fn seal(&self) -> bool {
-        // ORDERING: Relaxed: whoever queued the cell before was popped by the owner, and all else that was done to it came
-        // with its free. One CAS: between a look and a store a weak wake could come and be overwritten.
-        self.remote.compare_exchange(0, SEALED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
+            // ORDERING: Relaxed: whoever queued the cell before was popped by the owner, and all else that was done to it came
+            // with its free. One CAS: between a look and a store a weak wake could come and be overwritten.
+            self.remote.compare_exchange(0, SEALED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        }
 
-    /// Takes a seal back.
+        /// Takes a seal back.
+        #[cfg(feature = "alloc")]
     pub(crate) fn unseal(&self) {
-        // ORDERING: Relaxed: nobody writes a sealed word, and nothing is published. A swap for loom's sake (`sync`).
-        self.remote.swap(0, Ordering::Relaxed);
-    }
+            // ORDERING: Relaxed: nobody writes a sealed word, and nothing is published. A swap for loom's sake (`sync`).
+            self.remote.swap(0, Ordering::Relaxed);
+        }
 
-    /// Makes a free, sealed cell one that was never used, as far as others look at it.
+        /// Makes a free, sealed cell one that was never used, as far as others look at it.
+        #[cfg(feature = "alloc")]
     pub(crate) fn forget(&self) {
-        // Nothing is written; loom learns that the system could.
-        self.vtable.with_mut(|_| {});
-        self.link.with_mut(|_| {});
-        self.tail.with_mut(|_| {});
-        self.stage.with_mut(|_| {});
-        // ORDERING: Relaxed: a weak id that reads either value of a free cell does nothing. Swaps for loom's sake (`sync`).
-        self.state.0.swap(0, Ordering::Relaxed);
-        // ORDERING: Release pairs with the Acquire of the weak wake that queues the cell from here on: its link is written
-        // after what is lost.
-        self.remote.swap(0, Ordering::Release);
+            // Nothing is written; loom learns that the system could.
+            self.vtable.with_mut(|_| {});
+            self.link.with_mut(|_| {});
+            self.tail.with_mut(|_| {});
+            self.stage.with_mut(|_| {});
+            // ORDERING: Relaxed: a weak id that reads either value of a free cell does nothing. Swaps for loom's sake (`sync`).
+            self.state.0.swap(0, Ordering::Relaxed);
+            // ORDERING: Release pairs with the Acquire of the weak wake that queues the cell from here on: its link is written
+            // after what is lost.
+            self.remote.swap(0, Ordering::Release);
+        }
     }
 
     /// What the holder of N calls.

@@ -8,14 +8,18 @@
 use core::ptr::NonNull;
 use core::task::Waker;
 
-use super::abort::AbortHandle;
+use super::abort;
 use super::chunk::chunk_of;
 use super::header::Header;
+use super::in_slab::{InSlab, task_of};
+use super::join::JoinHandle;
 use super::state::{CANCELLED, COMPLETE, SCHED, Weak};
-use super::waker::{follow, submit, task_of};
+use super::waker::{follow, submit};
 use crate::context;
 use crate::slab::ChunkTable;
 use crate::sync::Ordering;
+
+type AbortHandle = abort::AbortHandle<InSlab>;
 
 /// Bits of an index that name the cell in its chunk.
 const CELL_BITS: u32 = 10;
@@ -91,10 +95,10 @@ impl TaskId {
         match state.wake_if(self.generation) {
             Weak::Submit => {
                 // SAFETY: SCHED was set just now, with a reference for us.
-                unsafe { submit(cell) };
+                unsafe { submit::<InSlab>(cell) };
                 let after = state.drop_ref();
                 // SAFETY: just returned by the word; a drop leaves nothing to submit.
-                unsafe { follow(cell, after) };
+                unsafe { follow::<InSlab>(cell, after) };
                 WakeResult::Queued
             }
             Weak::Pending => WakeResult::AlreadyPending,
@@ -138,8 +142,16 @@ impl TaskId {
     }
 }
 
+impl<T> JoinHandle<T, InSlab> {
+    /// The task's name, which holds no reference.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        TaskId::export(self.task())
+    }
+}
+
 impl AbortHandle {
-    /// See [`JoinHandle::id`](super::JoinHandle::id).
+    /// See [`JoinHandle::id`].
     #[must_use]
     pub fn id(&self) -> TaskId {
         TaskId::export(self.task())

@@ -1,4 +1,4 @@
-//! Spawning, and the handle that waits for the output.
+//! The handle that waits for a task's output.
 //!
 //! The join waker's field (`Header::tail`) is the handle's while JOIN_WAKER is clear and the task pending, and
 //! the completer's once it has seen the bit; both may read it while the bit is set (`state`).
@@ -11,66 +11,39 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 
 use super::abort::{AbortHandle, Release, abort};
-use super::cell::{build, drop_payload_caught, take_output};
+use super::cell::{drop_payload_caught, take_output};
 use super::header::{Header, Stage};
-use super::id::TaskId;
-use super::schedule::Notified;
+use super::home::Home;
 use super::state::Join;
 use super::unwind::Caught;
 use super::waker;
 use crate::error::JoinError;
-use crate::slab::Slab;
-
-/// Makes a task of `future` in a cell of `slab`: one plain store publishes it. The caller schedules it.
-///
-/// # Errors
-/// The future back when memory has run out.
-#[inline]
-pub(crate) fn spawn_in<F>(slab: &Slab, future: F) -> Result<(Notified, JoinHandle<F::Output>), F>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let task = build(slab, future)?;
-    // SAFETY: built on the line above, and nobody else's yet.
-    unsafe { task.as_ref() }.state.spawn(true);
-    // SAFETY: `spawn` set SCHED, and this is its N.
-    Ok((unsafe { Notified::from_raw(task) }, JoinHandle { task, _output: PhantomData }))
-}
-
-/// The same without a handle: nobody hears of the output.
-///
-/// # Errors
-/// As for [`spawn_in`].
-#[inline]
-pub(crate) fn spawn_detached_in<F>(slab: &Slab, future: F) -> Result<Notified, F>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let task = build(slab, future)?;
-    // SAFETY: built on the line above, and nobody else's yet.
-    unsafe { task.as_ref() }.state.spawn(false);
-    // SAFETY: `spawn` set SCHED, and this is its N.
-    Ok(unsafe { Notified::from_raw(task) })
-}
 
 /// Waits for a task and takes its output.
 ///
 /// Dropping it detaches the task, which runs on. The output is then dropped by the thread that completes it.
 #[must_use = "dropping a join handle detaches its task; call `detach` to say so"]
-pub struct JoinHandle<T> {
+pub struct JoinHandle<T, H: Home> {
     task: NonNull<Header>,
-    _output: PhantomData<T>,
+    _output: PhantomData<(T, H)>,
 }
 
 // SAFETY: the handle moves the output to its own thread, and the rest is atomic.
-unsafe impl<T: Send> Send for JoinHandle<T> {}
+unsafe impl<T: Send, H: Home> Send for JoinHandle<T, H> {}
 // SAFETY: a shared handle gives no access to the output.
-unsafe impl<T: Send> Sync for JoinHandle<T> {}
-impl<T> Unpin for JoinHandle<T> {}
+unsafe impl<T: Send, H: Home> Sync for JoinHandle<T, H> {}
+impl<T, H: Home> Unpin for JoinHandle<T, H> {}
 
-impl<T> JoinHandle<T> {
+impl<T, H: Home> JoinHandle<T, H> {
+    /// A handle for the reference J, which the caller gives up.
+    ///
+    /// # Safety
+    /// The task lies in an `H`, and `T` is the type of its output.
+    #[inline(always)]
+    pub(super) unsafe fn from_reference(task: NonNull<Header>) -> Self {
+        JoinHandle { task, _output: PhantomData }
+    }
+
     #[inline(always)]
     fn header(&self) -> &Header {
         // SAFETY: the handle holds a reference (J).
@@ -80,7 +53,7 @@ impl<T> JoinHandle<T> {
     /// Cancels the task: its future is dropped, not polled again, and the handle gives
     /// [`JoinError::Cancelled`]. A task that has come to its end stays as it is. Returns at once.
     pub fn abort(&self) {
-        abort(self.task);
+        abort::<H>(self.task);
     }
 
     /// Lets the task run on without a handle.
@@ -94,15 +67,15 @@ impl<T> JoinHandle<T> {
 
     /// Another way to abort the task, which does not keep it from being detached.
     #[must_use]
-    pub fn abort_handle(&self) -> AbortHandle {
+    pub fn abort_handle(&self) -> AbortHandle<H> {
         self.header().state.add_ref();
         AbortHandle::from_reference(self.task)
     }
 
-    /// The task's name, which holds no reference.
-    #[must_use]
-    pub fn id(&self) -> TaskId {
-        TaskId::export(self.task)
+    /// The task that the handle waits for.
+    #[cfg(feature = "alloc")]
+    pub(super) fn task(&self) -> NonNull<Header> {
+        self.task
     }
 
     /// Takes the waker out of the header.
@@ -115,7 +88,7 @@ impl<T> JoinHandle<T> {
     }
 }
 
-impl<T> Future for JoinHandle<T> {
+impl<T, H: Home> Future for JoinHandle<T, H> {
     type Output = Result<T, JoinError>;
 
     /// # Panics
@@ -148,11 +121,11 @@ impl<T> Future for JoinHandle<T> {
             drop(unsafe { self.take_waker() });
         }
         // SAFETY: the task is complete, and this is its handle.
-        Poll::Ready(unsafe { take_output(self.task) })
+        Poll::Ready(unsafe { take_output::<T, H>(self.task) })
     }
 }
 
-impl<T> Drop for JoinHandle<T> {
+impl<T, H: Home> Drop for JoinHandle<T, H> {
     #[inline]
     fn drop(&mut self) {
         let state = &self.header().state;
@@ -161,7 +134,7 @@ impl<T> Drop for JoinHandle<T> {
             join = state.drop_handle(stored);
             if join == Join::Pending {
                 if stored {
-                    let _release = Release(self.task, false);
+                    let _release = Release::<H>(self.task, false, PhantomData);
                     // SAFETY: both bits went at once: the field came back to us, with the waker that we stored.
                     drop(unsafe { self.take_waker() });
                 }
@@ -171,9 +144,9 @@ impl<T> Drop for JoinHandle<T> {
         if matches!(self.header().stage(), Stage::Gone | Stage::Plain | Stage::Cancelled) {
             let after = state.drop_output_ref();
             // SAFETY: just returned by the word; a drop leaves nothing to submit.
-            return unsafe { waker::follow(self.task, after) };
+            return unsafe { waker::follow::<H>(self.task, after) };
         }
-        let _release = Release(self.task, true);
+        let _release = Release::<H>(self.task, true, PhantomData);
         // SAFETY: the task is complete, and this is its handle.
         if let Err(caught) = unsafe { drop_payload_caught(self.task) } {
             resume(caught);
@@ -196,14 +169,8 @@ fn resume(caught: Caught) {
     match caught {}
 }
 
-impl<T> fmt::Debug for JoinHandle<T> {
+impl<T, H: Home> fmt::Debug for JoinHandle<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn is_send_sync<T: Send + Sync>() {}
-    is_send_sync::<JoinHandle<u32>>();
-    is_send_sync::<JoinError>();
-};

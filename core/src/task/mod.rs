@@ -7,52 +7,57 @@
 //! | `chunk`    | what every chunk of cells begins with                                       |
 //! | `cell`     | a future or an output behind a header: store, poll, drop                    |
 //! | `raw`      | `run` and `cancel`: what the holder of a [`Notified`] does with it          |
-//! | `waker`    | the `Waker` of a task of a stealing scheduler                               |
+//! | `waker`    | the `Waker` of a task                                                       |
 //! | `schedule` | what a task asks of its scheduler                                           |
+//! | `home`     | where a cell lies: `in_slab`, for the stealing scheduler, or `place`, in static storage |
 //! | `abort`    | [`AbortHandle`]: may abort a task, and no more                              |
-//! | `join`     | spawning, and [`JoinHandle`]                                                |
+//! | `join`     | [`JoinHandle`]                                                              |
 //! | `id`       | [`TaskId`]: a name without a reference                                      |
 //! | `unwind`   | panics of user code, caught one call at a time                              |
 //!
-//! A task knows its scheduler as a trait object in its chunk's head, and nothing of queues.
-//! `state` alone needs no allocator.
+//! A task knows its scheduler as a trait object, in its chunk's head or before its header, and nothing of queues.
+//! Slabs and ids need an allocator, nothing else does.
 
-#[cfg(feature = "alloc")]
 mod abort;
-#[cfg(feature = "alloc")]
 pub(crate) mod cell;
 #[cfg(feature = "alloc")]
 pub(crate) mod chunk;
-#[cfg(feature = "alloc")]
 pub(crate) mod header;
+mod home;
 #[cfg(feature = "alloc")]
 mod id;
 #[cfg(feature = "alloc")]
+pub(crate) mod in_slab;
 mod join;
-#[cfg(feature = "alloc")]
+pub(crate) mod place;
 mod raw;
-#[cfg(feature = "alloc")]
 pub(crate) mod schedule;
-#[cfg_attr(not(feature = "alloc"), expect(dead_code, reason = "its users need an allocator"))]
 pub(crate) mod state;
-#[cfg(feature = "alloc")]
 pub(crate) mod unwind;
-#[cfg(feature = "alloc")]
 mod waker;
 
-#[cfg(feature = "alloc")]
-pub use abort::AbortHandle;
+#[cfg(all(test, ouzel_loom))]
+pub(crate) use home::Home;
 #[cfg(feature = "alloc")]
 pub use id::{TaskId, TaskState, WakeResult, id_of, is_aborted};
 #[cfg(feature = "alloc")]
-pub use join::JoinHandle;
-#[cfg(feature = "alloc")]
+pub(crate) use in_slab::{cancel, run, spawn_detached_in, spawn_in};
 pub(crate) use {
     header::Header,
-    join::{spawn_detached_in, spawn_in},
-    raw::{AfterRun, cancel, run},
+    raw::AfterRun,
     schedule::{Notified, Schedule},
 };
+
+/// Waits for a task of a stealing scheduler and takes its output.
+#[cfg(feature = "alloc")]
+pub type JoinHandle<T> = join::JoinHandle<T, in_slab::InSlab>;
+/// May abort a task of a stealing scheduler, and no more.
+#[cfg(feature = "alloc")]
+pub type AbortHandle = abort::AbortHandle<in_slab::InSlab>;
+/// Waits for a task in static storage and takes its output.
+pub type StaticJoinHandle<T> = join::JoinHandle<T, place::InPlace>;
+/// May abort a task in static storage, and no more.
+pub type StaticAbortHandle = abort::AbortHandle<place::InPlace>;
 
 #[cfg(all(test, feature = "std"))]
 pub(crate) mod testing;

@@ -13,12 +13,12 @@ use core::task::{Context, Poll, Waker};
 
 use super::cell::{drop_payload_caught, put_panic};
 use super::header::{Header, Stage};
+use super::home::Home;
 use super::schedule::Notified;
 use super::state::{After, AfterPoll, Completed, Start};
 use super::unwind::{Caught, catch, discard};
-use super::waker;
+use super::waker::waker_for;
 use crate::context;
-use crate::slab;
 
 /// What became of a task that was run.
 #[derive(Debug)]
@@ -36,20 +36,20 @@ pub(crate) enum AfterRun {
 
 /// Polls a task, or cancels it if it was aborted. Panics of the task end in its join handle.
 #[inline(always)]
-pub(crate) fn run(task: Notified) -> AfterRun {
+pub(super) fn run<H: Home>(task: Notified) -> AfterRun {
     let cell = task.into_raw();
     // SAFETY: T travels with N, and N is ours.
     let header = unsafe { cell.as_ref() };
     if header.state.start() == Start::Cancel {
         // SAFETY: we hold N, taken from `task`.
-        unsafe { cancel_cell(cell) };
+        unsafe { cancel_cell::<H>(cell) };
         return AfterRun::Done;
     }
     let poll = context::enter_poll(cell.as_ptr().cast());
     // SAFETY: the payload belongs to N. (Nothing is written; loom learns that we could.)
     header.stage.with_mut(|_| {});
     // SAFETY: a waker of the task's own T, which outlives it; it is never dropped, so that it gives back no reference.
-    let own = ManuallyDrop::new(unsafe { Waker::new(cell.as_ptr().cast(), &waker::VTABLE) });
+    let own = ManuallyDrop::new(unsafe { waker_for::<H>(cell) });
     let mut cx = Context::from_waker(&own);
     // SAFETY: we hold N, so the future is ours; before COMPLETE the stage of a task at rest is `Future`.
     let polled = catch(|| unsafe { (header.vtable().poll)(cell, &mut cx) });
@@ -66,54 +66,55 @@ pub(crate) fn run(task: Notified) -> AfterRun {
                 // SAFETY: SCHED is still set, and its N is ours.
                 AfterPoll::Again => return AfterRun::Again(unsafe { Notified::from_raw(cell) }),
                 // SAFETY: as above.
-                AfterPoll::Cancel => unsafe { cancel_cell(cell) },
+                AfterPoll::Cancel => unsafe { cancel_cell::<H>(cell) },
             }
         }
         // SAFETY: N is ours, and the future is gone.
-        Ok(Poll::Ready(())) => unsafe { finish(cell) },
+        Ok(Poll::Ready(())) => unsafe { finish::<H>(cell) },
         Err(caught) => {
             // SAFETY: N is ours; what panicked was the poll, so the future is still there.
             if let Err(second) = unsafe { drop_payload_caught(cell) } {
                 discard(second);
             }
             // SAFETY: the future is gone now.
-            unsafe { finish_panicked(cell, caught) };
+            unsafe { finish_panicked::<H>(cell, caught) };
         }
     }
     AfterRun::Done
 }
 
 /// Drops the task's future and completes it.
-pub(crate) fn cancel(task: Notified) {
+#[cfg(feature = "alloc")]
+pub(super) fn cancel<H: Home>(task: Notified) {
     // SAFETY: N is ours, taken from `task`.
-    unsafe { cancel_cell(task.into_raw()) };
+    unsafe { cancel_cell::<H>(task.into_raw()) };
 }
 
 /// # Safety
 /// The caller holds N and gives it up; the stage is `Future`.
 #[cold]
-unsafe fn cancel_cell(cell: NonNull<Header>) {
+unsafe fn cancel_cell<H: Home>(cell: NonNull<Header>) {
     // SAFETY: the payload belongs to N.
     match unsafe { drop_payload_caught(cell) } {
         Ok(()) => {
             // SAFETY: T keeps the cell.
             unsafe { cell.as_ref() }.set_stage(Stage::Cancelled);
             // SAFETY: N is ours, and the future is gone.
-            unsafe { finish(cell) };
+            unsafe { finish::<H>(cell) };
         }
         // SAFETY: as above.
-        Err(caught) => unsafe { finish_panicked(cell, caught) },
+        Err(caught) => unsafe { finish_panicked::<H>(cell, caught) },
     }
 }
 
 /// # Safety
 /// As for `finish`; nothing is in the payload.
 #[cold]
-unsafe fn finish_panicked(cell: NonNull<Header>, caught: Caught) {
+unsafe fn finish_panicked<H: Home>(cell: NonNull<Header>, caught: Caught) {
     // SAFETY: the payload belongs to N and is empty.
     unsafe { put_panic(cell, caught) };
     // SAFETY: the caller's promise.
-    unsafe { finish(cell) };
+    unsafe { finish::<H>(cell) };
 }
 
 /// Completes a task: nobody polls it again; T is given back.
@@ -121,22 +122,22 @@ unsafe fn finish_panicked(cell: NonNull<Header>, caught: Caught) {
 /// # Safety
 /// The caller holds N and gives it up; the future is gone.
 #[inline(always)]
-unsafe fn finish(cell: NonNull<Header>) {
+unsafe fn finish<H: Home>(cell: NonNull<Header>) {
     // SAFETY: T keeps the cell until `complete` or `free_sole`.
     let state = &unsafe { cell.as_ref() }.state;
     if state.is_joined() {
         // SAFETY: the caller's promise.
-        return unsafe { finish_counted(cell, true) };
+        return unsafe { finish_counted::<H>(cell, true) };
     }
     // SAFETY: without JOIN_INTEREST the output stays with N.
     unsafe { drop_unwanted(cell) };
     if !state.is_sole() {
         // SAFETY: the caller's promise.
-        return unsafe { finish_counted(cell, false) };
+        return unsafe { finish_counted::<H>(cell, false) };
     }
     state.free_sole();
     // SAFETY: nobody else can reach the cell, and its payload is gone.
-    unsafe { slab::free(cell) };
+    unsafe { H::free(cell) };
 }
 
 /// The same for a task that others have references to. `kept`: the output is there.
@@ -144,7 +145,7 @@ unsafe fn finish(cell: NonNull<Header>) {
 /// # Safety
 /// As for `finish`.
 #[inline(never)]
-unsafe fn finish_counted(cell: NonNull<Header>, mut kept: bool) {
+unsafe fn finish_counted<H: Home>(cell: NonNull<Header>, mut kept: bool) {
     loop {
         // SAFETY: T keeps the cell until `complete` says otherwise.
         match unsafe { cell.as_ref() }.state.complete(kept) {
@@ -155,9 +156,9 @@ unsafe fn finish_counted(cell: NonNull<Header>, mut kept: bool) {
                 unsafe { drop_unwanted(cell) };
             }
             // SAFETY: it was the last reference.
-            Completed::Free => return unsafe { slab::free(cell) },
+            Completed::Free => return unsafe { H::free(cell) },
             // SAFETY: `complete` gave us the waker, and T is still held.
-            Completed::WakeJoiner => return unsafe { wake_joiner(cell) },
+            Completed::WakeJoiner => return unsafe { wake_joiner::<H>(cell) },
         }
     }
 }
@@ -175,7 +176,7 @@ unsafe fn drop_unwanted(cell: NonNull<Header>) {
 /// # Safety
 /// `complete` has just returned `WakeJoiner`.
 #[inline]
-unsafe fn wake_joiner(cell: NonNull<Header>) {
+unsafe fn wake_joiner<H: Home>(cell: NonNull<Header>) {
     // SAFETY: T is still held.
     let header = unsafe { cell.as_ref() };
     // SAFETY: the handle stored the waker before it set JOIN_WAKER and does not write the field again: we take it by
@@ -186,6 +187,6 @@ unsafe fn wake_joiner(cell: NonNull<Header>) {
     }
     if header.state.joiner_woken() == After::Free {
         // SAFETY: it was the last reference.
-        unsafe { slab::free(cell) };
+        unsafe { H::free(cell) };
     }
 }

@@ -24,6 +24,12 @@ impl Notified {
         ManuallyDrop::new(self).0
     }
 
+    /// The task's cell.
+    #[inline(always)]
+    pub(super) fn cell(&self) -> NonNull<Header> {
+        self.0
+    }
+
     /// Takes back what [`Notified::into_raw`] gave out.
     ///
     /// # Safety

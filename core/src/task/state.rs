@@ -6,6 +6,9 @@
 //!                                               W JOIN_WAKER  C CANCELLED  E EXPORTED
 //! ```
 //!
+//! Without an allocator there are no weak ids, so no generation and no EXPORTED: the word is a `u32` with 24 bits of
+//! references ([`Bits`](crate::sync::Bits) says why).
+//!
 //! **Who owns what.** *T*: the task's own reference, exactly one from spawn until complete; it lies in the
 //! cell while the task is idle and travels with its [`Notified`](super::Notified) otherwise. *J*: the join handle.
 //! *W*: one per waker or abort handle. So a spawn stores T + J, SCHED and JOIN_INTEREST with one plain store, and
@@ -17,6 +20,7 @@
 //!
 //! | from              | event              | to                     | what follows                             |
 //! |-------------------|--------------------|------------------------|------------------------------------------|
+//! | free (storage)    | `claim`            | SCHED                  | fill the cell, submit N                  |
 //! | SCHED             | `start`            | NOTIFIED cleared       | poll; CANCELLED: cancel                  |
 //! | SCHED             | `end_pending`      | idle                   | nothing                                  |
 //! | SCHED NOTIFIED    | `end_pending`      | -                      | N again, `start` clears the bit          |
@@ -49,45 +53,52 @@
 //!
 //! Prior work: Tokio's state word (2019), async-task (2019); biased self-wakes as in glommio (2020).
 
-use crate::sync::{AtomicU64, Ordering, store_alone};
+use crate::sync::{AtomicBits, Bits, Ordering, const_fn, store_alone};
 
 /// N exists: the task is queued, being polled, or on its way between the two.
-pub(crate) const SCHED: u64 = 1;
+pub(crate) const SCHED: Bits = 1;
 /// The future is gone; the output is there if the handle still is.
-pub(crate) const COMPLETE: u64 = 1 << 1;
+pub(crate) const COMPLETE: Bits = 1 << 1;
 /// Woken while SCHED was set: poll again.
-pub(crate) const NOTIFIED: u64 = 1 << 2;
+pub(crate) const NOTIFIED: Bits = 1 << 2;
 /// The join handle exists: whoever completes the task keeps the output.
-pub(crate) const JOIN_INTEREST: u64 = 1 << 3;
+pub(crate) const JOIN_INTEREST: Bits = 1 << 3;
 /// The header's waker field is set and not the handle's.
-pub(crate) const JOIN_WAKER: u64 = 1 << 4;
+pub(crate) const JOIN_WAKER: Bits = 1 << 4;
 /// The holder of N drops the future instead of polling it.
-pub(crate) const CANCELLED: u64 = 1 << 5;
+pub(crate) const CANCELLED: Bits = 1 << 5;
 /// Weak ids of this cell are about.
-pub(crate) const EXPORTED: u64 = 1 << 6;
+pub(crate) const EXPORTED: Bits = 1 << 6;
 /// One reference.
-pub(crate) const REF: u64 = 1 << 8;
-const REFS: u64 = 0xffff_ffff << 8;
-const REFS_MAX: u64 = (1 << 31) << 8;
+pub(crate) const REF: Bits = 1 << 8;
+/// Bits of the reference count: they begin at [`REF`].
+const REF_BITS: u32 = if cfg!(feature = "alloc") { 32 } else { Bits::BITS - 8 };
+const REFS: Bits = (Bits::MAX >> (Bits::BITS - REF_BITS)) << 8;
+const REFS_MAX: Bits = REF << (REF_BITS - 1);
+#[cfg(feature = "alloc")]
 const GENERATION_SHIFT: u32 = 40;
 /// The last generation of a cell.
-pub(crate) const GENERATION_MAX: u64 = (1 << 24) - 1;
+#[cfg(feature = "alloc")]
+pub(crate) const GENERATION_MAX: Bits = (1 << 24) - 1;
 /// The bits of a word that outlive the task: its generation and EXPORTED.
-const KEPT: u64 = (GENERATION_MAX << GENERATION_SHIFT) | EXPORTED;
+#[cfg(feature = "alloc")]
+const KEPT: Bits = (GENERATION_MAX << GENERATION_SHIFT) | EXPORTED;
+#[cfg(not(feature = "alloc"))]
+const KEPT: Bits = 0;
 
 /// A state word as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Word(pub(crate) u64);
+pub(crate) struct Word(pub(crate) Bits);
 
 impl Word {
     #[inline(always)]
-    pub(crate) const fn has(self, flag: u64) -> bool {
+    pub(crate) const fn has(self, flag: Bits) -> bool {
         self.0 & flag != 0
     }
 
     /// References, as a multiple of [`REF`].
     #[inline(always)]
-    const fn refs(self) -> u64 {
+    const fn refs(self) -> Bits {
         self.0 & REFS
     }
 
@@ -97,6 +108,7 @@ impl Word {
         self.refs() == 0
     }
 
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) const fn generation(self) -> u32 {
         (self.0 >> GENERATION_SHIFT) as u32
@@ -108,13 +120,25 @@ impl Word {
         self.0 & (REFS | EXPORTED) == REF
     }
 
+    /// The flags and references of a task that begins: T, SCHED, and with a handle J and JOIN_INTEREST. The next
+    /// generation of a free cell.
+    #[inline(always)]
+    const fn begun(self, joined: bool) -> Bits {
+        let first = if joined { (2 * REF) | SCHED | JOIN_INTEREST } else { REF | SCHED };
+        #[cfg(feature = "alloc")]
+        let first = (self.0 & KEPT).wrapping_add(1 << GENERATION_SHIFT) | first;
+        first
+    }
+
     /// A free cell that must not be reused: the next generation would be one that weak ids still name.
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) const fn is_retired(self) -> bool {
         self.has(EXPORTED) && self.is_last_generation()
     }
 
     // Not inline: the compiler would make one wide test of the two, on the path of every free.
+    #[cfg(feature = "alloc")]
     #[cold]
     #[inline(never)]
     const fn is_last_generation(self) -> bool {
@@ -124,9 +148,11 @@ impl Word {
 
 /// What of a word outlives the task, gathered over the cells of a chunk that is given back: its next cells begin
 /// with it.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kept(u64);
+pub(crate) struct Kept(Bits);
 
+#[cfg(feature = "alloc")]
 impl Kept {
     /// The newer generation of the two; EXPORTED if either is.
     pub(crate) fn with(self, word: Word) -> Self {
@@ -194,6 +220,7 @@ pub(crate) enum Join {
 }
 
 /// What a weak id's operation found.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Weak {
@@ -208,12 +235,14 @@ pub(crate) enum Weak {
 /// See the module.
 #[derive(Debug)]
 #[repr(transparent)]
-pub(crate) struct State(pub(crate) AtomicU64);
+pub(crate) struct State(pub(crate) AtomicBits);
 
 impl State {
-    /// The word of a cell that was never used.
-    pub(crate) fn vacant() -> Self {
-        State(AtomicU64::new(0))
+    const_fn! {
+        /// The word of a cell that was never used.
+        pub(crate) fn vacant() -> Self {
+            State(AtomicBits::new(0))
+        }
     }
 
     #[inline(always)]
@@ -222,6 +251,7 @@ impl State {
     }
 
     /// Slab, the cell free and in no list: its word begins with `kept`.
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn start_with(&self, kept: Kept) {
         if kept != Kept::default() {
@@ -230,17 +260,29 @@ impl State {
         }
     }
 
-    /// Makes a free cell a task: T, SCHED, and with a handle J and JOIN_INTEREST. The next generation.
+    /// Makes a free cell a task (see `Word::begun`).
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn spawn(&self, joined: bool) {
         // ORDERING: Relaxed: the cell is free and came off the caller's own free list; nobody writes the word.
         let old = self.load(Ordering::Relaxed);
         debug_assert!(old.is_free() && !old.is_retired(), "a cell in use was taken for a new task");
-        let kept = (old.0 & KEPT).wrapping_add(1 << GENERATION_SHIFT);
-        let first = if joined { (2 * REF) | SCHED | JOIN_INTEREST } else { REF | SCHED };
         // ORDERING: Release pairs with the Acquire load of a walk (`owned`) and of a weak id: future, vtable
         // and stage are written before the task is there to be found.
-        self.0.store(kept | first, Ordering::Release);
+        self.0.store(old.begun(joined), Ordering::Release);
+    }
+
+    /// The same for storage that anyone may try to take: true for one of them, and if it is free. The task is
+    /// not there to be found before the caller hands out N or J, so the cell is filled after this.
+    #[inline]
+    pub(crate) fn claim(&self, joined: bool) -> bool {
+        // ORDERING: Relaxed: the CAS decides.
+        let old = self.load(Ordering::Relaxed);
+        // ORDERING: Acquire pairs with the Release of all drops of the task before (`drop_ref_and`, `complete`,
+        // `wake`, `free_alone`): what their callers did with the cell comes before it is filled again. Relaxed on
+        // failure, which can only mean that another claim has won: nothing is read after it.
+        old.is_free()
+            && self.0.compare_exchange(old.0, old.begun(joined), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Holder of N: before a poll.
@@ -303,7 +345,7 @@ impl State {
 
     /// References given up if the task is idle, and if it is not.
     #[inline(always)]
-    fn wake(&self, given_idle: u64, given: u64) -> After {
+    fn wake(&self, given_idle: Bits, given: Bits) -> After {
         // ORDERING: Relaxed: the CAS decides, and a complete task needs nothing of what the waker wrote.
         let mut seen = self.load(Ordering::Relaxed);
         loop {
@@ -347,6 +389,7 @@ impl State {
 
     /// A weak id's wake. `Submit` also made a reference for the caller, to be dropped after the scheduler
     /// has returned.
+    #[cfg(feature = "alloc")]
     pub(crate) fn wake_if(&self, generation: u32) -> Weak {
         // ORDERING: Acquire pairs with the Release of `spawn`, as the id may have come without any.
         let mut seen = self.load(Ordering::Acquire);
@@ -365,6 +408,7 @@ impl State {
     }
 
     /// Turns a weak id into a reference. False: stale (a completed task is not).
+    #[cfg(feature = "alloc")]
     pub(crate) fn upgrade(&self, generation: u32) -> bool {
         // ORDERING: Acquire pairs with the Release of `spawn`.
         let mut seen = self.load(Ordering::Acquire);
@@ -381,6 +425,7 @@ impl State {
     }
 
     /// Holder of a reference: from now on weak ids of this cell exist. Returns the generation.
+    #[cfg(feature = "alloc")]
     pub(crate) fn export(&self) -> u32 {
         // ORDERING: Relaxed: a sole owner that must see the bit gets its reference from here on, in this word's own
         // order: the holder's later drop, which the sole owner acquires, comes after this.
@@ -415,7 +460,7 @@ impl State {
     }
 
     #[inline(always)]
-    fn drop_ref_and(&self, flag: u64) -> After {
+    fn drop_ref_and(&self, flag: Bits) -> After {
         // ORDERING: Acquire pairs with the Release of the drops before this one (below, and in `wake` and
         // `complete`): what the others read in the cell comes before its reuse.
         let seen = self.load(Ordering::Acquire);
@@ -508,7 +553,7 @@ impl State {
         self.flip(clear, 0)
     }
 
-    fn flip(&self, minus: u64, plus: u64) -> Join {
+    fn flip(&self, minus: Bits, plus: Bits) -> Join {
         // ORDERING: Acquire pairs with the Release of `complete`: the output.
         let mut seen = self.load(Ordering::Acquire);
         loop {
@@ -528,8 +573,9 @@ impl State {
 }
 
 /// `seen` with one reference more.
+#[cfg(feature = "alloc")]
 #[inline(always)]
-fn add_ref(seen: Word) -> u64 {
+fn add_ref(seen: Word) -> Bits {
     if seen.refs() >= REFS_MAX {
         overflow();
     }
@@ -546,5 +592,5 @@ pub(crate) fn overflow() -> ! {
         }
     }
     let _abort = Abort;
-    panic!("more than 2^31 references to one task");
+    panic!("more references to one task than can be counted");
 }

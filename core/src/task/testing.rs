@@ -7,7 +7,8 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 
 use super::header::Header;
-use super::waker::VTABLE;
+use super::in_slab::InSlab;
+use super::waker::waker_for;
 use super::{AfterRun, JoinHandle, Notified, Schedule, cancel, run, spawn_detached_in, spawn_in};
 use crate::owned::OwnedTasks;
 use crate::slab::{ChunkTable, Pages, Slab, SlabMeta};
@@ -117,7 +118,7 @@ pub(crate) fn waker_of(cell: NonNull<Header>) -> Waker {
     // SAFETY: the caller keeps the cell.
     unsafe { cell.as_ref() }.state.add_ref();
     // SAFETY: the reference is the one made above.
-    unsafe { Waker::new(cell.as_ptr().cast(), &VTABLE) }
+    unsafe { waker_for::<InSlab>(cell) }
 }
 
 /// Counts its drops.

@@ -1,5 +1,5 @@
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
+use std::vec::Vec;
 
 use proptest::prelude::*;
 

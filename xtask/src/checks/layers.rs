@@ -1,4 +1,5 @@
-//! Inside core, imports go down: `sched, local -> owned, slab, queue -> task -> sync, config`.
+//! Inside core, imports go down: `sched, local -> owned, slab, queue -> task -> sync, config`, and past the
+//! slabs `fixed -> queue -> task`.
 
 use super::circles::{Crate, Edge};
 use super::findings::Findings;
@@ -6,13 +7,15 @@ use super::tree::Tree;
 
 /// A module of core, and those it may never import.
 const NEVER: &[(&str, &[&str])] = &[
-    ("task", &["queue", "owned", "sched", "local"]),
-    ("queue", &["task", "slab", "owned", "sched", "local", "op", "timer"]),
+    ("task", &["queue", "owned", "sched", "local", "runnable", "fixed"]),
+    ("queue", &["task", "slab", "owned", "sched", "local", "op", "timer", "runnable", "fixed"]),
     ("slab", &["queue", "owned", "sched", "local", "op", "timer"]),
-    ("owned", &["sched", "local"]),
+    ("owned", &["sched", "local", "fixed"]),
+    ("runnable", &["slab", "owned", "sched", "local", "op", "timer", "fixed"]),
+    ("fixed", &["slab", "owned", "sched", "local", "op"]),
     ("context", &["slab", "queue", "owned", "sched", "local", "op", "timer"]),
     ("op", &["owned", "sched", "local"]),
-    ("timer", &["task", "slab", "queue", "owned", "sched", "local"]),
+    ("timer", &["task", "slab", "queue", "owned", "sched", "local", "fixed"]),
     ("anchor", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),
     ("driver", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer", "park"]),
     ("park", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),

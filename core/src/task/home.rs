@@ -1,0 +1,101 @@
+//! Where a task's cell lies, and what follows from it: its scheduler, its wakers, its payload, its end.
+//!
+//! | home                 | the cell is                | its scheduler is named by | its end                |
+//! |----------------------|----------------------------|---------------------------|------------------------|
+//! | [`InSlab`]           | a slab's (`in_slab`)       | the head of its chunk     | gives it to the slab   |
+//! | [`InPlace`]          | the caller's own (`place`) | what lies before it       | the word says so       |
+//!
+//! A type parameter and not an entry of the task's vtable, so that neither pays for the other: no call through a
+//! pointer where a wake asks for its scheduler or a task ends.
+//!
+//! [`InSlab`]: super::in_slab::InSlab
+//! [`InPlace`]: super::place::InPlace
+
+use core::mem::needs_drop;
+use core::ptr::NonNull;
+use core::task::RawWakerVTable;
+
+use super::header::{Header, payload};
+use super::schedule::Schedule;
+
+/// See the module. It cannot be implemented elsewhere.
+///
+/// # Safety
+/// - `wakers` are those of `waker`, for this home.
+/// - `scheduler` is alive as long as any reference to a task of it, or a worker of it.
+/// - `place`, `put`, `take` and `drop_there` agree on where a `T` is.
+#[expect(private_interfaces, reason = "sealed: the types that its methods name are the crate's own")]
+pub unsafe trait Home: 'static {
+    /// What wakers of tasks that lie here point to beside their task.
+    #[doc(hidden)]
+    fn wakers() -> &'static RawWakerVTable;
+
+    /// # Safety
+    /// The cell lies here and is alive, and so for `'a` is its scheduler.
+    #[doc(hidden)]
+    unsafe fn scheduler<'a>(cell: NonNull<Header>) -> &'a dyn Schedule;
+
+    /// Whether the calling thread needs no reference to keep the task's scheduler while it calls it.
+    ///
+    /// # Safety
+    /// The cell lies here and is alive.
+    #[doc(hidden)]
+    unsafe fn keeps_scheduler(cell: NonNull<Header>) -> bool;
+
+    /// Gives the cell back.
+    ///
+    /// # Safety
+    /// The cell lies here, its word says that nobody holds it, and this is called once.
+    #[doc(hidden)]
+    unsafe fn free(cell: NonNull<Header>);
+
+    /// Whether a stored `T` leaves something to do at its end.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn has_end<T>() -> bool {
+        needs_drop::<T>()
+    }
+
+    /// Where the `T` of `cell` lies.
+    ///
+    /// # Safety
+    /// A `T` is in the payload, and it is the caller's.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn place<T>(cell: NonNull<Header>) -> *mut T {
+        payload(cell)
+    }
+
+    /// Stores `value` in the payload.
+    ///
+    /// # Safety
+    /// The payload is the caller's, and nothing is in it; the cell was made for a task with a `T`.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn put<T>(cell: NonNull<Header>, value: T) {
+        // SAFETY: the cell has room for a `T`, aligned as it asks.
+        unsafe { payload::<T>(cell).write(value) };
+    }
+
+    /// Takes the `T` out of the payload.
+    ///
+    /// # Safety
+    /// As for `place`; afterwards there is none.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn take<T>(cell: NonNull<Header>) -> T {
+        // SAFETY: it is there, and the caller does not use it there again.
+        unsafe { payload::<T>(cell).read() }
+    }
+
+    /// Drops the `T` in the payload where it lies. May unwind.
+    ///
+    /// # Safety
+    /// As for `take`.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn drop_there<T>(cell: NonNull<Header>) {
+        // SAFETY: it is there, and nobody uses it again.
+        unsafe { payload::<T>(cell).drop_in_place() };
+    }
+}

@@ -1,0 +1,248 @@
+//! Tasks in a slab's cells: what a stealing scheduler spawns.
+//!
+//! What is larger than the largest size class or aligned to more than 16 bytes lies in a box, so that every task
+//! is a slab's cell; both a task and its handle, which knows the output's type alone, decide that by the type.
+
+use alloc::boxed::Box;
+use core::future::Future;
+use core::mem::{align_of, needs_drop, size_of};
+use core::ptr::NonNull;
+use core::task::{RawWakerVTable, Waker};
+
+use super::cell;
+use super::chunk::{LARGEST, class_of, head_of};
+use super::header::{Header, PAYLOAD, payload};
+use super::home::Home;
+use super::join::JoinHandle;
+use super::raw::{self, AfterRun};
+use super::schedule::{Notified, Schedule};
+use super::unwind::Caught;
+use super::waker;
+use crate::context;
+use crate::slab::{self, Slab};
+
+/// Tasks whose cells are a slab's.
+#[derive(Debug)]
+pub enum InSlab {}
+
+/// A static and not a constant: `task_of` compares its address.
+static WAKERS: RawWakerVTable = waker::table::<InSlab>();
+
+/// Whether a `T` is stored in a box.
+const fn boxed<T>() -> bool {
+    let chosen = cfg!(ouzel_switch = "boxed") && size_of::<T>() > size_of::<usize>();
+    chosen || size_of::<T>() > LARGEST - PAYLOAD || align_of::<T>() > 16
+}
+
+const fn stored<T>() -> usize {
+    if boxed::<T>() { size_of::<*mut T>() } else { size_of::<T>() }
+}
+
+const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+/// Bytes of a cell for a task of type `F`.
+const fn cell_size<F: Future>() -> usize {
+    PAYLOAD + max(size_of::<Caught>(), max(stored::<F>(), stored::<F::Output>()))
+}
+
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
+#[cfg(not(ouzel_switch = "boxed"))]
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use super::chunk::CLASS_BYTES;
+    use core::future::Ready;
+    assert!(CLASS_BYTES[class_of(cell_size::<Ready<u64>>())] == 64, "a 16-byte future takes one cache line");
+    assert!(size_of::<Ready<u64>>() == 16);
+    assert!(CLASS_BYTES[class_of(cell_size::<Ready<[u64; 15]>>())] == 192, "a 128-byte future takes three");
+    assert!(size_of::<Ready<[u64; 15]>>() == 128);
+};
+
+// SAFETY: the table is made for this home; a slab keeps its scheduler while a cell is out, and a worker keeps
+// its own; the four agree on `boxed`.
+#[expect(private_interfaces, reason = "as in the trait")]
+unsafe impl Home for InSlab {
+    #[inline(always)]
+    fn wakers() -> &'static RawWakerVTable {
+        &WAKERS
+    }
+
+    #[inline(always)]
+    unsafe fn scheduler<'a>(cell: NonNull<Header>) -> &'a dyn Schedule {
+        // SAFETY: the caller keeps the cell.
+        let head = unsafe { head_of(cell) };
+        // SAFETY: the caller keeps the scheduler.
+        unsafe { &*head.sched }
+    }
+
+    #[inline(always)]
+    unsafe fn keeps_scheduler(cell: NonNull<Header>) -> bool {
+        // SAFETY: the caller keeps the cell.
+        let head = unsafe { head_of(cell) };
+        context::sched(head.sched.cast()).is_some()
+    }
+
+    #[inline(always)]
+    unsafe fn free(cell: NonNull<Header>) {
+        // SAFETY: nobody holds the cell; its future and output went before the last reference.
+        unsafe { slab::free(cell) };
+    }
+
+    #[inline(always)]
+    fn has_end<T>() -> bool {
+        boxed::<T>() || needs_drop::<T>()
+    }
+
+    #[inline(always)]
+    unsafe fn place<T>(cell: NonNull<Header>) -> *mut T {
+        if boxed::<T>() {
+            // SAFETY: `put` stored the pointer there.
+            unsafe { payload::<*mut T>(cell).read() }
+        } else {
+            payload(cell)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn put<T>(cell: NonNull<Header>, value: T) {
+        if boxed::<T>() {
+            let value = Box::into_raw(Box::new(value));
+            // SAFETY: a cell has room for a pointer, aligned to 16.
+            unsafe { payload::<*mut T>(cell).write(value) };
+        } else {
+            // SAFETY: the cell's size class was chosen with room for a `T`, and a `T` needs no more than 16.
+            unsafe { payload::<T>(cell).write(value) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn take<T>(cell: NonNull<Header>) -> T {
+        // SAFETY: the caller's promise.
+        let value = unsafe { Self::place::<T>(cell) };
+        if boxed::<T>() {
+            // SAFETY: `put` made it from a box.
+            *unsafe { Box::from_raw(value) }
+        } else {
+            // SAFETY: it is there, and the caller does not use it there again.
+            unsafe { value.read() }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn drop_there<T>(cell: NonNull<Header>) {
+        // SAFETY: the caller's promise.
+        let value = unsafe { Self::place::<T>(cell) };
+        if boxed::<T>() {
+            // SAFETY: `put` made it from a box.
+            drop(unsafe { Box::from_raw(value) });
+        } else {
+            // SAFETY: it is there, and nobody uses it again.
+            unsafe { value.drop_in_place() };
+        }
+    }
+}
+
+/// Takes a cell for `future` and fills it, but for the state word: the caller's `State::spawn` makes it a task.
+///
+/// # Errors
+/// The future back when memory has run out.
+#[inline(always)]
+pub(crate) fn build<F: Future>(slab: &Slab, future: F) -> Result<NonNull<Header>, F> {
+    let Some(task) = slab.alloc(const { class_of(cell_size::<F>()) }) else {
+        return Err(future);
+    };
+    // SAFETY: fresh off the free list, so the caller's alone, with an empty payload; its class has room for an `F`.
+    unsafe { cell::fill::<F, InSlab>(task, future) };
+    Ok(task)
+}
+
+/// Stores `value` in a cell that is no task: its word stays that of a free cell, so no walk and no id finds it.
+///
+/// # Errors
+/// The value back when memory has run out.
+pub(crate) fn store<T>(slab: &Slab, value: T) -> Result<NonNull<Header>, T> {
+    let Some(cell) = slab.alloc(const { class_of(PAYLOAD + stored::<T>()) }) else {
+        return Err(value);
+    };
+    // SAFETY: its class has room for a `T`, and a free cell's payload is empty.
+    unsafe { InSlab::put(cell, value) };
+    Ok(cell)
+}
+
+/// What `store` put there.
+///
+/// # Safety
+/// It has not been dropped, and will not be in `'a`.
+pub(crate) unsafe fn stored_in<'a, T>(cell: NonNull<Header>) -> &'a T {
+    // SAFETY: the caller's promise: the cell is out.
+    unsafe { cell.as_ref() }.stage.with(|_| {}); // loom learns that it is read
+    // SAFETY: the caller's promise.
+    let at = unsafe { InSlab::place::<T>(cell) };
+    // SAFETY: as above.
+    unsafe { &*at }
+}
+
+/// Takes back what `store` or, its task not spawned, `build` put there, and gives the cell back.
+///
+/// # Safety
+/// A `T` is there, and nobody else uses the cell.
+pub(crate) unsafe fn unstore<T>(cell: NonNull<Header>) -> T {
+    // SAFETY: the caller's promise.
+    let value = unsafe { InSlab::take::<T>(cell) };
+    // SAFETY: the cell never was a task, or not since it was free: no reference, and now no payload.
+    unsafe { slab::free(cell) };
+    value
+}
+
+/// Makes a task of `future` in a cell of `slab`: one plain store publishes it. The caller schedules it.
+///
+/// # Errors
+/// The future back when memory has run out.
+#[inline]
+pub(crate) fn spawn_in<F>(slab: &Slab, future: F) -> Result<(Notified, JoinHandle<F::Output, InSlab>), F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let task = build(slab, future)?;
+    // SAFETY: built on the line above, and nobody else's yet.
+    unsafe { task.as_ref() }.state.spawn(true);
+    // SAFETY: `spawn` made J, and the output's type is `F`'s.
+    let handle = unsafe { JoinHandle::from_reference(task) };
+    // SAFETY: `spawn` set SCHED, and this is its N.
+    Ok((unsafe { Notified::from_raw(task) }, handle))
+}
+
+/// The same without a handle: nobody hears of the output.
+///
+/// # Errors
+/// As for [`spawn_in`].
+#[inline]
+pub(crate) fn spawn_detached_in<F>(slab: &Slab, future: F) -> Result<Notified, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let task = build(slab, future)?;
+    // SAFETY: built on the line above, and nobody else's yet.
+    unsafe { task.as_ref() }.state.spawn(false);
+    // SAFETY: `spawn` set SCHED, and this is its N.
+    Ok(unsafe { Notified::from_raw(task) })
+}
+
+/// See [`raw::run`].
+#[inline(always)]
+pub(crate) fn run(task: Notified) -> AfterRun {
+    raw::run::<InSlab>(task)
+}
+
+/// See [`raw::cancel`].
+pub(crate) fn cancel(task: Notified) {
+    raw::cancel::<InSlab>(task);
+}
+
+/// The task that a waker wakes, if it is a waker of a task in a slab. Alive as long as the waker.
+pub(super) fn task_of(waker: &Waker) -> Option<NonNull<Header>> {
+    core::ptr::eq(waker.vtable(), &WAKERS).then(|| waker::cell_of(waker.data()))
+}
