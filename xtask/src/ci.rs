@@ -1,9 +1,10 @@
 //! `cargo xtask ci`: what a change has to pass.
 
 use crate::checks::{self, Tree};
+use crate::firmware;
 use crate::steps::Steps;
 use crate::workspace::{Tool, Workspace, run as command};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// Runs every check, then the tests.
 pub(crate) fn run(ws: &Workspace) -> ExitCode {
@@ -25,6 +26,7 @@ pub(crate) fn run(ws: &Workspace) -> ExitCode {
     });
     no_std(ws, &mut steps);
     crate::test::steps(ws, &mut steps);
+    steps.step("firmware", || firmware::run(ws));
     steps.finish()
 }
 
@@ -61,22 +63,4 @@ fn no_std(ws: &Workspace, steps: &mut Steps) {
     let check = ["check", "-p", "ouzel-core", "--no-default-features"];
     steps.step("core without features", || command(&mut ws.cargo(&check)));
     steps.step("core with alloc alone", || command(ws.cargo(&check).args(["--features", "alloc"])));
-    let targets = bare_metal_targets();
-    if targets.is_empty() {
-        println!(
-            "\n(no bare-metal target is installed; `rustup target add thumbv7em-none-eabihf` adds a step)"
-        );
-    }
-    for target in targets {
-        steps.step(&format!("core on {target}"), || {
-            command(ws.cargo(&check).args(["--features", "alloc", "--target", &target]))
-        });
-    }
-}
-
-/// Installed targets without an operating system.
-fn bare_metal_targets() -> Vec<String> {
-    let listed = Command::new("rustup").args(["target", "list", "--installed"]).output();
-    let text = listed.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
-    text.lines().filter(|t| t.contains("-none")).map(str::to_string).collect()
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | rules | test | loom | asan | mutants | demo | bench`.
+//! The project's own commands: `cargo xtask ci | rules | test | loom | asan | firmware | mutants | demo | bench`.
 //!
 //! | command | what it does |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | `coverage` | which lines of core no test runs |
 //! | `embedding` | the core in the loops of others, a peer runtime's among them |
 //! | `soak` | deep models, many seeds, sanitizers again and again, for minutes |
+//! | `firmware` | core without an allocator, and programs on a microcontroller in QEMU |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `rmw`, `insns` | atomic read-modify-writes and instructions per operation |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
@@ -22,6 +23,8 @@ mod ci;
 mod counts;
 mod coverage;
 mod demo;
+mod elf;
+mod firmware;
 mod llvm;
 mod models;
 mod mutants;
@@ -52,6 +55,8 @@ usage: cargo xtask <command> [options]
   soak [options]        deep loom models, embedding, then new seeds and TSan until the time is over
     --minutes N         how long, one round at the least (30)
     --seeds N           of each test of the scheduler in a round (1000)
+  firmware              core without an allocator for four bare-metal targets, and its test programs on a
+                        Cortex-M in QEMU; prints what they counted and their sizes
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its model fail
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
@@ -101,6 +106,7 @@ enum Command {
     Coverage,
     Embedding,
     Soak(soak::Options),
+    Firmware,
     Models(Tool, String),
     Mutants(String),
     Demo(demo::Options),
@@ -127,6 +133,7 @@ fn main() -> ExitCode {
         Command::Ci => return ci::run(&ws),
         Command::Test => return test::run(&ws),
         Command::Asan => sanitizers::asan(&ws),
+        Command::Firmware => firmware::run(&ws),
         Command::Tsan => sanitizers::tsan(&ws),
         Command::Coverage => coverage::run(&ws),
         Command::Embedding => soak::embedding(&ws),
@@ -191,6 +198,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "tsan" => Ok(Command::Tsan),
         "coverage" => Ok(Command::Coverage),
         "embedding" => Ok(Command::Embedding),
+        "firmware" => Ok(Command::Firmware),
         "loom" => Ok(Command::Models(Tool::Loom, filter)),
         "shuttle" => Ok(Command::Models(Tool::Shuttle, filter)),
         "mutants" => Ok(Command::Mutants(filter)),

@@ -3,13 +3,14 @@
 use crate::models::{self, Choice};
 use crate::steps::Steps;
 use crate::workspace::{Tool, Workspace, run as command};
-use crate::{demo, sanitizers};
+use crate::{demo, firmware, sanitizers};
 use std::process::ExitCode;
 
 /// Runs all tests.
 pub(crate) fn run(ws: &Workspace) -> ExitCode {
     let mut steps = Steps::default();
     self::steps(ws, &mut steps);
+    steps.step("firmware", || firmware::run_if_there(ws));
     steps.finish()
 }
 
@@ -18,6 +19,9 @@ pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
     steps.step("unit and contract tests", || {
         let mut cargo = ws.cargo(&["test", "--workspace", "--exclude", "ouzel-ffi"]);
         command(cargo.args(["--lib", "--bins", "--tests", "--examples"]))
+    });
+    steps.step("core's tests without std and alloc", || {
+        command(&mut ws.cargo(&["test", "-p", "ouzel-core", "--no-default-features", "--lib"]))
     });
     steps.step("doc tests", || command(&mut ws.cargo(&["test", "--workspace", "--doc"])));
     steps.step("C header and ABI tests", || {

@@ -1,4 +1,4 @@
-//! The injection queue without a lock for its producers: a switch of the build, measured against [`Inject`].
+//! The injection queue without a lock for its producers: a switch of the build, measured against [`Inject`](super::Inject).
 //!
 //! ```text
 //!   producer:  CAS the task on top, then set the shard's bit
