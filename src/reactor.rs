@@ -190,6 +190,12 @@ impl ReactorCell {
         }
     }
 
+    /// Takes a timer of this reactor's out of the wheel. False: it is not there (any more), or another thread's.
+    pub(crate) fn remove_timer(&self, handle: &OpHandle<()>) -> bool {
+        self.slab.made(handle)
+            && self.wheel.try_borrow_mut().is_ok_and(|mut wheel| wheel.remove(&self.slab, handle.key()))
+    }
+
     /// Sends a request to the blocking pool; its result comes back through the mailbox.
     fn block(&self, key: OpKey, request: Request, pool: &Runner) {
         let mut letter = Letter { mailbox: Arc::clone(&self.mailbox), key, res: -libc::ECANCELED };

@@ -9,7 +9,6 @@ use std::time::Duration;
 use ouzel_core::driver::Deadline;
 pub use ouzel_core::driver::Nanos;
 
-use crate::op::Request;
 use crate::op::raw::{self, RawOp};
 
 /// The present time of the monotonic clock, the one deadlines are given on.
@@ -35,7 +34,7 @@ pub fn now() -> Nanos {
 /// # }
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { ahead: !duration.is_zero(), ..sleep_until(now() + duration) }
+    Sleep { deadline: now() + duration, timer: None, ahead: !duration.is_zero() }
 }
 
 /// Waits until `deadline`. See [`sleep`].
@@ -82,11 +81,18 @@ impl Future for Sleep {
                 return Poll::Ready(());
             }
             let deadline = Deadline(self.deadline);
-            // SAFETY: a timeout points at nothing.
-            match unsafe { raw::submit((), move |_: *mut (), _| Request::Timeout { deadline }) } {
+            match raw::begin_timer(deadline) {
                 Ok(timer) => self.timer = Some(timer),
                 Err(e) => panic!("a sleep needs a runtime on the polling thread: {}", e.reason()),
             }
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.end_timer();
         }
     }
 }

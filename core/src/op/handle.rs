@@ -67,6 +67,10 @@ impl<P> OpHandle<P> {
         self.key
     }
 
+    pub(super) fn is_of(&self, shared: NonNull<Shared>) -> bool {
+        self.shared == shared
+    }
+
     fn slot(&self) -> &Slot {
         let slot = self.slot.expect("an operation was polled after its end");
         // SAFETY: the slot is ours until we give it back.
@@ -295,8 +299,18 @@ unsafe fn drop_and_free(shared: NonNull<Shared>, slot: NonNull<Slot>) {
 }
 
 impl<P> Drop for OpHandle<P> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(ptr) = self.slot else { return };
+        if let Some(slot) = self.slot {
+            self.let_go(slot);
+        }
+    }
+}
+
+impl<P> OpHandle<P> {
+    /// Ends a handle that has not given its payload back.
+    #[inline(never)]
+    fn let_go(&mut self, ptr: NonNull<Slot>) {
         let (registered, cancelled) = (self.registered, self.cancelled);
         // SAFETY: the slot is ours until we let go.
         let slot = unsafe { ptr.as_ref() };

@@ -75,6 +75,7 @@ impl Own {
     }
 
     /// A slot for a new operation: one that was used before if there is one.
+    #[inline]
     pub(super) fn alloc(&self, local: bool) -> Option<&Slot> {
         let slot = match pop(&self.free, link_of) {
             Some(slot) => slot,
@@ -88,6 +89,7 @@ impl Own {
     }
 
     /// A slot that was never used.
+    #[cold]
     fn fresh(&self, local: bool) -> Option<&Slot> {
         let index = self.used.get();
         if (index as usize).is_multiple_of(OP_CHUNK_SLOTS) {
@@ -109,6 +111,7 @@ impl Own {
         Some(())
     }
 
+    #[inline]
     fn place(&self, index: u32) -> NonNull<Slot> {
         let index = index as usize;
         // SAFETY: the owner is the only user of the list.
@@ -125,6 +128,7 @@ impl Own {
     }
 
     /// Puts a slot that nobody uses on a list, and ends its generation.
+    #[inline]
     pub(super) fn reclaim(&self, slot: &Slot) {
         debug_assert!(slot.is_live.get(), "freed twice");
         slot.is_live.set(false);

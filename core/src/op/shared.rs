@@ -137,6 +137,7 @@ impl Shared {
     }
 
     /// Owner: a slot for a new operation.
+    #[inline]
     pub(super) fn alloc(&self) -> Option<&Slot> {
         if self.own.free.get().is_null() {
             self.drain_freed();

@@ -119,6 +119,13 @@ impl OpSlab {
         Ok((guard.disarm(), request))
     }
 
+    /// Whether `handle` is that of an operation of this slab.
+    #[inline]
+    #[must_use]
+    pub fn made<P>(&self, handle: &OpHandle<P>) -> bool {
+        handle.is_of(self.shared)
+    }
+
     /// The operation that `key` names, if it is not over and fetched.
     #[must_use]
     pub fn request(&self, key: OpKey) -> Option<Request> {
@@ -265,10 +272,12 @@ impl Drop for OpSlab {
 impl TimerStore for OpSlab {
     type Key = OpKey;
 
+    #[inline]
     fn index(key: OpKey) -> u32 {
         key.index()
     }
 
+    #[inline]
     fn node(&self, index: u32) -> Option<&TimerNode<OpKey>> {
         self.shared().own.slot(index).map(|slot| &slot.timer)
     }
