@@ -175,9 +175,23 @@ impl Runtime {
 
     /// Gives the memory of tasks that have ended back to the system (on Linux; elsewhere it stays with the runtime).
     ///
-    /// Otherwise a runtime keeps what its tasks needed at their peak, for the next ones. Returns at once: each worker gives back its own
-    /// memory between two polls; one that sleeps is woken for it. [`Metrics::task_bytes`] tells how far that is.
-    /// It takes time in proportion to the tasks that have ended: for after a burst, not for every second.
+    /// Otherwise a runtime keeps what its tasks needed at their peak, for the next ones. Returns at once: each worker
+    /// gives back its own memory between two polls; one that sleeps is woken for it. [`Metrics::task_bytes`] tells how
+    /// far that is. It takes time in proportion to the tasks that have ended: for after a burst, not for every second.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = ouzel::Runtime::new()?;
+    /// let tasks: Vec<_> = (0..100_000).map(|_| runtime.spawn(async {})).collect();
+    /// runtime.block_on(async {
+    ///     for task in tasks {
+    ///         task.await.unwrap();
+    ///     }
+    /// });
+    /// runtime.trim();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn trim(&self) {
         self.inner.trim();
     }
