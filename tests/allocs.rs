@@ -92,8 +92,7 @@ fn between(run: impl Fn(usize, &dyn Fn()) + Send + Clone + 'static) -> usize {
 
 fn on_a_runtime() {
     static DONE: AtomicUsize = AtomicUsize::new(0);
-    let runtime: &'static Runtime =
-        Box::leak(Box::new(Runtime::builder().worker_threads(2).build().unwrap()));
+    let runtime = Arc::new(Runtime::builder().worker_threads(2).build().unwrap());
     // A call of `block_on` makes a few things of its own; spawns are counted inside.
     let counted = runtime
         .block_on(runtime.spawn(async {
@@ -107,7 +106,7 @@ fn on_a_runtime() {
     assert_eq!(counted, 0, "on a worker");
     until(|| DONE.load(Ordering::Relaxed) == 6 * ROUNDS);
 
-    let counted = between(|_, meet| {
+    let counted = between(move |_, meet| {
         runtime.block_on(async {
             spawn_each_way(&DONE).await;
             meet();
