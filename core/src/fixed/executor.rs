@@ -13,6 +13,23 @@ use crate::queue::intake::Stack;
 use crate::sync::{AtomicBool, Ordering, const_fn};
 use crate::task::{Header, Notified, Schedule};
 
+/// Whether an interrupt may change a state word whatever it has stopped. Not where the word comes out of a lock: there
+/// only the final program can choose another way.
+#[cfg(all(
+    feature = "alloc",
+    not(feature = "std"),
+    target_has_atomic = "ptr",
+    not(target_has_atomic = "64")
+))]
+const INTERRUPT_SAFE: bool = crate::sync::AtomicU64::is_always_lock_free();
+#[cfg(not(all(
+    feature = "alloc",
+    not(feature = "std"),
+    target_has_atomic = "ptr",
+    not(target_has_atomic = "64")
+)))]
+const INTERRUPT_SAFE: bool = true;
+
 /// See the [module](super).
 pub struct Executor {
     /// Tasks that became runnable since the runner last looked.
@@ -30,6 +47,13 @@ impl Executor {
         /// An executor whose runner's driver `unpark` wakes, from any context that may wake a task.
         #[must_use]
         pub fn new(unpark: &'static dyn Unpark) -> Self {
+            // In a static this is asked by the compiler.
+            if !INTERRUPT_SAFE {
+                panic!(
+                    "with `alloc` this processor's atomics are locks, on which an interrupt hangs: give \
+                     portable-atomic the feature `unsafe-assume-single-core`"
+                );
+            }
             Executor {
                 ready: Stack::new(),
                 park: ParkWord::new(),

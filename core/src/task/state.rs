@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Without an allocator there are no weak ids, so no generation and no EXPORTED: the word is a `u32` with 24 bits of
-//! references ([`Bits`](crate::sync::Bits) says why).
+//! references ([`Bits`](crate::sync::Bits) says why). Tried with 64 bits, on a Cortex-M4: out of locks the firmware's
+//! checks hang as soon as a timer interrupts them, and its first program takes 20,620 bytes of flash and 2,564 of RAM; with
+//! interrupts disabled around each access 14,056 and 420; with this word 13,608 and 420.
 //!
 //! **Who owns what.** *T*: the task's own reference, exactly one from spawn until complete; it lies in the
 //! cell while the task is idle and travels with its [`Notified`](super::Notified) otherwise. *J*: the join handle.
