@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt::Debug;
 use std::sync::Arc;
 
-use crate::driver::{Errno, Nanos};
+use crate::driver::{Deadline, Driver, Errno, Nanos};
 use crate::error::{JoinError, Payload};
 use crate::local::LocalExecutor;
 use crate::op::{Flavour, OpSlab};
@@ -14,7 +14,24 @@ use crate::queue::{Chain, Inject, Lifo, Owner, Ring};
 use crate::sched::{Seat, Shared, Worker};
 use crate::slab::{Pages, SharedSlab};
 use crate::task::testing::Rig;
-use crate::testing::{Bed, NoDriver};
+use crate::testing::Bed;
+
+/// A driver without a clock or a sleep, for what never runs.
+struct NoDriver;
+
+impl Driver for NoDriver {
+    fn now(&mut self) -> Nanos {
+        Nanos(0)
+    }
+
+    fn park(&mut self, _: Option<Deadline>) -> Result<(), Errno> {
+        panic!("it would sleep for ever")
+    }
+
+    fn poll(&mut self) -> Result<usize, Errno> {
+        Ok(0)
+    }
+}
 
 fn shown(value: &impl Debug) -> String {
     format!("{value:?}")

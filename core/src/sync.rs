@@ -463,7 +463,7 @@ pub(crate) fn explore(name: &str, f: impl Fn() + Sync + Send + 'static) {
     let number = |name: &str, default| {
         std::env::var(name).map_or(default, |v| v.parse::<u64>().unwrap_or_else(|e| panic!("{name}: {e}")))
     };
-    let (first, seeds) = (number("OUZEL_SHUTTLE_FIRST", 1), number("OUZEL_SHUTTLE_SEEDS", 100));
+    let (first, seeds) = (number("OUZEL_SHUTTLE_FIRST", 1), number("OUZEL_SHUTTLE_SEEDS", 50));
     let mut config = shuttle::Config::new();
     config.stack_size = 1 << 18;
     config.silence_warnings = true;

@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 use std::task::Wake;
 
-use crate::driver::{Deadline, Driver, Errno, Nanos, Unpark};
+use crate::driver::Unpark;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{AtomicBool, Lock, Ordering};
 
@@ -67,22 +67,5 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Ready(output) => return output,
             Poll::Pending => bed.sleep(),
         }
-    }
-}
-
-/// A driver without a clock or a sleep, for what never runs.
-pub(crate) struct NoDriver;
-
-impl Driver for NoDriver {
-    fn now(&mut self) -> Nanos {
-        Nanos(0)
-    }
-
-    fn park(&mut self, _: Option<Deadline>) -> Result<(), Errno> {
-        panic!("it would sleep for ever")
-    }
-
-    fn poll(&mut self) -> Result<usize, Errno> {
-        Ok(0)
     }
 }

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const FEW: u64 = 100;
 /// Longest time without a word from the models; each should take seconds.
 const SILENCE: Duration = Duration::from_secs(120);
+/// The same for those that take minutes each.
+const LONG_SILENCE: Duration = Duration::from_secs(3600);
 
 /// What one model printed.
 #[derive(Debug, PartialEq)]
@@ -62,8 +64,9 @@ pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), 
     let mut models = Vec::new();
     let mut said = Vec::new();
     let lines = lines_of(child.stdout.take().expect("it is piped"));
+    let patience = if long { LONG_SILENCE } else { SILENCE };
     let stuck = loop {
-        match lines.recv_timeout(SILENCE) {
+        match lines.recv_timeout(patience) {
             Ok(line) => match parse(tool, &line) {
                 Some(model) => {
                     println!("{:<60} {:>10} {:>9.2}", model.name, model.schedules, model.seconds);
@@ -88,7 +91,7 @@ pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), 
     let few: Vec<&str> = models.iter().filter(|m| m.schedules <= FEW).map(|m| &*m.name).collect();
     let result = if stuck {
         println!("{}", said.join("\n"));
-        Err(format!("no model ended for {} s: one explores too much", SILENCE.as_secs()))
+        Err(format!("no model ended for {} s: one explores too much", patience.as_secs()))
     } else if !status.success() {
         println!("{}", said.join("\n"));
         Err(format!("a model failed: {status}"))

@@ -53,4 +53,6 @@ pub use slab::{AfterComplete, Flavour, OpSlab, RejectReason, Rejected};
 #[cfg(all(test, ouzel_loom))]
 mod loom_tests;
 #[cfg(all(test, feature = "alloc", not(ouzel_loom)))]
+mod take_tests;
+#[cfg(all(test, feature = "alloc", not(ouzel_loom)))]
 mod tests;

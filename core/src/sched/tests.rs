@@ -2,7 +2,7 @@
 //!
 //! | build | what a test is |
 //! |---|---|
-//! | `cfg(ouzel_shuttle)` | ten thousand random schedules from fixed seeds, all orderings taken for SeqCst |
+//! | `cfg(ouzel_shuttle)` | five thousand random schedules from fixed seeds, all orderings taken for SeqCst |
 //! | any other | a hundred runs on threads; under TSan they are what it looks at |
 //!
 //! The drivers sleep until they are unparked, also when they are given a deadline, so a wake-up that only a
@@ -15,6 +15,8 @@
 #[cfg(not(ouzel_shuttle))]
 mod canary;
 mod end;
+#[cfg(not(ouzel_shuttle))]
+mod ids;
 mod rig;
 
 use std::sync::Arc;

@@ -3,8 +3,10 @@
 use core::cell::{Cell, RefCell};
 use core::future::{Future, pending, poll_fn};
 use core::mem;
+use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use std::panic::catch_unwind;
 use std::rc::Rc;
 use std::thread;
 use std::vec::Vec;
@@ -133,4 +135,59 @@ fn wakers_outlive_the_executor_here_and_elsewhere() {
     let again = wakers.clone();
     drop(wakers);
     again.into_iter().for_each(Waker::wake);
+}
+
+#[test]
+fn a_panic_in_an_output_that_nobody_takes_is_the_one_who_drops_the_handle() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in an output");
+        }
+    }
+    let ex = executor();
+    let task = ex.spawn(async { Bomb });
+    ex.run_nowait(10).unwrap();
+    assert!(task.is_finished());
+    let caught = catch_unwind(AssertUnwindSafe(move || drop(task))).unwrap_err();
+    assert_eq!(*caught.downcast::<&str>().unwrap(), "in an output");
+    assert_eq!(ex.live_tasks(), 0);
+}
+
+#[test]
+fn a_waker_tells_its_task_and_whether_it_was_aborted() {
+    use crate::local::{id_of, is_aborted};
+    use crate::task::TaskState;
+    let ex = executor();
+    let slot: Rc<Cell<Option<Waker>>> = Rc::default();
+    let kept = Rc::clone(&slot);
+    let mut task = ex.spawn(poll_fn(move |cx| {
+        kept.set(Some(cx.waker().clone()));
+        Poll::<()>::Pending
+    }));
+    ex.run_nowait(10).unwrap();
+    let waker = slot.take().unwrap();
+    let id = id_of(&waker).unwrap();
+    assert_eq!(Some(id), task.id());
+    assert_eq!(ex.spawner().state(id), TaskState::Idle);
+    assert!(!is_aborted(&waker));
+    task.abort();
+    assert!(ex.block_on(&mut task).unwrap_err().is_cancelled());
+    drop((waker, task));
+    assert_eq!(ex.spawner().state(id), TaskState::Stale);
+    assert_eq!((id_of(Waker::noop()), is_aborted(Waker::noop())), (None, false));
+}
+
+#[test]
+fn a_closed_executor_gives_what_is_spawned_back() {
+    let ex = executor();
+    let spawner = ex.spawner();
+    assert!(spawner.spawn_detached(async {}).is_ok());
+    ex.run_nowait(10).unwrap();
+    assert_eq!(ex.metrics().completed, 1);
+    assert!(spawner.task_bytes() > 0);
+    drop(ex);
+    assert!(spawner.spawn_detached(async {}).is_err());
+    assert!(spawner.spawn_send(async { 5 }).is_err());
+    spawner.notify();
 }

@@ -177,7 +177,7 @@ fn loom_sleep_two_workers_and_a_pusher() {
 #[test]
 #[ignore = "explores for minutes: cargo xtask soak"]
 fn loom_sleep_three_workers_and_a_pusher() {
-    model("sleep_three_workers_and_a_pusher", Some(2), || {
+    model("sleep_three_workers_and_a_pusher", Some(1), || {
         let world = World::new(3, 2);
         let workers = [0, 1, 2].map(|worker| spawn_worker(&world, worker, 0));
         world.push();

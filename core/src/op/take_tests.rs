@@ -1,0 +1,52 @@
+//! Results fetched without waiting for them.
+
+use core::task::{Context, Poll, Waker};
+use std::format;
+use std::sync::Arc;
+
+use super::{AfterComplete, Completion, Flavour, OpSlab, Request};
+use crate::park::ParkWord;
+use crate::testing::Bed;
+
+#[test]
+fn a_result_is_there_to_be_taken_once_it_is() {
+    for flavour in [Flavour::Local, Flavour::Shared] {
+        let slab = OpSlab::new(Arc::new(ParkWord::new()), Arc::new(Bed::default()), flavour);
+        let (mut handle, _) = slab.submit("payload", |_, _| Request::Nop).unwrap();
+        assert!(handle.try_take().is_none());
+        assert!(format!("{handle:?}").contains("done: false"));
+        // SAFETY: no driver ever hears of this operation.
+        let after = unsafe { slab.complete(handle.key(), Completion::done(7)) };
+        assert!(matches!(after, AfterComplete::Delivered));
+        assert!(format!("{handle:?}").contains("done: true"));
+        let (completion, payload) = handle.try_take().unwrap();
+        assert_eq!((completion.res, payload), (7, "payload"));
+        assert!(handle.try_take().is_none(), "taken already");
+        assert!(slab.is_quiet());
+    }
+}
+
+#[test]
+fn a_stream_of_results_is_fetched_one_by_one_and_ends() {
+    for flavour in [Flavour::Local, Flavour::Shared] {
+        let slab = OpSlab::new(Arc::new(ParkWord::new()), Arc::new(Bed::default()), flavour);
+        let (mut handle, _) =
+            slab.submit((), |_, _| Request::RecvMulti { fd: 3 }).unwrap_or_else(|e| panic!("{e:?}"));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(handle.try_next().is_none());
+        assert!(handle.poll_next(&mut cx).is_pending());
+        for (res, more) in [(4, true), (5, true), (-125, false)] {
+            let completion = Completion { res, flags: if more { Completion::MORE } else { 0 } };
+            // SAFETY: no driver ever hears of this operation.
+            let _ = unsafe { slab.complete(handle.key(), completion) };
+        }
+        assert_eq!(handle.try_next().unwrap().res, 4);
+        let Poll::Ready(Some(second)) = handle.poll_next(&mut cx) else { panic!("it is there") };
+        assert!(second.res == 5 && second.more());
+        let last = handle.try_next().unwrap();
+        assert!(last.res == -125 && !last.more());
+        assert!(handle.try_next().is_none());
+        assert!(matches!(handle.poll_next(&mut cx), Poll::Ready(None)));
+        assert!(slab.is_quiet());
+    }
+}
