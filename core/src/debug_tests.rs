@@ -10,7 +10,7 @@ use crate::error::{JoinError, Payload};
 use crate::local::LocalExecutor;
 use crate::op::{Flavour, OpSlab};
 use crate::park::ParkWord;
-use crate::queue::{Chain, Inject, Lifo, Owner, Ring};
+use crate::queue::{Chain, Inject, Lifo, Owner, Ring, StackInject};
 use crate::sched::{Seat, Shared, Worker};
 use crate::slab::{Pages, SharedSlab};
 use crate::task::testing::Rig;
@@ -52,6 +52,7 @@ fn errors_say_what_happened() {
     assert_eq!(format!("{}", JoinError::Cancelled), "the task was cancelled");
     let panicked = JoinError::Panic(Payload::new(std::boxed::Box::new("boo")));
     assert!(panicked.is_panic() && !panicked.is_cancelled());
+    assert_eq!(shown(&Payload::new(std::boxed::Box::new(1))), "Payload", "what is in it may be anything");
     assert_eq!(format!("{panicked}"), "the task panicked");
     assert_shows(&panicked, &["Panic"]);
     assert_eq!(*panicked.into_panic().downcast::<&str>().unwrap(), "boo");
@@ -77,6 +78,7 @@ fn queues_say_how_much_is_in_them() {
     assert_eq!(owner.pop().map(crate::queue::testing::Item::id), Some(7));
     assert_shows(&Chain::<crate::queue::testing::Item>::new(), &["Chain"]);
     assert_shows(&Inject::<crate::queue::testing::Item>::new(2), &["Inject"]);
+    assert_shows(&StackInject::<crate::queue::testing::Item>::new(2), &["StackInject", "shards: 2"]);
 }
 
 #[test]

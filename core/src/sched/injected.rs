@@ -38,3 +38,34 @@ impl<T: Linked> Take<T> for StackInject<T> {
         self.pop_batch(start, room)
     }
 }
+
+#[cfg(all(test, not(any(ouzel_loom, ouzel_shuttle))))]
+mod tests {
+    use super::Take;
+    use crate::queue::testing::Item;
+    use crate::queue::{Inject, StackInject};
+    use std::vec::Vec;
+
+    fn all(queue: &impl Take<Item>) -> Vec<u32> {
+        let mut ids: Vec<u32> = queue.take(0).0.map(Item::id).into_iter().collect();
+        loop {
+            let (mut batch, _) = queue.take_batch(0, 2);
+            let before = ids.len();
+            ids.extend(core::iter::from_fn(|| batch.pop_front()).map(Item::id));
+            if ids.len() == before {
+                return ids;
+            }
+        }
+    }
+
+    #[test]
+    fn both_forms_give_every_task_in_order() {
+        let (inject, stack) = (Inject::new(1), StackInject::new(1));
+        for id in 0..7 {
+            inject.push(0, Item::new(id));
+            stack.push(0, Item::new(id));
+        }
+        assert_eq!(all(&inject), (0..7).collect::<Vec<_>>());
+        assert_eq!(all(&stack), (0..7).collect::<Vec<_>>());
+    }
+}

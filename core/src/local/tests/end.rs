@@ -185,6 +185,9 @@ fn a_closed_executor_gives_what_is_spawned_back() {
     assert!(spawner.spawn_detached(async {}).is_ok());
     ex.run_nowait(10).unwrap();
     assert_eq!(ex.metrics().completed, 1);
+    assert!(ex.local().try_spawn_detached(async {}).is_ok());
+    ex.run_nowait(10).unwrap();
+    assert_eq!(ex.metrics().completed, 2);
     assert!(spawner.task_bytes() > 0);
     drop(ex);
     assert!(spawner.spawn_detached(async {}).is_err());
