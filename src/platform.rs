@@ -66,8 +66,10 @@ impl AnyDriver {
         match self {
             #[cfg(target_os = "linux")]
             AnyDriver::Uring(d) => d.flush(),
-            // The readiness drivers make the call at once.
-            _ => Ok(()),
+            #[cfg(target_os = "linux")]
+            AnyDriver::Epoll(d) => d.flush(),
+            // Makes every call at once.
+            AnyDriver::Poll(_) => Ok(()),
         }
     }
     pub(crate) fn buffer(&self, id: u16) -> *mut u8 {

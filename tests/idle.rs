@@ -54,10 +54,28 @@ async fn work(setup: Setup) {
         task.await.unwrap();
     }
     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (server, _) = listener.accept().await.unwrap();
-    client.write("x").await.0.unwrap();
-    server.read(Vec::with_capacity(1)).await.0.unwrap();
+    let mut pairs = Vec::new();
+    for _ in 0..16 {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        pairs.push((client, listener.accept().await.unwrap().0));
+    }
+    // Many answers at once, for the driver to expect more of them.
+    let sides = pairs.into_iter().flat_map(|(client, server)| [(client, true), (server, false)]);
+    let busy: Vec<_> = sides.map(|(stream, first)| setup.spawn(answer(stream, first))).collect();
+    for side in busy {
+        side.await.unwrap();
+    }
+}
+
+/// One side of a connection on which a byte goes to and fro.
+async fn answer(stream: TcpStream, first: bool) {
+    if first {
+        stream.write("x").await.0.unwrap();
+    }
+    for _ in 0..100 {
+        assert_eq!(stream.read(Vec::with_capacity(1)).await.0.unwrap(), 1);
+        stream.write("x").await.0.unwrap();
+    }
 }
 
 /// Works, says so, and waits for `end`, which never comes before the measurement is over.
@@ -131,7 +149,7 @@ fn an_idle_runtime_is_not_woken_once_in_two_seconds() {
         }
         // Until all have gone to sleep: what is woken now and then never gets past this.
         let mut before = switches();
-        loop {
+        for _ in 0..50 {
             thread::sleep(Duration::from_millis(200));
             let now = switches();
             if now == before {

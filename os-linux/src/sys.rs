@@ -1,14 +1,17 @@
 //! System calls that take what a request carries: raw descriptors, raw pointers.
 //!
 //! rustix wants borrowed descriptors and slices; a request has numbers and addresses whose validity is
-//! the operation slot's contract. So these go through libc, and answer like a completion: a result, or
+//! the operation slot's contract. So most go through libc, and answer like a completion: a result, or
 //! an errno negated. Where a descriptor is ours to own, rustix is used instead.
 
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
+use std::slice;
 
 use libc::{c_int, c_long, c_void, socklen_t};
 use ouzel_core::driver::{Deadline, Nanos};
 use ouzel_core::op::Fd;
+use rustix::net::{self, RecvFlags, SendFlags};
 
 /// The longest transfer the kernel makes in one call.
 pub(crate) const MAX_BYTES: usize = 0x7fff_f000;
@@ -21,6 +24,22 @@ pub(crate) fn last_errno() -> i32 {
 
 fn answer(ret: isize) -> i32 {
     if ret < 0 { last_errno() } else { ret as i32 }
+}
+
+/// The two calls of every request go past libc, whose wrappers take part in thread cancellation: two locked
+/// instructions each in a process with threads.
+fn bare(result: rustix::io::Result<usize>) -> i32 {
+    match result {
+        Ok(n) => n as i32,
+        Err(e) => -e.raw_os_error(),
+    }
+}
+
+fn number(fd: Fd) -> BorrowedFd<'static> {
+    // -1 may not be borrowed; the kernel refuses the next one alike.
+    let fd = if fd == -1 { -2 } else { fd };
+    // SAFETY: only passed on to the kernel, which checks it.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 /// Calls again while a signal interrupts.
@@ -36,15 +55,17 @@ pub(crate) fn retry(mut call: impl FnMut() -> i32) -> i32 {
 /// # Safety
 /// `buf` is writable for `len` bytes.
 pub(crate) unsafe fn recv(fd: Fd, buf: *mut u8, len: usize, flags: c_int) -> i32 {
-    // SAFETY: the caller's.
-    answer(unsafe { libc::recv(fd, buf.cast(), len.min(MAX_BYTES), flags) })
+    // SAFETY: the caller's; nobody reads what may not be initialized.
+    let room = unsafe { slice::from_raw_parts_mut(buf.cast::<MaybeUninit<u8>>(), len.min(MAX_BYTES)) };
+    bare(net::recv(number(fd), room, RecvFlags::from_bits_retain(flags as u32)).map(|(_, n)| n))
 }
 
 /// # Safety
 /// `buf` is readable for `len` bytes.
 pub(crate) unsafe fn send(fd: Fd, buf: *const u8, len: usize, flags: c_int) -> i32 {
     // SAFETY: the caller's.
-    answer(unsafe { libc::send(fd, buf.cast(), len.min(MAX_BYTES), flags) })
+    let bytes = unsafe { slice::from_raw_parts(buf, len.min(MAX_BYTES)) };
+    bare(net::send(number(fd), bytes, SendFlags::from_bits_retain(flags as u32)))
 }
 
 /// # Safety

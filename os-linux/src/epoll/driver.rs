@@ -12,6 +12,7 @@ use ouzel_core::park::ParkWord;
 use rustix::event::epoll;
 
 use super::attempt::waits_on;
+use super::lazy::Lazy;
 use super::table::{Table, Way};
 use super::timer::Timer;
 use crate::buffers::BufferPool;
@@ -39,6 +40,7 @@ pub struct EpollDriver {
     pub(super) ready: VecDeque<Fd>,
     /// Completions that came about outside of `wait` and `reap`.
     pub(super) done: VecDeque<(OpKey, Completion)>,
+    pub(super) lazy: Lazy,
     pub(super) pool: Option<BufferPool>,
     pub(super) pool_shape: (u32, u32),
     pub(super) events: Box<[libc::epoll_event]>,
@@ -92,6 +94,7 @@ impl EpollDriver {
             table: Table::default(),
             ready: VecDeque::new(),
             done: VecDeque::new(),
+            lazy: Lazy::default(),
             pool: None,
             pool_shape: (config.buffers, config.buffer_size),
             events,
@@ -124,6 +127,14 @@ impl EpollDriver {
         if self.closing {
             return done(-libc::ECANCELED);
         }
+        if let Request::Send { lazy: true, .. } = *req {
+            return self.keep_lazy(key, req);
+        }
+        self.make_lazy();
+        self.submit_now(key, req)
+    }
+
+    pub(super) fn submit_now(&mut self, key: OpKey, req: &Request) -> Submitted {
         match *req {
             Request::Nop => done(0),
             Request::Close { fd } => done(self.close(fd)),
@@ -152,6 +163,7 @@ impl EpollDriver {
     /// Asks for an operation to end early. It completes all the same: with `-ECANCELED`, or with what
     /// it had done. Unknown keys are ignored.
     pub fn cancel(&mut self, key: OpKey) {
+        self.make_lazy();
         if let Some(op) = self.table.remove(key) {
             let res = if op.sent > 0 { op.sent as i32 } else { -libc::ECANCELED };
             self.done.push_back((key, Completion::done(res)));
@@ -160,8 +172,8 @@ impl EpollDriver {
 
     /// Waits for completions, an unpark or `deadline`; returns early at will. Blocks.
     ///
-    /// The caller has called `begin` on the park word. `lazy_waited` means nothing here: a lazy send
-    /// is sent at once.
+    /// The caller has called `begin` on the park word. Lazy sends are made before the wait; their completions end
+    /// it only if `lazy_waited`.
     ///
     /// # Errors
     /// What the kernel says about the wait, never `EINTR`; [`FORKED`] in a forked child.
@@ -171,11 +183,11 @@ impl EpollDriver {
         lazy_waited: bool,
         sink: &mut dyn FnMut(OpKey, Completion),
     ) -> Result<usize, Errno> {
-        let _ = lazy_waited;
         if self.made.is_foreign() {
             return Err(FORKED);
         }
-        let count = self.settle(sink);
+        let lazy = self.settle_lazy(sink);
+        let count = self.settle(sink) + if lazy_waited { lazy } else { 0 };
         let block = count == 0 && self.ready.is_empty() && !self.park.has_token();
         if block {
             self.let_gather(deadline);
@@ -192,6 +204,7 @@ impl EpollDriver {
         if self.made.is_foreign() {
             return Err(FORKED);
         }
+        self.settle_lazy(sink);
         let count = self.settle(sink);
         if self.table.len() == 0 && !std::mem::take(&mut self.hosted) {
             return Ok(count);
@@ -200,11 +213,14 @@ impl EpollDriver {
         Ok(count + self.settle(sink))
     }
 
-    /// Nothing to do here: submissions are system calls already.
+    /// Makes the lazy sends now; all else was a system call when it was submitted.
     ///
     /// # Errors
     /// None.
     pub fn flush(&mut self) -> Result<(), Errno> {
+        if !self.made.is_foreign() {
+            self.make_lazy();
+        }
         Ok(())
     }
 
@@ -214,10 +230,11 @@ impl EpollDriver {
     /// None.
     pub fn shutdown(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> Result<usize, Errno> {
         self.closing = true;
+        let lazy = self.settle_lazy(sink);
         while let Some(key) = self.table.any() {
             self.cancel(key);
         }
-        let count = self.done.len();
+        let count = lazy + self.done.len();
         self.done.drain(..).for_each(|(key, c)| sink(key, c));
         Ok(count)
     }
@@ -247,7 +264,7 @@ impl EpollDriver {
     /// Operations without their last completion.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.table.len() + self.done.len()
+        self.table.len() + self.done.len() + self.lazy.len()
     }
 
     /// What the driver has done since it was made.
@@ -267,6 +284,7 @@ impl EpollDriver {
     /// Unparks show there anyway.
     pub fn arm_notify(&mut self) {
         self.hosted = true;
+        self.make_lazy();
         if !self.done.is_empty() || !self.ready.is_empty() {
             self.wake.unpark();
         }

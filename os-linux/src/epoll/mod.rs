@@ -36,6 +36,7 @@
 
 mod attempt;
 mod driver;
+mod lazy;
 mod serve;
 mod table;
 mod timer;

@@ -7,6 +7,7 @@ use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
 
 use super::attempt::{Outcome, attempt};
 use super::driver::{EpollDriver, TIMER, WAKE, check, done};
+use super::lazy::KEPT;
 use super::table::{Entry, Kind, Way};
 use crate::buffers::BufferPool;
 use crate::gather::GATHER_US;
@@ -47,6 +48,41 @@ impl EpollDriver {
         }
         self.table.push(key, *req, fd, way, sent);
         Submitted::InFlight
+    }
+
+    pub(super) fn keep_lazy(&mut self, key: OpKey, req: &Request) -> Submitted {
+        if self.lazy.kept.len() >= KEPT {
+            self.make_lazy();
+        }
+        self.lazy.kept.push((key, *req));
+        Submitted::InFlight
+    }
+
+    /// Makes the sends that were kept: before anything else is submitted, which might be for the same socket, and
+    /// before every look at the kernel.
+    #[inline]
+    pub(super) fn make_lazy(&mut self) {
+        if !self.lazy.kept.is_empty() {
+            self.make_kept();
+        }
+    }
+
+    fn make_kept(&mut self) {
+        let mut kept = std::mem::take(&mut self.lazy.kept);
+        for (key, req) in kept.drain(..) {
+            if let Submitted::Done(completion) = self.submit_now(key, &req) {
+                self.lazy.made.push((key, completion));
+            }
+        }
+        self.lazy.kept = kept;
+    }
+
+    /// Makes them and hands their results out; how many.
+    pub(super) fn settle_lazy(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
+        self.make_lazy();
+        let count = self.lazy.made.len();
+        self.lazy.made.drain(..).for_each(|(key, completion)| sink(key, completion));
+        count
     }
 
     /// A multishot receive is tried at the next `wait` or `reap`: it has many results to give.

@@ -23,6 +23,9 @@ use crate::{clock, sys};
 /// `FUTEX2_SIZE_U32`, and not `FUTEX2_PRIVATE`: see [`crate::futex`].
 const FUTEX_FLAGS: u32 = 2;
 
+/// A point in time no wait lasts to.
+const FAR: Nanos = Nanos(u64::MAX);
+
 /// The kernel's `struct io_uring_getevents_arg`.
 #[repr(C)]
 struct GetEvents {
@@ -284,7 +287,9 @@ impl UringDriver {
             flags |= EnterFlags::EXT_ARG;
             (at, size) = ((&raw const arg).cast(), size_of::<GetEvents>());
         }
-        if let Some(Deadline(deadline)) = deadline.filter(|_| self.has.has(Mask::EXT_ARG)) {
+        // Without a deadline the kernel would give up after `min_wait`: an idle thread would wake for ever.
+        let far = (want > 1).then_some(Deadline(FAR));
+        if let Some(Deadline(deadline)) = deadline.or(far).filter(|_| self.has.has(Mask::EXT_ARG)) {
             let wait = if self.has.has(Mask::ABS_TIMER) {
                 flags |= EnterFlags::ABS_TIMER;
                 deadline

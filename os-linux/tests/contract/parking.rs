@@ -183,3 +183,26 @@ fn readable(fd: i32, ms: i32) -> bool {
     // SAFETY: one element, which outlives the call.
     unsafe { libc::poll(&raw mut poll, 1, ms) == 1 }
 }
+
+/// A burst makes the driver wait for several completions at once; that must not make it restless afterwards.
+pub(crate) fn a_wait_after_a_burst_lasts(rig: &mut Rig) {
+    let pairs: Vec<_> = (0..16).map(|_| UnixStream::pair().unwrap()).collect();
+    let mut bufs = [[0; 4]; 16];
+    for _ in 0..20 {
+        let keys: Vec<_> = pairs.iter().zip(&mut bufs).map(|((_, b), buf)| rig.recv(b, buf)).collect();
+        let _ = rig.flush();
+        pairs.iter().for_each(|(a, _)| (&mut &*a).write_all(b"x").unwrap());
+        keys.into_iter().for_each(|key| assert_eq!(rig.finish_op(key).res, 1));
+    }
+    let (park, unpark) = (rig.park.clone(), rig.unpark.clone());
+    let thread = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        park.unpark(&*unpark);
+    });
+    let mut turns = 0;
+    while !rig.turn(None, false) {
+        turns += 1;
+    }
+    thread.join().unwrap();
+    assert!(turns < 10, "woken {turns} times with nothing to do");
+}

@@ -223,6 +223,30 @@ pub(crate) fn a_lazy_send_fails_like_any_other(rig: &mut Rig) {
     assert_eq!(rig.in_flight(), 0);
 }
 
+pub(crate) fn lazy_and_other_sends_keep_their_order(rig: &mut Rig) {
+    let (a, mut b) = tcp_pair();
+    let first = rig.send(&a, b"one ", true);
+    let second = rig.send(&a, b"two ", false);
+    let third = rig.send(&a, b"three", true);
+    let end = rig.start(&Request::Shutdown { fd: a.as_raw_fd(), how: libc::SHUT_WR });
+    for (key, res) in [(first, 4), (second, 4), (third, 5), (end, 0)] {
+        assert_eq!(rig.finish_op(key).res, res);
+    }
+    let mut got = String::new();
+    b.read_to_string(&mut got).unwrap();
+    assert_eq!(got, "one two three");
+}
+
+pub(crate) fn a_host_that_waits_itself_sends_lazily(rig: &mut Rig) {
+    let (a, mut b) = tcp_pair();
+    let key = rig.send(&a, b"reply", true);
+    rig.arm_notify();
+    let mut got = [0; 5];
+    b.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"reply");
+    assert_eq!(rig.finish_op(key).res, 5);
+}
+
 pub(crate) fn many_lazy_sends_through_a_small_ring(rig: &mut Rig) {
     rig.remake(DriverConfig { entries: 4, ..rig.config.clone() });
     let pairs: Vec<_> = (0..30).map(|_| UnixStream::pair().unwrap()).collect();
