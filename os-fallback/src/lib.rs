@@ -21,5 +21,5 @@ pub mod manual;
 mod sys;
 
 pub use driver::{DriverConfig, PollDriver};
-pub use file::execute;
+pub use file::{execute, file_stat};
 pub use ouzel_core::driver::Counters;

@@ -90,6 +90,8 @@ features! {
     URING = 16, "uring";
     /// A wait for several completions that is content with one after a while (6.12).
     MIN_WAIT = 17, "min_wait";
+    /// Status, rename, unlink and the like in the ring (5.6 to 6.9) instead of on the blocking pool.
+    FILE_CALLS = 18, "file_calls";
 }
 
 impl Mask {

@@ -4,10 +4,16 @@ use ouzel_core::op::{AT_POSITION, Request};
 
 use crate::sys;
 
+mod calls;
+mod stat;
+
+pub(crate) use calls::{STAT_MASK, stat_of};
+pub use stat::file_stat;
+
 /// Runs a file request to its end on the calling thread, and answers like a completion.
 ///
-/// Blocks. For `Read`, `Write`, `OpenAt`, `Close` and `Fsync`; `-EINVAL` for all else. Whoever runs an
-/// `OpenAt` or a `Close` here tells the [`crate::FdTable`]. What the request points at is valid and
+/// Blocks. For `Read`, `Write`, `ReadV`, `WriteV`, `OpenAt`, `Close`, `Fsync` and `File`; `-EINVAL` for all
+/// else. Whoever runs an `OpenAt` or a `Close` here tells the [`crate::FdTable`]. What the request points at is valid and
 /// nobody else's until this returns: the contract of [`Request`].
 #[must_use]
 pub fn execute(req: &Request) -> i32 {
@@ -24,6 +30,17 @@ pub fn execute(req: &Request) -> i32 {
             let write = |offset| sys::retry(|| unsafe { sys::write(fd, buf, len, offset) });
             or_at_position(write, at(offset))
         }
+        Request::ReadV { fd, segments, count, offset } => {
+            // SAFETY: what a request points at is valid until it completes (the contract of `Request`).
+            let read = |offset| sys::retry(|| unsafe { sys::readv(fd, segments, count, offset) });
+            or_at_position(read, at(offset))
+        }
+        Request::WriteV { fd, segments, count, offset } => {
+            // SAFETY: what a request points at is valid until it completes (the contract of `Request`).
+            let write = |offset| sys::retry(|| unsafe { sys::writev(fd, segments, count, offset) });
+            or_at_position(write, at(offset))
+        }
+        Request::File(call) => calls::execute(&call),
         Request::OpenAt { dir, path, flags, mode } => {
             // SAFETY: what a request points at is valid until it completes (the contract of `Request`).
             sys::retry(|| unsafe { sys::openat(dir, path, flags, mode) })

@@ -13,18 +13,11 @@ use ouzel_core::driver::{Deadline, Nanos};
 use ouzel_core::op::Fd;
 use rustix::net::{self, RecvFlags, SendFlags};
 
-/// The longest transfer the kernel makes in one call.
-pub(crate) const MAX_BYTES: usize = 0x7fff_f000;
+mod base;
+mod file;
 
-/// This thread's errno, negated.
-#[cold]
-pub(crate) fn last_errno() -> i32 {
-    -std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
-}
-
-fn answer(ret: isize) -> i32 {
-    if ret < 0 { last_errno() } else { ret as i32 }
-}
+pub(crate) use base::*;
+pub(crate) use file::*;
 
 /// The two calls of every request go past libc, whose wrappers take part in thread cancellation: two locked
 /// instructions each in a process with threads.
@@ -40,16 +33,6 @@ fn number(fd: Fd) -> BorrowedFd<'static> {
     let fd = if fd == -1 { -2 } else { fd };
     // SAFETY: only passed on to the kernel, which checks it.
     unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
-/// Calls again while a signal interrupts.
-pub(crate) fn retry(mut call: impl FnMut() -> i32) -> i32 {
-    loop {
-        match call() {
-            ret if ret == -libc::EINTR => {}
-            ret => return ret,
-        }
-    }
 }
 
 /// # Safety
@@ -93,103 +76,6 @@ pub(crate) fn close(fd: Fd) -> i32 {
     answer(unsafe { libc::close(fd) } as isize)
 }
 
-pub(crate) fn fsync(fd: Fd, data_only: bool) -> i32 {
-    let call = if data_only { libc::fdatasync } else { libc::fsync };
-    // SAFETY: no memory is passed.
-    answer(unsafe { call(fd) } as isize)
-}
-
-/// # Safety
-/// `path` is NUL-terminated.
-pub(crate) unsafe fn openat(dir: Fd, path: *const u8, flags: c_int, mode: u32) -> i32 {
-    // SAFETY: the caller's.
-    answer(unsafe { libc::openat(dir, path.cast(), flags | libc::O_CLOEXEC, mode) } as isize)
-}
-
-/// Opens what the kernel finds in its caches alone; `-EAGAIN` if it would have to look further.
-///
-/// `O_NONBLOCK` goes along, so that a FIFO does not hold the thread until its other end comes; it is
-/// taken off again if it was not asked for. io_uring opens the same way. May make two system calls.
-///
-/// # Safety
-/// `path` is NUL-terminated.
-pub(crate) unsafe fn openat_cached(dir: Fd, path: *const u8, flags: c_int) -> i32 {
-    const RESOLVE_CACHED: u64 = 0x20;
-    const CREATES: c_int = libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
-    if flags & CREATES != 0 {
-        return -libc::EAGAIN;
-    }
-    // A `struct open_how`: flags, mode (nothing is created), how to resolve.
-    let how: [u64; 3] = [(flags | libc::O_CLOEXEC | libc::O_NONBLOCK) as u64, 0, RESOLVE_CACHED];
-    // SAFETY: the caller's for `path`; `how` outlives the call and has the size given.
-    let ret = unsafe { libc::syscall(libc::SYS_openat2, dir, path, how.as_ptr(), size_of_val(&how)) };
-    let fd = answer(ret as isize);
-    if fd >= 0 && flags & libc::O_NONBLOCK == 0 {
-        set_status_flags(fd, flags & !libc::O_NONBLOCK);
-    }
-    match fd {
-        // Old kernels, seccomp filters, flags that openat2 refuses and openat ignores, a FIFO
-        // without a reader: whoever asked takes the long way.
-        e if [-libc::ENOSYS, -libc::EINVAL, -libc::EPERM, -libc::ENXIO].contains(&e) => -libc::EAGAIN,
-        fd => fd,
-    }
-}
-
-/// # Safety
-/// `buf` is writable for `len` bytes.
-pub(crate) unsafe fn read(fd: Fd, buf: *mut u8, len: usize, offset: Option<u64>) -> i32 {
-    let len = len.min(MAX_BYTES);
-    answer(match offset {
-        // SAFETY: the caller's.
-        Some(at) => unsafe { libc::pread64(fd, buf.cast(), len, at as i64) },
-        // SAFETY: the caller's.
-        None => unsafe { libc::read(fd, buf.cast(), len) },
-    })
-}
-
-/// # Safety
-/// `buf` is readable for `len` bytes.
-pub(crate) unsafe fn write(fd: Fd, buf: *const u8, len: usize, offset: Option<u64>) -> i32 {
-    let len = len.min(MAX_BYTES);
-    answer(match offset {
-        // SAFETY: the caller's.
-        Some(at) => unsafe { libc::pwrite64(fd, buf.cast(), len, at as i64) },
-        // SAFETY: the caller's.
-        None => unsafe { libc::write(fd, buf.cast(), len) },
-    })
-}
-
-/// Reads what can be read without waiting: `-EAGAIN` if nothing, `-EOPNOTSUPP` if the file cannot tell.
-///
-/// # Safety
-/// `buf` is writable for `len` bytes.
-pub(crate) unsafe fn read_nowait(fd: Fd, buf: *mut u8, len: usize, offset: u64) -> i32 {
-    let iov = libc::iovec { iov_base: buf.cast(), iov_len: len.min(MAX_BYTES) };
-    // SAFETY: the caller's for `buf`; the array has one element and outlives the call.
-    answer(unsafe { libc::preadv2(fd, &raw const iov, 1, offset as i64, libc::RWF_NOWAIT) })
-}
-
-/// Writes what can be written without waiting; answers like [`read_nowait`].
-///
-/// # Safety
-/// `buf` is readable for `len` bytes.
-pub(crate) unsafe fn write_nowait(fd: Fd, buf: *const u8, len: usize, offset: u64) -> i32 {
-    let iov = libc::iovec { iov_base: buf.cast_mut().cast(), iov_len: len.min(MAX_BYTES) };
-    // SAFETY: the caller's for `buf`, which is only read; the array has one element.
-    answer(unsafe { libc::pwritev2(fd, &raw const iov, 1, offset as i64, libc::RWF_NOWAIT) })
-}
-
-/// The file's status flags (`O_*`).
-pub(crate) fn status_flags(fd: Fd) -> i32 {
-    // SAFETY: no memory is passed.
-    answer(unsafe { libc::fcntl(fd, libc::F_GETFL) } as isize)
-}
-
-pub(crate) fn set_status_flags(fd: Fd, flags: c_int) -> i32 {
-    // SAFETY: no memory is passed.
-    answer(unsafe { libc::fcntl(fd, libc::F_SETFL, flags) } as isize)
-}
-
 /// Whether the socket is a byte stream: there, a short read has taken everything.
 pub(crate) fn is_stream_socket(fd: Fd) -> bool {
     let mut kind: c_int = 0;
@@ -199,18 +85,6 @@ pub(crate) fn is_stream_socket(fd: Fd) -> bool {
         libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut len)
     };
     ret == 0 && kind == libc::SOCK_STREAM
-}
-
-/// Whether readiness says nothing about this file: regular files, directories, block devices.
-pub(crate) fn is_always_ready(fd: Fd) -> bool {
-    let mut stat = MaybeUninit::<libc::stat64>::uninit();
-    // SAFETY: `stat` has room for the answer.
-    if unsafe { libc::fstat64(fd, stat.as_mut_ptr()) } != 0 {
-        return false;
-    }
-    // SAFETY: the call succeeded and filled it.
-    let mode = unsafe { stat.assume_init() }.st_mode & libc::S_IFMT;
-    [libc::S_IFREG, libc::S_IFDIR, libc::S_IFBLK].contains(&mode)
 }
 
 /// One `epoll_ctl` with `data` as the event's number.

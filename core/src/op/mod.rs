@@ -23,6 +23,7 @@
 //! Given up: 500 bytes per operation in flight, most of them for what only some operations need. Gained:
 //! no allocation, and one kind of slot for all.
 
+mod file;
 mod request;
 
 #[cfg(feature = "alloc")]
@@ -42,11 +43,12 @@ mod slot;
 #[cfg(feature = "alloc")]
 mod word;
 
+pub use file::{Fd, FileCall, FileStat, FileTime, Segment, StatRoom};
 #[cfg(feature = "alloc")]
 pub use handle::OpHandle;
 #[cfg(feature = "alloc")]
 pub use payload::Scratch;
-pub use request::{AT_POSITION, Completion, Fd, OpKey, Request, Submitted};
+pub use request::{AT_POSITION, Completion, OpKey, Request, Submitted};
 #[cfg(feature = "alloc")]
 pub use slab::{AfterComplete, Flavour, OpSlab, RejectReason, Rejected};
 

@@ -4,10 +4,8 @@
 //! operation's last completion: they point into the operation's slot or into what its payload owns,
 //! never at a stack.
 
+use super::file::{Fd, FileCall, Segment};
 use crate::driver::Deadline;
-
-/// A file descriptor or socket handle, as the adapter's operating system numbers them.
-pub type Fd = i32;
 
 /// Names one operation in flight: slot address and generation, as carried in a ring's user data.
 ///
@@ -134,6 +132,30 @@ pub enum Request {
         /// Byte offset, or [`AT_POSITION`].
         offset: u64,
     },
+    /// Reads into several places, as [`Request::Read`] does into one. May be short.
+    ReadV {
+        /// File or pipe.
+        fd: Fd,
+        /// Destinations, filled in order.
+        segments: *const Segment,
+        /// How many.
+        count: u32,
+        /// Byte offset, or [`AT_POSITION`].
+        offset: u64,
+    },
+    /// Writes from several places, as [`Request::Write`] does from one. May be short.
+    WriteV {
+        /// File or pipe.
+        fd: Fd,
+        /// Sources, in order.
+        segments: *const Segment,
+        /// How many.
+        count: u32,
+        /// Byte offset, or [`AT_POSITION`].
+        offset: u64,
+    },
+    /// A file call that never waits for readiness.
+    File(FileCall),
     /// Opens a path; completes with the descriptor (close-on-exec).
     OpenAt {
         /// Directory, or `AT_FDCWD`.
@@ -170,6 +192,9 @@ pub enum Request {
         deadline: Deadline,
     },
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Request>() <= 40, "every slot and every queue of operations carries one");
 
 // SAFETY: a request is plain data; who may dereference its pointers, and when, is the operation
 // slot's contract, and the buffers they name are owned by a `Send` payload.

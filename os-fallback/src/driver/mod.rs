@@ -14,7 +14,8 @@
 //! | `RecvMulti`                               | readiness, into buffers of the driver's own         |
 //! | `Read`, `Write` on a socket or pipe       | readiness                                           |
 //! | `Read`, `Write` on anything unpollable    | `Submitted::Blocking`                               |
-//! | `OpenAt`, `Fsync`                         | `Submitted::Blocking`                               |
+//! | `ReadV`, `WriteV`                         | as those, on a socket or pipe for the first segment that is not empty |
+//! | `OpenAt`, `Fsync`, `File`                 | `Submitted::Blocking`                               |
 //! | `Close`, `Shutdown`, `Nop`                | at once                                             |
 //!
 //! Sleep: always in the poller, and `unpark` is always `Poller::notify`. A condition variable for a
@@ -144,7 +145,7 @@ impl PollDriver {
         }
         match *req {
             Request::Nop => done(0),
-            Request::OpenAt { .. } | Request::Fsync { .. } => Submitted::Blocking,
+            Request::OpenAt { .. } | Request::Fsync { .. } | Request::File(_) => Submitted::Blocking,
             Request::Close { fd } => done(self.close(fd)),
             Request::Shutdown { fd, .. } if fd < 0 => done(-sys::EBADF),
             Request::Shutdown { fd, how } => {
@@ -162,14 +163,18 @@ impl PollDriver {
             return done(-sys::EBADF);
         }
         let style = match req {
-            Request::Read { .. } | Request::Write { .. } => match sys::style(fd) {
-                Ok(Style::Unpollable) => return Submitted::Blocking,
-                Ok(style) => style,
-                Err(res) => return done(res),
-            },
+            Request::Read { .. } | Request::Write { .. } | Request::ReadV { .. } | Request::WriteV { .. } => {
+                match sys::style(fd) {
+                    Ok(Style::Unpollable) => return Submitted::Blocking,
+                    Ok(style) => style,
+                    Err(res) => return done(res),
+                }
+            }
             _ => Style::Socket,
         };
-        let mut op = Op { req: *req, fd, direction, style, moved: 0, first: true };
+        // SAFETY: a request's memory is valid until it completes (the contract of `Request`).
+        let req = unsafe { sys::first_segment(req) };
+        let mut op = Op { req, fd, direction, style, moved: 0, first: true };
         // Behind others it waits its turn, without a try of its own.
         if !self.table.is_waited_for(fd, direction) {
             match self.attempt(key, &mut op) {

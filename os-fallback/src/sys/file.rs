@@ -2,13 +2,16 @@
 
 use std::ffi::CStr;
 use std::fs::File;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd;
+use std::slice;
 
-use ouzel_core::op::{AT_POSITION, Request};
+use ouzel_core::op::{AT_POSITION, Request, Segment};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{self, Errno};
 
+use super::calls;
 use super::unix::{EBADF, EINVAL, EIO, bytes, close, count, descriptor, room};
 
 /// See [`crate::file::execute`].
@@ -19,7 +22,15 @@ pub(crate) unsafe fn execute(req: &Request) -> i32 {
     let at = |offset: u64| (offset != AT_POSITION).then_some(offset);
     match *req {
         Request::Nop => 0,
-        Request::Read { fd, .. } | Request::Write { fd, .. } | Request::Fsync { fd, .. } if fd < 0 => -EBADF,
+        Request::Read { fd, .. }
+        | Request::Write { fd, .. }
+        | Request::ReadV { fd, .. }
+        | Request::WriteV { fd, .. }
+        | Request::Fsync { fd, .. }
+            if fd < 0 =>
+        {
+            -EBADF
+        }
         Request::Read { fd, buf, len, offset } => or_at_position(at(offset), |offset| {
             // SAFETY: the caller lends the descriptor.
             let fd = unsafe { descriptor(fd) };
@@ -40,6 +51,28 @@ pub(crate) unsafe fn execute(req: &Request) -> i32 {
                 None => io::write(fd, bytes),
             }
         }),
+        Request::ReadV { fd, segments, count, offset } => {
+            // SAFETY: the caller lends the descriptor.
+            let fd = unsafe { descriptor(fd) };
+            // SAFETY: the caller lends the segments and what they name.
+            let to = unsafe { places_mut(segments, count) };
+            or_at_position(at(offset), |offset| match offset {
+                Some(offset) => io::preadv(fd, to, offset),
+                None => io::readv(fd, to),
+            })
+        }
+        Request::WriteV { fd, segments, count, offset } => {
+            // SAFETY: the caller lends the descriptor.
+            let fd = unsafe { descriptor(fd) };
+            // SAFETY: the caller lends the segments and what they name.
+            let from = unsafe { places(segments, count) };
+            or_at_position(at(offset), |offset| match offset {
+                Some(offset) => io::pwritev(fd, from, offset),
+                None => io::writev(fd, from),
+            })
+        }
+        // SAFETY: as the caller's.
+        Request::File(ref call) => unsafe { calls::execute(call) },
         Request::OpenAt { dir, path, flags, mode } => {
             // SAFETY: the caller vouches for a NUL-terminated string.
             let path = unsafe { CStr::from_ptr(path.cast()) };
@@ -73,4 +106,19 @@ fn or_at_position(offset: Option<u64>, mut call: impl FnMut(Option<u64>) -> io::
         done = io::retry_on_intr(|| call(None));
     }
     count(done)
+}
+
+/// # Safety
+/// `segments` are `count` places, writable by nobody else as long as the result is used.
+unsafe fn places_mut<'a>(segments: *const Segment, count: u32) -> &'a mut [IoSliceMut<'a>] {
+    // SAFETY: std lays an `IoSliceMut` out as an `iovec`, and so is a segment. Whether the bytes are
+    // initialised does not matter to a call that only writes there.
+    unsafe { slice::from_raw_parts_mut(segments.cast_mut().cast(), count as usize) }
+}
+
+/// # Safety
+/// `segments` are `count` places, readable as long as the result is used.
+unsafe fn places<'a>(segments: *const Segment, count: u32) -> &'a [IoSlice<'a>] {
+    // SAFETY: std lays an `IoSlice` out as an `iovec`, and so is a segment.
+    unsafe { slice::from_raw_parts(segments.cast(), count as usize) }
 }

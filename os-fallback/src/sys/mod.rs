@@ -1,5 +1,7 @@
 //! The system calls behind the driver: Unix by rustix; elsewhere nothing but a polite refusal.
 
+#[cfg(unix)]
+mod calls;
 mod common;
 #[cfg(unix)]
 mod file;
@@ -8,7 +10,7 @@ mod other;
 #[cfg(unix)]
 mod unix;
 
-pub(crate) use common::{Attempt, Direction, Style, waits_for};
+pub(crate) use common::{Attempt, Direction, Style, file_stat, first_segment, waits_for};
 #[cfg(not(unix))]
 pub(crate) use other::*;
 #[cfg(unix)]

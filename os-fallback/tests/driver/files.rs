@@ -13,16 +13,16 @@ use rustix::pipe::pipe;
 
 use crate::rig::{errno, owned, pattern, run};
 
-struct TempDir(PathBuf);
+pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
-    fn new(name: &str) -> TempDir {
+    pub(crate) fn new(name: &str) -> TempDir {
         let path = std::env::temp_dir().join(format!("ouzel-fallback-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         TempDir(path)
     }
 
-    fn path(&self, name: &str) -> CString {
+    pub(crate) fn path(&self, name: &str) -> CString {
         CString::new(self.0.join(name).into_os_string().into_encoded_bytes()).unwrap()
     }
 }

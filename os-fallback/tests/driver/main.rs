@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod calls;
 mod files;
 mod parking;
 mod registrations;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use ouzel_core::op::{AT_POSITION, Fd, Request};
+use ouzel_core::op::{AT_POSITION, Fd, Request, Segment};
 
 use super::table::Way;
 use crate::sys;
@@ -24,10 +24,12 @@ pub(super) fn waits_on(req: &Request) -> Option<(Fd, Way)> {
         Request::Accept { fd, .. }
         | Request::Recv { fd, .. }
         | Request::RecvMulti { fd }
-        | Request::Read { fd, .. } => Some((fd, Way::In)),
-        Request::Connect { fd, .. } | Request::Send { fd, .. } | Request::Write { fd, .. } => {
-            Some((fd, Way::Out))
-        }
+        | Request::Read { fd, .. }
+        | Request::ReadV { fd, .. } => Some((fd, Way::In)),
+        Request::Connect { fd, .. }
+        | Request::Send { fd, .. }
+        | Request::Write { fd, .. }
+        | Request::WriteV { fd, .. } => Some((fd, Way::Out)),
         _ => None,
     }
 }
@@ -35,12 +37,7 @@ pub(super) fn waits_on(req: &Request) -> Option<(Fd, Way)> {
 /// Tries `req`. `sent` carries a send's progress from one try to the next; `first` is false from the
 /// second try on. Adds the system calls made to `calls`.
 pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell<u64>) -> Outcome {
-    let once = |call: &mut dyn FnMut() -> i32| {
-        sys::retry(|| {
-            count(calls);
-            call()
-        })
-    };
+    let once = |call: &mut dyn FnMut() -> i32| counted(calls, call);
     let ret = match *req {
         Request::Recv { fd, buf, len, flags } => {
             // SAFETY: a request's buffer stays valid until its completion (the contract of `Request`).
@@ -78,26 +75,40 @@ pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell
             }
         }
         Request::Read { fd, buf, len, offset } => {
-            // SAFETY: as above.
-            let nowait = |at| once(&mut || unsafe { sys::read_nowait(fd, buf, len, at) });
-            match stream_or_file(fd, offset, calls, nowait) {
-                // SAFETY: as above.
-                Ok(()) => once(&mut || unsafe { sys::read(fd, buf, len, None) }),
-                Err(outcome) => return outcome,
-            }
+            return read(fd, &sys::segment(buf, len), 1, offset, calls);
         }
+        Request::ReadV { fd, segments, count, offset } => return read(fd, segments, count, offset, calls),
         Request::Write { fd, buf, len, offset } => {
-            // SAFETY: as above.
-            let nowait = |at| once(&mut || unsafe { sys::write_nowait(fd, buf, len, at) });
-            match stream_or_file(fd, offset, calls, nowait) {
-                // SAFETY: as above.
-                Ok(()) => once(&mut || unsafe { sys::write(fd, buf, len, None) }),
-                Err(outcome) => return outcome,
-            }
+            return write(fd, &sys::segment(buf, len), 1, offset, calls);
         }
+        Request::WriteV { fd, segments, count, offset } => return write(fd, segments, count, offset, calls),
         _ => -libc::EINVAL,
     };
+    outcome(ret)
+}
+
+fn outcome(ret: i32) -> Outcome {
     if ret == -libc::EAGAIN { Outcome::Again } else { Outcome::Done(ret) }
+}
+
+fn read(fd: Fd, segments: *const Segment, count: u32, offset: u64, calls: &Cell<u64>) -> Outcome {
+    // SAFETY: the request's memory is valid until its completion (the contract of `Request`).
+    let nowait = |at| counted(calls, || unsafe { sys::readv_nowait(fd, segments, count, at) });
+    match stream_or_file(fd, offset, calls, nowait) {
+        // SAFETY: as above.
+        Ok(()) => outcome(counted(calls, || unsafe { sys::readv(fd, segments, count, None) })),
+        Err(outcome) => outcome,
+    }
+}
+
+fn write(fd: Fd, segments: *const Segment, count: u32, offset: u64, calls: &Cell<u64>) -> Outcome {
+    // SAFETY: the request's memory is valid until its completion (the contract of `Request`).
+    let nowait = |at| counted(calls, || unsafe { sys::writev_nowait(fd, segments, count, at) });
+    match stream_or_file(fd, offset, calls, nowait) {
+        // SAFETY: as above.
+        Ok(()) => outcome(counted(calls, || unsafe { sys::writev(fd, segments, count, None) })),
+        Err(outcome) => outcome,
+    }
 }
 
 /// Tries a read or write with `RWF_NOWAIT`. `Ok`: the file does not know that flag, but is in
@@ -128,6 +139,14 @@ fn stream_or_file(
         flags if flags >= 0 && flags & libc::O_NONBLOCK != 0 => Ok(()),
         _ => Err(Outcome::Blocking),
     }
+}
+
+/// The call, repeated after signals, each time counted.
+fn counted(calls: &Cell<u64>, mut call: impl FnMut() -> i32) -> i32 {
+    sys::retry(|| {
+        count(calls);
+        call()
+    })
 }
 
 fn count(calls: &Cell<u64>) {

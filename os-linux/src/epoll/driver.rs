@@ -150,7 +150,7 @@ impl EpollDriver {
                     fd => self.opened(fd),
                 }
             }
-            Request::OpenAt { .. } | Request::Fsync { .. } => Submitted::Blocking,
+            Request::OpenAt { .. } | Request::Fsync { .. } | Request::File(_) => Submitted::Blocking,
             Request::RecvMulti { fd } => self.start_multi(key, req, fd),
             _ => match waits_on(req) {
                 Some((fd, way)) if fd >= 0 => self.start(key, req, fd, way),

@@ -14,6 +14,7 @@ use ouzel_core::op::{Completion, OpKey};
 use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
+use super::files::Known;
 use super::op::{Follow, Lazy};
 use super::probe::{Probed, probe, unregister_fd};
 use super::wake::{Notify, Wake};
@@ -43,6 +44,8 @@ pub struct UringDriver {
     pub(super) index: Option<i32>,
     pub(super) has: Mask,
     lacking: String,
+    /// File calls the ring makes; all others block.
+    pub(super) file_calls: Known,
     pub(super) park: Arc<ParkWord>,
     pub(super) wake: Wake,
     /// The unpark entry is in the ring.
@@ -93,7 +96,7 @@ impl UringDriver {
     /// `ENOSYS` or `EPERM` where io_uring is missing or forbidden, `EOPNOTSUPP` where it is too old;
     /// `EMFILE`, `ENOMEM`.
     pub fn new(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Self, Errno> {
-        let Probed { ring, has, lacking, index } = probe(config)?;
+        let Probed { ring, has, file_calls, lacking, index } = probe(config)?;
         let wake = if has.has(Mask::FUTEX_WAIT) {
             Wake::Futex(Arc::new(FutexUnpark::new(park.clone())))
         } else {
@@ -105,6 +108,7 @@ impl UringDriver {
             index,
             has,
             lacking,
+            file_calls,
             park,
             wake,
             armed: false,

@@ -35,6 +35,8 @@
 mod buffers;
 mod complete;
 mod driver;
+mod files;
+mod inline;
 mod notify;
 mod op;
 mod probe;

@@ -5,6 +5,7 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::types;
 use ouzel_core::op::{Fd, OpKey, Request};
 
+use super::files;
 use crate::sys::MAX_BYTES;
 
 /// Bits that are never all zero in a key: an address above the first page.
@@ -112,6 +113,13 @@ pub(super) fn entry(req: &Request) -> Option<Entry> {
         Request::Write { fd, buf, len, offset } => {
             opcode::Write::new(types::Fd(fd), buf, size(len)).offset(offset).build()
         }
+        Request::ReadV { fd, segments, count, offset } => {
+            opcode::Readv::new(types::Fd(fd), segments.cast(), count).offset(offset).build()
+        }
+        Request::WriteV { fd, segments, count, offset } => {
+            opcode::Writev::new(types::Fd(fd), segments.cast(), count).offset(offset).build()
+        }
+        Request::File(ref call) => return files::entry(call),
         Request::OpenAt { dir, path, flags, mode } => {
             opcode::OpenAt::new(types::Fd(dir), path.cast()).flags(flags | libc::O_CLOEXEC).mode(mode).build()
         }
@@ -151,8 +159,10 @@ pub(super) fn send_len(req: &Request) -> usize {
 /// Waits until a retried request may go on.
 pub(super) fn poll(req: &Request) -> Entry {
     let (fd, events) = match *req {
-        Request::Write { fd, .. } => (fd, libc::POLLOUT),
-        Request::Read { fd, .. } | Request::Accept { fd, .. } => (fd, libc::POLLIN),
+        Request::Write { fd, .. } | Request::WriteV { fd, .. } => (fd, libc::POLLOUT),
+        Request::Read { fd, .. } | Request::ReadV { fd, .. } | Request::Accept { fd, .. } => {
+            (fd, libc::POLLIN)
+        }
         _ => (-1, libc::POLLIN),
     };
     opcode::PollAdd::new(types::Fd(fd), events as u32).build()

@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use io_uring::{IoUring, Probe, opcode};
 use ouzel_core::driver::Errno;
 
+use super::files::Known;
 use crate::config::{DriverConfig, Mask};
 use crate::sys;
 
@@ -22,6 +23,8 @@ pub(super) struct Probed {
     pub(super) ring: IoUring,
     /// Features in use, as a set.
     pub(super) has: Mask,
+    /// File calls the ring makes.
+    pub(super) file_calls: Known,
     /// Features not in use, and whose doing that is.
     pub(super) lacking: String,
     /// The ring's number in the thread's table of rings.
@@ -43,6 +46,7 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
     }
     let v6_0 = probe.is_supported(opcode::SendZc::CODE);
     let v5_19 = probe.is_supported(opcode::Socket::CODE);
+    let file_calls = Known::new(&probe, config.mask);
     let params = ring.params();
     let offered = [
         (Mask::EXT_ARG, params.is_feature_ext_arg()),
@@ -55,6 +59,7 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         (Mask::NO_IOWAIT, params.is_feature_no_iowait()),
         (Mask::MIN_WAIT, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
         (Mask::INLINE_FILES, true),
+        (Mask::FILE_CALLS, file_calls.any()),
     ];
     for (feature, there) in offered {
         if there && !config.mask.has(feature) {
@@ -68,7 +73,7 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
     if index.is_some() {
         has = has.and(Mask::RING_FD);
     }
-    Ok(Probed { lacking: lacking(has, config.mask), ring, has, index })
+    Ok(Probed { lacking: lacking(has, config.mask), ring, has, file_calls, index })
 }
 
 fn set_up(config: &DriverConfig) -> Result<(IoUring, Mask), Errno> {

@@ -7,7 +7,7 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{self, CancelBuilder, Timespec};
 use io_uring::{EnterFlags, cqueue, opcode};
 use ouzel_core::driver::{Deadline, Errno, Nanos};
-use ouzel_core::op::{AT_POSITION, Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
 use ouzel_core::park::PARKED;
 
 use super::buffers::{BufferRing, GROUP, Provided};
@@ -52,16 +52,19 @@ impl UringDriver {
         let pushed = match *req {
             Request::Send { lazy: true, .. } if self.has.has(Mask::CQE_SKIP) => self.submit_lazy(key, req),
             Request::RecvMulti { fd } => self.submit_recv_multi(key, fd),
-            Request::Read { fd, buf, len, offset }
-                if offset != AT_POSITION && self.has.has(Mask::INLINE_FILES) =>
-            {
-                self.counters.syscalls += 1;
-                // SAFETY: a request's buffer is valid until it completes (the contract of `Request`).
-                match unsafe { sys::read_nowait(fd, buf, len, offset) } {
-                    n if n >= 0 => return done(n),
-                    _ => self.submit_entry(key, req),
+            Request::Read { fd, buf, len, offset } if self.may_try(offset) => {
+                match self.read_now(fd, &sys::segment(buf, len), 1, offset) {
+                    Some(done) => return done,
+                    None => self.submit_entry(key, req),
                 }
             }
+            Request::ReadV { fd, segments, count, offset } if self.may_try(offset) => {
+                match self.read_now(fd, segments, count, offset) {
+                    Some(done) => return done,
+                    None => self.submit_entry(key, req),
+                }
+            }
+            Request::File(ref call) if !self.file_calls.has(call) => return Submitted::Blocking,
             _ => self.submit_entry(key, req),
         };
         if let Err(Errno(e)) = pushed {
@@ -82,9 +85,11 @@ impl UringDriver {
                 self.fds.changed(fd);
                 Some(Follow::Close(fd))
             }
-            Request::Read { .. } | Request::Write { .. } | Request::Accept { .. } => {
-                Some(Follow::Retry(*req))
-            }
+            Request::Read { .. }
+            | Request::Write { .. }
+            | Request::ReadV { .. }
+            | Request::WriteV { .. }
+            | Request::Accept { .. } => Some(Follow::Retry(*req)),
             Request::OpenAt { .. } => Some(Follow::Last { opens: true, sent: 0 }),
             Request::Send { .. } if !self.has.has(Mask::SEND_WAITALL) => {
                 Some(Follow::Rest { req: *req, sent: 0 })

@@ -126,7 +126,7 @@ fn open(path: &CString, flags: i32) -> Request {
     Request::OpenAt { dir: libc::AT_FDCWD, path: path.as_ptr().cast(), flags, mode: 0o600 }
 }
 
-fn pipe(flags: i32) -> (OwnedFd, OwnedFd) {
+pub(crate) fn pipe(flags: i32) -> (OwnedFd, OwnedFd) {
     let mut fds = [0; 2];
     // SAFETY: room for two descriptors.
     assert_eq!(unsafe { libc::pipe2(fds.as_mut_ptr(), flags | libc::O_CLOEXEC) }, 0);
@@ -134,17 +134,17 @@ fn pipe(flags: i32) -> (OwnedFd, OwnedFd) {
     unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) }
 }
 
-struct TempDir(PathBuf);
+pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
-    fn new() -> TempDir {
+    pub(crate) fn new() -> TempDir {
         let name = format!("ouzel-{}-{:?}", std::process::id(), std::thread::current().id());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
         TempDir(path)
     }
 
-    fn path(&self, name: &str) -> CString {
+    pub(crate) fn path(&self, name: &str) -> CString {
         CString::new(self.0.join(name).into_os_string().into_encoded_bytes()).unwrap()
     }
 }

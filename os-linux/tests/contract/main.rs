@@ -2,6 +2,7 @@
 
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "set-up calls of tests come in pairs")]
 
+mod calls;
 mod files;
 mod life;
 mod only;
@@ -65,6 +66,13 @@ macro_rules! suite {
                 files::a_pipe_in_blocking_mode_waits,
                 files::a_pipe_in_non_blocking_mode_waits,
                 files::a_read_of_a_pipe_is_cancelled,
+                calls::a_status_is_that_of_the_path_the_link_or_the_descriptor,
+                calls::a_file_is_given_blocks_and_cut_off,
+                calls::names_are_made_changed_and_removed,
+                calls::a_cancelled_file_call_was_made_or_was_not,
+                calls::file_calls_are_the_rings_or_block,
+                calls::several_places_are_written_and_read_in_order,
+                calls::a_vectored_read_of_a_pipe_waits_and_is_cancelled,
             }
 
             #[test]
