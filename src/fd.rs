@@ -27,6 +27,11 @@ impl SharedFd {
         self.as_fd().as_raw_fd()
     }
 
+    /// Whether both share one descriptor.
+    pub(crate) fn is_same(&self, other: &SharedFd) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The descriptor alone, if no operation is in flight on it.
     pub(crate) fn try_into_owned(self) -> Result<OwnedFd, Self> {
         match Arc::try_unwrap(self.0) {

@@ -17,7 +17,7 @@
 //! # fn main() -> std::io::Result<()> {
 //! let runtime = ouzel::Runtime::builder().worker_threads(2).build()?;
 //! runtime.block_on(async {
-//!     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
 //!     let address = listener.local_addr()?;
 //!     let server = ouzel::spawn(async move {
 //!         let (stream, _) = listener.accept().await?;

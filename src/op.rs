@@ -15,7 +15,6 @@ pub use ouzel_core::op::Request;
 use raw::{RawOp, Scratch};
 
 use crate::addr;
-use crate::fd::SharedFd;
 
 pub mod raw;
 
@@ -28,47 +27,99 @@ pub(crate) fn result(res: i32) -> io::Result<usize> {
 #[must_use = "an operation does nothing until it is awaited"]
 pub(crate) struct Op<P: 'static, B> {
     state: State<P, B>,
+    cancelled: bool,
 }
 
 enum State<P: 'static, B> {
     Ready(P, B),
+    /// Cancelled before it was submitted.
+    Withdrawn(P),
     InFlight(RawOp<P>),
     Over,
+}
+
+/// Says what is asked for, once payload and scratch space have their addresses. Closures do; a type of its own
+/// makes the type of the operation nameable.
+pub(crate) trait Build<P> {
+    /// May name memory in the payload, in the scratch space, or owned by the payload; nothing else.
+    fn build(self, payload: *mut P, scratch: *mut Scratch) -> Request;
+}
+
+impl<P, F: FnOnce(*mut P, *mut Scratch) -> Request> Build<P> for F {
+    fn build(self, payload: *mut P, scratch: *mut Scratch) -> Request {
+        self(payload, scratch)
+    }
+}
+
+/// Whether `error` says that an operation was cancelled, by a future's `cancel` or by the end of its runtime.
+#[must_use]
+pub fn is_cancelled(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ECANCELED)
+}
+
+fn cancelled() -> io::Error {
+    io::Error::from_raw_os_error(libc::ECANCELED)
 }
 
 impl<P, B> Op<P, B>
 where
     B: FnOnce(*mut P, *mut Scratch) -> Request,
 {
-    /// An operation on `payload`. `build` names memory in the payload (at its final address), in the
-    /// scratch space, or owned by the payload; nothing else. `P` is dropped by whoever ends the
-    /// operation, so it must keep alive all that the request points at.
+    /// An operation on `payload`, built by a closure; see [`Build`]. `P` is dropped by whoever ends the operation, so
+    /// it must keep alive all that the request points at.
     pub(crate) fn new(payload: P, build: B) -> Self {
-        Op { state: State::Ready(payload, build) }
+        Op::with(payload, build)
+    }
+}
+
+impl<P, B: Build<P>> Op<P, B> {
+    /// As `new`, built by anything.
+    pub(crate) fn with(payload: P, build: B) -> Self {
+        Op { state: State::Ready(payload, build), cancelled: false }
+    }
+
+    /// Whether [`Op::cancel`] was called.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    /// Asks for the end of the operation. It goes on until it completes, with what it has done so far or as cancelled;
+    /// one that was not submitted yet is not any more.
+    pub(crate) fn cancel(&mut self) {
+        self.cancelled = true;
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Ready(payload, _) => self.state = State::Withdrawn(payload),
+            State::InFlight(mut op) => {
+                op.cancel();
+                self.state = State::InFlight(op);
+            }
+            other => self.state = other,
+        }
     }
 }
 
 // Pinning an operation means nothing: what must not move lies in its slot.
 impl<P, B> Unpin for Op<P, B> {}
 
-impl<P, B> Future for Op<P, B>
-where
-    B: FnOnce(*mut P, *mut Scratch) -> Request,
-{
+impl<P, B: Build<P>> Future for Op<P, B> {
     type Output = (io::Result<usize>, P);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Ready(..) = self.state {
-            let State::Ready(payload, build) = std::mem::replace(&mut self.state, State::Over) else {
-                unreachable!("looked at a line above")
-            };
-            // SAFETY: `new`'s callers in this crate name only memory of the payload and the scratch space.
-            match unsafe { raw::submit(payload, build) } {
-                Ok(op) => self.state = State::InFlight(op),
-                Err(e) => {
-                    let error = e.reason().into();
-                    return Poll::Ready((Err(error), e.into_payload()));
+        if !matches!(self.state, State::InFlight(_)) {
+            match std::mem::replace(&mut self.state, State::Over) {
+                State::Ready(payload, build) => {
+                    let build = |payload, scratch| build.build(payload, scratch);
+                    // SAFETY: `Build`'s implementations name only memory of the payload and the scratch space.
+                    match unsafe { raw::submit(payload, build) } {
+                        Ok(op) => self.state = State::InFlight(op),
+                        Err(e) => {
+                            let error = e.reason().into();
+                            return Poll::Ready((Err(error), e.into_payload()));
+                        }
+                    }
                 }
+                State::Withdrawn(payload) => return Poll::Ready((Err(cancelled()), payload)),
+                other => self.state = other,
             }
         }
         let State::InFlight(op) = &mut self.state else { panic!("an operation was polled after its end") };
@@ -82,26 +133,14 @@ impl<P, B> fmt::Debug for Op<P, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Ready(..) => "Op(not submitted)",
+            State::Withdrawn(_) => "Op(cancelled)",
             State::InFlight(_) => "Op(in flight)",
             State::Over => "Op(over)",
         })
     }
 }
 
-/// The scratch space's room for one address, and for its length.
-pub(crate) fn address_room(scratch: *mut Scratch) -> (*mut [u8; addr::STORAGE], *mut u32) {
-    let room = scratch.cast::<[u8; addr::STORAGE]>();
-    (room, room.wrapping_add(1).cast())
-}
-
-/// The payload of an accept: keeps the listener open.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    _listener: SharedFd,
-}
-
-impl Accepted {
-    pub(crate) fn new(listener: SharedFd) -> Self {
-        Accepted { _listener: listener }
-    }
+/// The scratch space's room for one address.
+pub(crate) fn address_room(scratch: *mut Scratch) -> *mut [u8; addr::STORAGE] {
+    scratch.cast()
 }

@@ -1,65 +1,18 @@
 //! The contract every driver keeps: each operation ready at once, really waiting, cancelled in flight
 //! and failing; contents compared, not lengths.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use ouzel::net::{TcpListener, TcpStream};
+use ouzel::net::TcpStream;
 use ouzel::time::{sleep, timeout};
 use ouzel::yield_now;
+use ouzel_tests::sockets::{listener, pair, pattern, read_exactly, waits};
 use ouzel_tests::{DropCount, Setup, on_each};
-
-const LOOPBACK: &str = "127.0.0.1:0";
-
-fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind(LOOPBACK.parse().unwrap()).unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
-async fn pair() -> (TcpStream, TcpStream) {
-    let (listener, address) = listener();
-    // The backlog completes the handshake, so connecting first does not wait for the accept.
-    let client = TcpStream::connect(address).await.unwrap();
-    let (server, _) = listener.accept().await.unwrap();
-    client.set_nodelay(true).unwrap();
-    server.set_nodelay(true).unwrap();
-    (client, server)
-}
-
-/// Bytes that differ at every position, so that a shift, a gap or a double is seen.
-fn pattern(n: usize, seed: u64) -> Vec<u8> {
-    let mut x = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..n)
-        .map(|_| {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            x as u8
-        })
-        .collect()
-}
-
-async fn read_exactly(stream: &TcpStream, n: usize) -> io::Result<Vec<u8>> {
-    let mut all = Vec::with_capacity(n);
-    while all.len() < n {
-        let (got, buf) = stream.read(Vec::with_capacity((n - all.len()).min(64 * 1024))).await;
-        if got? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        all.extend_from_slice(&buf);
-    }
-    Ok(all)
-}
-
-/// Polls `future` once and reports whether it waits.
-async fn waits<F: Future>(future: &mut std::pin::Pin<&mut F>) -> bool {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
-}
 
 #[test]
 fn bytes_come_back_as_they_were_sent() {

@@ -164,7 +164,7 @@ fn a_task_whose_operations_are_always_ready_lets_others_run() {
     on_each(|setup| {
         setup.run(async move {
             // Writes to a pipe's worth of sockets complete at once; without a budget this task never yields.
-            let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             let client = TcpStream::connect(address).await.unwrap();
             let (server, _) = listener.accept().await.unwrap();

@@ -63,7 +63,7 @@ fn falls_back_and_says_so(errno: i32, word: &str) {
     let error = Runtime::builder().driver(Driver::Uring).build().expect_err("forced uring cannot work");
     assert_eq!(error.raw_os_error(), Some(errno), "{error}");
     runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = ouzel::spawn(async move { TcpStream::connect(address).await.unwrap() });
         let (server, _) = listener.accept().await.unwrap();
@@ -87,7 +87,7 @@ fn emfile_on_accept_is_an_error_and_the_connection_waits() {
     in_child("emfile_on_accept_is_an_error_and_the_connection_waits", || {
         for driver in drivers() {
             Setup { driver, workers: 0 }.run(async {
-                let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
                 // Let the driver open whatever it opens lazily before the limit comes down.
                 sleep(Duration::from_millis(1)).await;

@@ -53,7 +53,7 @@ async fn work(setup: Setup) {
     for task in tasks {
         task.await.unwrap();
     }
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut pairs = Vec::new();
     for _ in 0..16 {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -86,7 +86,7 @@ async fn root(setup: Setup, waits: Waits, ready: mpsc::Sender<()>, end: impl Fut
             Waits::Nothing => {}
             Waits::Timer => sleep(Duration::from_secs(3600)).await,
             Waits::Listener => {
-                let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 drop(listener.accept().await);
             }
         }

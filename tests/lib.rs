@@ -1,5 +1,7 @@
 //! Helpers shared by the behaviour tests: the drivers and flavours to run on, a watchdog, counters.
 
+pub mod sockets;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -71,7 +71,7 @@ fn abort_ends_a_task_parked_in_io_in_a_timer_and_in_a_blocking_job() {
         let release = Arc::new(AtomicBool::new(false));
         let held = Arc::clone(&release);
         setup.run(async move {
-            let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let guard = seen.guard();
             let in_io = spawn(async move {
                 let _guard = guard;

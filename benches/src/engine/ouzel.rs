@@ -80,7 +80,7 @@ impl Inject for ouzel::Handle {
 }
 
 pub(super) fn listen() -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

@@ -1,0 +1,116 @@
+//! What all byte streams, and halves of them, can do: written once, made methods of each.
+//!
+//! A macro rather than a trait, so that a user has nothing to import.
+
+macro_rules! read_methods {
+    () => {
+        /// Receives into `buf`, from its start up to its capacity; gives it back with the count.
+        ///
+        /// `Ok(0)` means that the peer has finished sending, or that the buffer has no room. Allocates nothing for
+        /// buffers whose handle has up to 56 bytes (a `Vec` has 24).
+        ///
+        /// Dropping the future cancels: bytes that had already arrived for it are lost, the next read continues
+        /// after them, and the buffer is freed once the kernel has let go of it. To keep both, call
+        /// [`Read::cancel`](crate::net::Read::cancel) and await the future again.
+        pub fn read<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
+            crate::net::Read::new(self.shared_fd(), buf, 0)
+        }
+
+        /// Receives until `buf` is full, to its capacity, and gives it back.
+        ///
+        /// An end of the stream before that is `UnexpectedEof`; the buffer then holds what came. Dropping the
+        /// future loses what it has received so far.
+        pub fn read_exact<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::ReadExact<B> {
+            crate::net::ReadExact::new(self.shared_fd(), buf)
+        }
+
+        /// As [`read`](Self::read), but leaves the bytes in the stream: the next read gets them again.
+        pub fn peek<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
+            crate::net::Read::new(self.shared_fd(), buf, libc::MSG_PEEK)
+        }
+    };
+}
+
+macro_rules! write_methods {
+    () => {
+        /// Sends `buf`; gives it back with the count, which is its length unless an error came between.
+        ///
+        /// Dropping the future cancels: some of the bytes may have been sent. To learn how many, call
+        /// [`Write::cancel`](crate::net::Write::cancel) and await the future again.
+        pub fn write<B: crate::buf::IoBuf>(&self, buf: B) -> crate::net::Write<B> {
+            crate::net::Write::new(self.shared_fd(), buf)
+        }
+
+        /// Sends all of `buf`.
+        ///
+        /// Dropping the future cancels: some of the bytes may have been sent.
+        pub fn write_all<B: crate::buf::IoBuf>(&self, buf: B) -> crate::net::WriteAll<B> {
+            crate::net::WriteAll::new(self.shared_fd(), buf)
+        }
+    };
+}
+
+/// `AsFd` and `AsRawFd` for a type with a `shared_fd` method.
+macro_rules! as_fd {
+    ($t:ty) => {
+        impl std::os::fd::AsFd for $t {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.shared_fd().as_fd()
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $t {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                self.shared_fd().raw()
+            }
+        }
+    };
+}
+
+/// `from_std`, `into_std` and `take_error` of a socket type with a counterpart in `std`.
+macro_rules! std_methods {
+    ($std:ty) => {
+        /// Takes over a socket made by `std`; makes it non-blocking.
+        ///
+        /// # Errors
+        /// The system's, when it cannot be made non-blocking.
+        pub fn from_std(socket: $std) -> std::io::Result<Self> {
+            socket.set_nonblocking(true)?;
+            Ok(Self::from_shared(crate::fd::SharedFd::new(socket.into())))
+        }
+
+        /// Gives the socket to `std`, in blocking mode.
+        ///
+        /// # Errors
+        /// The socket back when an operation is still in flight on it.
+        pub fn into_std(self) -> Result<$std, Self> {
+            let fd = self.into_shared().try_into_owned().map_err(Self::from_shared)?;
+            let socket = <$std>::from(fd);
+            // A socket can always be made blocking; if not, it stays as it is and still works.
+            let _ = socket.set_nonblocking(false);
+            Ok(socket)
+        }
+
+        /// The error that the socket has kept since the last look, if there is one.
+        ///
+        /// # Errors
+        /// The system's.
+        pub fn take_error(&self) -> std::io::Result<Option<std::io::Error>> {
+            Ok(rustix::net::sockopt::socket_error(self)?.err().map(Into::into))
+        }
+
+        pub(crate) fn shared_fd(&self) -> &crate::fd::SharedFd {
+            &self.fd
+        }
+
+        pub(crate) fn from_shared(fd: crate::fd::SharedFd) -> Self {
+            Self { fd }
+        }
+
+        fn into_shared(self) -> crate::fd::SharedFd {
+            self.fd
+        }
+    };
+}
+
+pub(super) use {as_fd, read_methods, std_methods, write_methods};

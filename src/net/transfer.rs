@@ -1,0 +1,250 @@
+//! The futures of reads and writes: named, so that they can be kept and cancelled.
+//!
+//! Each owns its buffer and a share of the descriptor, and borrows nothing. Each begins at its first poll.
+//! `cancel` asks for the end and the future is awaited as before: it gives the buffer back, with what it had done
+//! by then, or an error for which [`is_cancelled`](crate::op::is_cancelled) holds.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::buf::{IoBuf, IoBufMut};
+use crate::fd::SharedFd;
+use crate::op::raw::Scratch;
+use crate::op::{Build, Op, Request};
+
+/// What a transfer owns until its end.
+type Owned<B> = (SharedFd, B);
+
+/// A receive into a buffer, from its byte `at` on.
+#[derive(Clone, Copy)]
+struct Receive {
+    at: usize,
+    flags: i32,
+}
+
+impl<B: IoBufMut> Build<Owned<B>> for Receive {
+    fn build(self, payload: *mut Owned<B>, _: *mut Scratch) -> Request {
+        // SAFETY: the payload lies in its slot and nobody else touches it before completion.
+        let (fd, buf) = unsafe { &mut *payload };
+        let (at, len) = (buf.as_mut_ptr().wrapping_add(self.at), buf.capacity() - self.at);
+        Request::Recv { fd: fd.raw(), buf: at, len, flags: self.flags }
+    }
+}
+
+/// A send of a buffer, from its byte `at` on.
+#[derive(Clone, Copy)]
+struct Transmit {
+    at: usize,
+}
+
+impl<B: IoBuf> Build<Owned<B>> for Transmit {
+    fn build(self, payload: *mut Owned<B>, _: *mut Scratch) -> Request {
+        // SAFETY: as for `Receive`.
+        let (fd, buf) = unsafe { &*payload };
+        let (at, len) = (buf.as_ptr().wrapping_add(self.at), buf.len() - self.at);
+        Request::Send { fd: fd.raw(), buf: at, len, flags: 0, lazy: false }
+    }
+}
+
+/// A receive in progress; see the method that made it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+/// # runtime.block_on(async {
+/// # let listener = ouzel::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let _client = ouzel::net::TcpStream::connect(listener.local_addr()?).await?;
+/// # let (stream, _) = listener.accept().await?;
+/// let mut read = stream.read(Vec::with_capacity(4096));
+/// let (result, _buf) = match ouzel::timeout(Duration::from_millis(1), &mut read).await {
+///     Ok(done) => done,
+///     Err(_) => {
+///         // What arrives while the cancellation is on its way is not lost: it is in the buffer.
+///         read.cancel();
+///         read.await
+///     }
+/// };
+/// assert!(result.is_err_and(|e| ouzel::op::is_cancelled(&e)));
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+#[must_use = "a read does nothing until it is awaited"]
+pub struct Read<B: IoBufMut> {
+    op: Op<Owned<B>, Receive>,
+}
+
+impl<B: IoBufMut> Read<B> {
+    pub(super) fn new(fd: &SharedFd, buf: B, flags: i32) -> Self {
+        Read { op: Op::with((fd.clone(), buf), Receive { at: 0, flags }) }
+    }
+
+    /// Asks for the end. Await the future afterwards: it gives the buffer back, with what had arrived.
+    pub fn cancel(&mut self) {
+        self.op.cancel();
+    }
+}
+
+impl<B: IoBufMut> Future for Read<B> {
+    type Output = (io::Result<usize>, B);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (result, (_, mut buf)) = ready!(Pin::new(&mut self.op).poll(cx));
+        if let Ok(n) = result {
+            // SAFETY: the kernel wrote `n` bytes from the buffer's start, at most its capacity.
+            unsafe { buf.set_filled(n) };
+        }
+        Poll::Ready((result, buf))
+    }
+}
+
+/// A send in progress; see the method that made it.
+#[must_use = "a write does nothing until it is awaited"]
+pub struct Write<B: IoBuf> {
+    op: Op<Owned<B>, Transmit>,
+}
+
+impl<B: IoBuf> Write<B> {
+    pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
+        Write { op: Op::with((fd.clone(), buf), Transmit { at: 0 }) }
+    }
+
+    /// Asks for the end. Await the future afterwards: it gives the buffer back, and the count of what went out.
+    pub fn cancel(&mut self) {
+        self.op.cancel();
+    }
+}
+
+impl<B: IoBuf> Future for Write<B> {
+    type Output = (io::Result<usize>, B);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (result, (_, buf)) = ready!(Pin::new(&mut self.op).poll(cx));
+        Poll::Ready((result, buf))
+    }
+}
+
+/// Receives in progress until a buffer is full; see the method that made it.
+#[must_use = "a read does nothing until it is awaited"]
+pub struct ReadExact<B: IoBufMut> {
+    op: Op<Owned<B>, Receive>,
+    done: usize,
+    room: usize,
+}
+
+impl<B: IoBufMut> ReadExact<B> {
+    pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
+        let room = buf.capacity();
+        ReadExact { op: Op::with((fd.clone(), buf), Receive { at: 0, flags: 0 }), done: 0, room }
+    }
+
+    /// Asks for the end. Await the future afterwards: it gives the buffer back, with what had arrived.
+    pub fn cancel(&mut self) {
+        self.op.cancel();
+    }
+
+    /// Bytes received so far.
+    #[must_use]
+    pub fn transferred(&self) -> usize {
+        self.done
+    }
+}
+
+impl<B: IoBufMut> Future for ReadExact<B> {
+    type Output = (io::Result<()>, B);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let was_cancelled = self.op.is_cancelled();
+            let (result, (fd, mut buf)) = ready!(Pin::new(&mut self.op).poll(cx));
+            let result = match result {
+                Ok(0) if self.done < self.room => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    self.done += n;
+                    Ok(())
+                }
+                Err(e) => Err(e),
+            };
+            if result.is_ok() && self.done < self.room {
+                let at = self.done;
+                self.op = Op::with((fd, buf), Receive { at, flags: 0 });
+                if was_cancelled {
+                    self.op.cancel();
+                }
+                continue;
+            }
+            // SAFETY: the kernel wrote so many bytes from the buffer's start, at most its capacity.
+            unsafe { buf.set_filled(self.done) };
+            return Poll::Ready((result, buf));
+        }
+    }
+}
+
+/// Sends in progress until all of a buffer is out; see the method that made it.
+#[must_use = "a write does nothing until it is awaited"]
+pub struct WriteAll<B: IoBuf> {
+    op: Op<Owned<B>, Transmit>,
+    done: usize,
+}
+
+impl<B: IoBuf> WriteAll<B> {
+    pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
+        WriteAll { op: Op::with((fd.clone(), buf), Transmit { at: 0 }), done: 0 }
+    }
+
+    /// Asks for the end. Await the future afterwards: it gives the buffer back, and
+    /// [`transferred`](Self::transferred) says how much of it went out.
+    pub fn cancel(&mut self) {
+        self.op.cancel();
+    }
+
+    /// Bytes sent so far.
+    #[must_use]
+    pub fn transferred(&self) -> usize {
+        self.done
+    }
+}
+
+impl<B: IoBuf> Future for WriteAll<B> {
+    type Output = (io::Result<()>, B);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let was_cancelled = self.op.is_cancelled();
+            let (result, (fd, buf)) = ready!(Pin::new(&mut self.op).poll(cx));
+            let result = match result {
+                Ok(0) if self.done < buf.len() => Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.done += n;
+                    Ok(())
+                }
+                Err(e) => Err(e),
+            };
+            if result.is_ok() && self.done < buf.len() {
+                let at = self.done;
+                self.op = Op::with((fd, buf), Transmit { at });
+                if was_cancelled {
+                    self.op.cancel();
+                }
+                continue;
+            }
+            return Poll::Ready((result, buf));
+        }
+    }
+}
+
+macro_rules! debug {
+    ($($name:ident: $bound:ident),*) => {$(
+        impl<B: $bound> fmt::Debug for $name<B> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.op).finish()
+            }
+        }
+    )*};
+}
+debug!(Read: IoBufMut, Write: IoBuf, ReadExact: IoBufMut, WriteAll: IoBuf);

@@ -1,0 +1,4 @@
+//! Sockets through the public API, on every driver: what is moved, what a cancellation gives back, what is refused.
+
+mod cancel;
+mod tcp;
