@@ -18,6 +18,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ouzel_core::alarm::Alarms;
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
 use ouzel_core::op::{
     AfterComplete, Completion, Flavour, OpHandle, OpKey, OpSlab, Rejected, Request, Scratch, Submitted,
@@ -34,7 +35,10 @@ use crate::platform::{self, AnyDriver};
 /// See the module.
 pub(crate) struct ReactorCell {
     slab: OpSlab,
+    /// Timers that are operations: the C ABI's.
     wheel: RefCell<Wheel>,
+    /// Timers that are not.
+    pub(crate) alarms: Alarms,
     driver: RefCell<AnyDriver>,
     why: String,
     options: DriverOptions,
@@ -105,9 +109,11 @@ impl ReactorCell {
         let park = Arc::new(ParkWord::new());
         let (driver, why) = platform::make(options, &park)?;
         let seat = Seat { park, unpark: driver.unparker() };
+        let now = platform::now();
         Ok(Rc::new(ReactorCell {
             slab: OpSlab::new(Arc::clone(&seat.park), Arc::clone(&seat.unpark), flavour),
-            wheel: RefCell::new(Wheel::new(platform::now())),
+            wheel: RefCell::new(Wheel::new(now)),
+            alarms: Alarms::new(now, Arc::clone(&seat.park), Arc::clone(&seat.unpark)),
             driver: RefCell::new(driver),
             why,
             options: *options,
@@ -190,12 +196,6 @@ impl ReactorCell {
         }
     }
 
-    /// Takes a timer of this reactor's out of the wheel. False: it is not there (any more), or another thread's.
-    pub(crate) fn remove_timer(&self, handle: &OpHandle<()>) -> bool {
-        self.slab.made(handle)
-            && self.wheel.try_borrow_mut().is_ok_and(|mut wheel| wheel.remove(&self.slab, handle.key()))
-    }
-
     /// Sends a request to the blocking pool; its result comes back through the mailbox.
     fn block(&self, key: OpKey, request: Request, pool: &Runner) {
         let mut letter = Letter { mailbox: Arc::clone(&self.mailbox), key, res: -libc::ECANCELED };
@@ -239,6 +239,7 @@ impl ReactorCell {
             self.complete(key, c);
             count += 1;
         }
+        self.alarms.take_back();
         count += self.expire();
         self.take_cancels();
         self.start_deferred();
@@ -247,11 +248,11 @@ impl ReactorCell {
     }
 
     fn expire(&self) -> usize {
-        let mut count = 0;
-        if self.wheel.borrow().next_deadline(&self.slab).is_none() {
+        if self.alarms.is_empty() && self.wheel.borrow().is_empty() {
             return 0;
         }
         let now = platform::now();
+        let mut count = self.alarms.expire(now);
         loop {
             // Not borrowed while a waker runs.
             let expired = self.wheel.borrow_mut().pop_expired(&self.slab, now);
@@ -287,8 +288,7 @@ impl ReactorCell {
     fn wait(&self, deadline: Option<Deadline>) -> Result<(), Errno> {
         // Wakers that run here leave a token, so the wait below ends at once if there was anything.
         let delivered = self.turn();
-        let next = self.wheel.borrow().next_deadline(&self.slab);
-        let mut deadline = deadline.into_iter().chain(next).min();
+        let mut deadline = deadline.into_iter().chain(self.next_deadline()).min();
         if delivered > 0 {
             deadline = Some(Deadline(Nanos(0)));
         }
@@ -349,11 +349,13 @@ impl ReactorCell {
 
     /// The next timer.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
-        self.wheel.borrow().next_deadline(&self.slab)
+        let operations = self.wheel.borrow().next_deadline(&self.slab);
+        operations.into_iter().chain(self.alarms.next_deadline()).min()
     }
 
     /// Cancels everything in flight and waits for the kernel's answers. The reactor stays usable.
     pub(crate) fn cancel_everything(&self) {
+        self.alarms.end_all();
         let mut keys = Vec::new();
         self.slab.for_each_live(|key| keys.push(key));
         for key in keys {
@@ -380,6 +382,7 @@ impl ReactorCell {
 
     /// The end: nothing is accepted any more, all that is in flight is cancelled and waited for.
     pub(crate) fn close(&self) {
+        self.alarms.close();
         self.slab.cancel_all(|_| {});
         self.cancel_everything();
         while !self.slab.is_quiet() {

@@ -69,6 +69,12 @@ pub const OP_CHUNK_SLOTS: usize = 64;
 /// Operation slots in a chunk.
 #[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const OP_CHUNK_SLOTS: usize = 2;
+/// Alarm nodes in a chunk: 12 KiB, touched one by one.
+#[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
+pub const ALARM_CHUNK_NODES: usize = 256;
+/// Alarm nodes in a chunk.
+#[cfg(any(ouzel_loom, ouzel_shuttle))]
+pub const ALARM_CHUNK_NODES: usize = 2;
 /// Completions of a multishot operation that fit in its slot; more go to the heap, and cancel it.
 #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const MULTI_RING: usize = 8;

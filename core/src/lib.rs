@@ -16,6 +16,7 @@
 //! | [`anchor`] | weak ids of runtimes |
 //! | `coop` | how long a task may go on without letting others run |
 //! | `timer` | the hierarchical timer wheel |
+//! | `alarm` | timers that futures wait for, on a thread's wheel |
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
@@ -24,6 +25,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test, ouzel_loom))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod alarm;
 pub mod anchor;
 pub mod config;
 #[cfg_attr(

@@ -59,7 +59,7 @@ pub struct TimerNode<K: Copy> {
 }
 
 impl<K: Copy> TimerNode<K> {
-    /// A node in no wheel; `key` is replaced when it is inserted into one.
+    /// A node in no wheel; [`Wheel::insert`] replaces `key`, [`Wheel::insert_node`] does not.
     #[must_use]
     pub const fn new(key: K) -> Self {
         TimerNode {
@@ -133,19 +133,42 @@ impl Wheel {
     pub fn insert<S: TimerStore>(&mut self, store: &S, key: S::Key, deadline: Deadline) -> bool {
         let Some(node) = store.node(S::index(key)).filter(|n| !n.is_set()) else { return false };
         node.key.set(key);
-        node.when.set(up(deadline.0));
-        self.place(store, node, S::index(key));
-        self.len += 1;
+        self.insert_node(store, node, deadline);
         true
+    }
+
+    /// As [`Wheel::insert`], of a node that is in no wheel and has the key the store knows it by.
+    #[inline]
+    pub fn insert_node<S: TimerStore>(&mut self, store: &S, node: &TimerNode<S::Key>, deadline: Deadline) {
+        debug_assert!(!node.is_set(), "a node in two wheels");
+        node.when.set(up(deadline.0));
+        self.place(store, node, S::index(node.key.get()));
+        self.len += 1;
     }
 
     /// Takes out the timer of operation `key`; false if it is not in the wheel.
     pub fn remove<S: TimerStore>(&mut self, store: &S, key: S::Key) -> bool {
         let node = store.node(S::index(key)).filter(|n| n.is_set() && n.key.get() == key);
         let Some(node) = node else { return false };
-        self.unlink(store, node, S::index(key));
-        self.len -= 1;
+        self.remove_node(store, node);
         true
+    }
+
+    /// As [`Wheel::remove`], of a node that is in this wheel.
+    #[inline]
+    pub fn remove_node<S: TimerStore>(&mut self, store: &S, node: &TimerNode<S::Key>) {
+        debug_assert!(node.is_set(), "a node in no wheel");
+        self.unlink(store, node, S::index(node.key.get()));
+        self.len -= 1;
+    }
+
+    /// Takes out some timer, whether its time has come or not.
+    pub fn pop_first<S: TimerStore>(&mut self, store: &S) -> Option<S::Key> {
+        let due = self.heads[usize::from(DUE)];
+        let head = if due == NONE { self.heads[self.first_slot()?.0] } else { due };
+        let node = store.node(head)?;
+        self.remove_node(store, node);
+        Some(node.key.get())
     }
 
     /// The time at which [`Wheel::pop_expired`] has something to do, at the latest: the earliest timer's

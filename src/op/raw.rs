@@ -9,7 +9,7 @@ pub use ouzel_core::driver::{Deadline, Nanos};
 pub use ouzel_core::op::{AT_POSITION, Completion, Fd, Request, Scratch};
 use ouzel_core::op::{OpHandle, RejectReason, Rejected};
 
-use crate::current::{self, Current};
+use crate::current;
 
 /// Why an operation could not be begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,34 +110,6 @@ fn refused<P>(Rejected { payload, reason }: Rejected<P>) -> SubmitError<P> {
         _ => SubmitReason::Closing,
     };
     SubmitError { reason, payload }
-}
-
-/// As [`submit`], for a timer, which points at nothing: so it is safe, and shorter.
-pub(crate) fn begin_timer(deadline: Deadline) -> Result<RawOp<()>, SubmitError<()>> {
-    let request = Request::Timeout { deadline };
-    let begin = |current: Option<&Current>| {
-        current.map(|c| c.reactor.submit((), |_: *mut (), _| request, || c.runtime.runner()))
-    };
-    // SAFETY: a timer goes into the wheel, and nothing of the user's is called.
-    match unsafe { current::with_top(begin) } {
-        Some(Ok(handle)) => Ok(RawOp { handle, lazy: false }),
-        Some(Err(rejected)) => Err(refused(rejected)),
-        None => Err(SubmitError { reason: SubmitReason::NoRuntime, payload: () }),
-    }
-}
-
-impl RawOp<()> {
-    /// Drops a timer. On the thread it was begun on it is out of the wheel at once, and no cancellation has to be
-    /// asked for, delivered and cleared away.
-    pub(crate) fn end_timer(self) {
-        let end = |current: Option<&Current>| current.is_some_and(|c| c.reactor.remove_timer(&self.handle));
-        // SAFETY: taking a timer out of the wheel calls nothing of the user's.
-        if unsafe { current::with_top(end) } {
-            // SAFETY: the wheel was all that knew of it; this is the thread of the slab that made the handle, and nobody
-            // else had it: `cancel` was not called.
-            unsafe { self.handle.withdraw() };
-        }
-    }
 }
 
 /// An operation in flight, and the payload that comes back with its result.

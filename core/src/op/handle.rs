@@ -67,10 +67,6 @@ impl<P> OpHandle<P> {
         self.key
     }
 
-    pub(super) fn is_of(&self, shared: NonNull<Shared>) -> bool {
-        self.shared == shared
-    }
-
     fn slot(&self) -> &Slot {
         let slot = self.slot.expect("an operation was polled after its end");
         // SAFETY: the slot is ours until we give it back.

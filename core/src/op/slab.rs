@@ -119,13 +119,6 @@ impl OpSlab {
         Ok((guard.disarm(), request))
     }
 
-    /// Whether `handle` is that of an operation of this slab.
-    #[inline]
-    #[must_use]
-    pub fn made<P>(&self, handle: &OpHandle<P>) -> bool {
-        handle.is_of(self.shared)
-    }
-
     /// The operation that `key` names, if it is not over and fetched.
     #[must_use]
     pub fn request(&self, key: OpKey) -> Option<Request> {

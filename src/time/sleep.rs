@@ -1,0 +1,179 @@
+//! The future that waits for a deadline.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ouzel_core::alarm::{Alarm, AlarmState, Alarms, NotSet};
+use ouzel_core::coop;
+use ouzel_core::driver::{Deadline, Nanos};
+
+use super::clock::now;
+use crate::current::{self, Current};
+
+/// Waits for `duration`, counted from this call.
+///
+/// Never returns early; how late depends on what else the worker has to do (the wheel itself rounds
+/// up to a tick of less than 100 us). Dropping the future removes the timer.
+///
+/// # Panics
+/// When polled outside a runtime.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// ouzel::LocalRuntime::new()?.block_on(async {
+///     ouzel::time::sleep(std::time::Duration::from_millis(1)).await;
+/// });
+/// # Ok(())
+/// # }
+/// ```
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep { deadline: now() + duration, alarm: None, ahead: !duration.is_zero() }
+}
+
+/// Waits until `deadline`. See [`sleep`].
+///
+/// # Panics
+/// When polled outside a runtime.
+pub fn sleep_until(deadline: Nanos) -> Sleep {
+    Sleep { deadline, alarm: None, ahead: false }
+}
+
+/// See [`sleep`].
+///
+/// Its timer is on the wheel of the thread that polled it last. Dropped there, it leaves the wheel at once; dropped elsewhere, when
+/// that thread next looks for work, which it is woken for.
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Sleep {
+    deadline: Nanos,
+    alarm: Option<Alarm>,
+    /// The deadline lay ahead when this was made: the first poll need not ask the clock, for if it has
+    /// passed since, the alarm rings at once.
+    ahead: bool,
+}
+
+impl Sleep {
+    /// When it ends.
+    #[must_use]
+    pub fn deadline(&self) -> Nanos {
+        self.deadline
+    }
+
+    /// Whether that time has come.
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        now() >= self.deadline
+    }
+
+    /// Gives it another end, also after it has ended. The task is woken for it once this has been polled again.
+    ///
+    /// ```
+    /// use ouzel::time::{now, sleep};
+    /// use std::time::Duration;
+    /// # fn main() -> std::io::Result<()> {
+    /// ouzel::LocalRuntime::new()?.block_on(async {
+    ///     let mut idle = sleep(Duration::from_secs(60));
+    ///     idle.reset(now() + Duration::from_millis(1));
+    ///     idle.await;
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reset(&mut self, deadline: Nanos) {
+        self.let_go();
+        self.deadline = deadline;
+        self.ahead = false;
+    }
+
+    /// Ends the alarm, if there is one.
+    #[inline]
+    fn let_go(&mut self) {
+        let Some(alarm) = self.alarm.take() else { return };
+        match at_home(alarm, |alarms, alarm| alarms.end(alarm)) {
+            Ok(waker) => drop(waker),
+            // Its owner is told.
+            Err(stray) => drop(stray),
+        }
+    }
+
+    /// Whether the alarm that was set will wake this task. Otherwise there is none any more.
+    #[inline(never)]
+    fn is_awaited(&mut self, alarm: Alarm, cx: &Context<'_>) -> bool {
+        let looked = at_home(alarm, |alarms, alarm| (alarms.state(&alarm, cx.waker()), alarm));
+        // Elsewhere: the alarm goes, and another one is set here.
+        let Ok((state, alarm)) = looked else { return false };
+        self.alarm = Some(alarm);
+        match state {
+            AlarmState::Set => true,
+            AlarmState::OtherWaker | AlarmState::Rung => {
+                self.let_go();
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn set_alarm(&mut self, cx: &Context<'_>) {
+        let (deadline, waker) = (Deadline(self.deadline), cx.waker().clone());
+        let set = |current: Option<&Current>| match current {
+            Some(current) => current.reactor.alarms.set(deadline, waker).map_err(Some),
+            None => Err(None),
+        };
+        // SAFETY: setting an alarm calls nothing of the user's.
+        match unsafe { current::with_top(set) } {
+            Ok(alarm) => self.alarm = Some(alarm),
+            Err(refused) => refuse(refused),
+        }
+    }
+}
+
+/// Runs `f` where `alarm` was set, if that is here; else gives it back. `f` calls nothing of the user's.
+#[inline(always)]
+fn at_home<R>(alarm: Alarm, f: impl FnOnce(&Alarms, Alarm) -> R) -> Result<R, Alarm> {
+    let look = |current: Option<&Current>| match current.map(|c| &c.reactor.alarms) {
+        Some(alarms) if alarms.made(&alarm) => Ok(f(alarms, alarm)),
+        _ => Err(alarm),
+    };
+    // SAFETY: neither this nor `f` calls anything of the user's.
+    unsafe { current::with_top(look) }
+}
+
+#[cold]
+fn refuse(refused: Option<NotSet>) -> ! {
+    let why = match refused.map(|r| r.closed) {
+        None => "no ouzel runtime on this thread",
+        Some(true) => "the runtime is closing",
+        Some(false) => "out of memory for a timer",
+    };
+    panic!("a sleep needs a runtime on the polling thread: {why}")
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // An alarm can ring without its time having come: its runtime was closed, or its thread's `block_on`
+        // returned. Then the sleep goes on where it is polled now.
+        if let Some(alarm) = self.alarm.take()
+            && self.is_awaited(alarm, cx)
+        {
+            return Poll::Pending;
+        }
+        if !std::mem::take(&mut self.ahead) && self.is_elapsed() {
+            // A task that never waits for its timers lets others run now and then.
+            return coop::proceed(cx);
+        }
+        self.set_alarm(cx);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    #[inline]
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
