@@ -3,7 +3,7 @@
 //! An operation keeps the descriptor open until the kernel has answered: were it closed earlier, its
 //! number could be given to a new socket, and a late retry would steal that socket's bytes.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use crate::platform;
@@ -55,10 +55,8 @@ impl Drop for Closer {
     fn drop(&mut self) {
         if let Some(fd) = self.0.take() {
             platform::fd_changed(fd.as_raw_fd());
-            // Closed by number: a descriptor whose close reports an error is gone all the same.
-            let raw = fd.into_raw_fd();
-            // SAFETY: we owned the descriptor and gave up the type that would close it again.
-            unsafe { rustix::io::close(raw) };
+            // Whatever the close reports: the number is free all the same.
+            drop(fd);
         }
     }
 }
