@@ -3,6 +3,7 @@
 //! A timer that waits takes 48 bytes of its thread, kept for the next one when it has ended, besides the future itself.
 
 mod clock;
+mod interval;
 mod sleep;
 mod timeout;
 
@@ -10,6 +11,7 @@ mod timeout;
 mod tests;
 
 pub use clock::now;
+pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use ouzel_core::driver::Nanos;
 pub use sleep::{Sleep, sleep, sleep_until};
-pub use timeout::{Elapsed, timeout};
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};

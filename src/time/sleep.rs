@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ouzel_core::alarm::{Alarm, AlarmState, Alarms, NotSet};
@@ -114,6 +114,23 @@ impl Sleep {
         }
     }
 
+    /// As [`Future::poll`], without a look at the task's budget.
+    #[inline]
+    pub(super) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // An alarm can ring without its time having come: its runtime was closed, or its thread's `block_on`
+        // returned. Then the sleep goes on where it is polled now.
+        if let Some(alarm) = self.alarm.take()
+            && self.is_awaited(alarm, cx)
+        {
+            return Poll::Pending;
+        }
+        if !std::mem::take(&mut self.ahead) && self.is_elapsed() {
+            return Poll::Ready(());
+        }
+        self.set_alarm(cx);
+        Poll::Pending
+    }
+
     #[inline]
     fn set_alarm(&mut self, cx: &Context<'_>) {
         let (deadline, waker) = (Deadline(self.deadline), cx.waker().clone());
@@ -155,19 +172,9 @@ impl Future for Sleep {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // An alarm can ring without its time having come: its runtime was closed, or its thread's `block_on`
-        // returned. Then the sleep goes on where it is polled now.
-        if let Some(alarm) = self.alarm.take()
-            && self.is_awaited(alarm, cx)
-        {
-            return Poll::Pending;
-        }
-        if !std::mem::take(&mut self.ahead) && self.is_elapsed() {
-            // A task that never waits for its timers lets others run now and then.
-            return coop::proceed(cx);
-        }
-        self.set_alarm(cx);
-        Poll::Pending
+        ready!(self.poll_unbudgeted(cx));
+        // A task that never waits for its timers lets others run now and then.
+        coop::proceed(cx)
     }
 }
 

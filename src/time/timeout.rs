@@ -1,16 +1,23 @@
 //! A future with a limit.
+//!
+//! Always by a timer on the wheel, also for an operation in flight: io_uring's linked timeout takes a second queue entry and a
+//! second completion of every operation that is in time, and the wheel neither. What is late is dropped, and so cancelled
+//! as everything that is dropped.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::sleep::sleep;
+use ouzel_core::driver::Nanos;
 
-/// Waits for `future`, but not longer than `duration`.
+use super::sleep::{Sleep, sleep, sleep_until};
+
+/// Waits for `future`, but not longer than `duration`, counted from this call.
 ///
-/// Dropping it drops `future`. When the time is over `future` is dropped too, before this returns.
+/// Takes no memory but its own, and no timer if `future` is ready at once. Dropping it drops `future`, which an `.await`
+/// does as soon as the time is over.
 ///
 /// # Errors
 /// [`Elapsed`] if the time was over first. A future that is ready at its first poll wins even when
@@ -29,16 +36,69 @@ use super::sleep::sleep;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
-    let mut sleep = sleep(duration);
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(move |cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    Timeout { future, sleep: sleep(duration) }
+}
+
+/// Waits for `future`, but not longer than until `deadline`. See [`timeout`].
+///
+/// ```
+/// use ouzel::time::{now, timeout_at};
+/// use std::time::Duration;
+/// # fn main() -> std::io::Result<()> {
+/// ouzel::LocalRuntime::new()?.block_on(async {
+///     // One deadline for several steps.
+///     let deadline = now() + Duration::from_secs(5);
+///     timeout_at(deadline, async { "a step" }).await.unwrap();
+///     timeout_at(deadline, async { "another" }).await.unwrap();
+/// });
+/// # Ok(())
+/// # }
+/// ```
+pub fn timeout_at<F: Future>(deadline: Nanos, future: F) -> Timeout<F> {
+    Timeout { future, sleep: sleep_until(deadline) }
+}
+
+/// See [`timeout`].
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Timeout<F> {
+    /// Pinned when the whole is.
+    future: F,
+    sleep: Sleep,
+}
+
+impl<F> Timeout<F> {
+    /// The future that has a limit.
+    pub fn get_ref(&self) -> &F {
+        &self.future
+    }
+
+    /// The future that has a limit.
+    pub fn get_mut(&mut self) -> &mut F {
+        &mut self.future
+    }
+
+    /// The future without its limit.
+    pub fn into_inner(self) -> F {
+        self.future
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `future` is not moved here.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: pinned with the whole: no method moves it out of a pinned one, and there is no `Drop`.
+        let future = unsafe { Pin::new_unchecked(&mut this.future) };
+        if let Poll::Ready(output) = future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        Pin::new(&mut sleep).poll(cx).map(|()| Err(Elapsed))
-    })
-    .await
+        // Not by the task's budget: a future that spends all of it in each poll would never be late.
+        this.sleep.poll_unbudgeted(cx).map(|()| Err(Elapsed))
+    }
 }
 
 /// The time given to [`timeout`] was over.
