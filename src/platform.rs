@@ -143,6 +143,7 @@ fn portable(options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDrive
 mod os {
     use super::*;
     use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     pub(super) const NATIVE: &[Driver] = &[Driver::Uring, Driver::Epoll, Driver::Poll];
 
@@ -197,15 +198,20 @@ mod os {
         linux::pages()
     }
 
-    static MADE: OnceLock<linux::fork::Generation> = OnceLock::new();
+    /// The generation of the process's first runtime; 0 before.
+    static MADE: AtomicU64 = AtomicU64::new(0);
 
     pub(crate) fn arm_fork_detection() {
-        MADE.get_or_init(linux::fork::Generation::current);
+        let now = linux::fork::Generation::current().number();
+        // ORDERING: Relaxed: a number that is set once.
+        let _ = MADE.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     #[inline]
     pub(crate) fn in_forked_child() -> bool {
-        MADE.get().is_some_and(|made| made.is_foreign())
+        // ORDERING: Relaxed, as above.
+        let made = MADE.load(Ordering::Relaxed);
+        made != 0 && linux::fork::Generation::from_number(made).is_foreign()
     }
 }
 

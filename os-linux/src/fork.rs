@@ -4,8 +4,9 @@
 //! remembers the generation it was made in; in a child the page reads zero, and a child that makes
 //! drivers of its own draws the next number. The check is one load.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use ouzel_core::driver::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
@@ -16,18 +17,35 @@ pub const FORKED: Errno = Errno(libc::EOWNERDEAD);
 /// Generation of the nearest ancestor that drew one. A plain static: a child inherits it.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// The wiped word, or none if the kernel cannot wipe (before 4.14): then no fork is ever noticed.
-static WORD: OnceLock<Option<&'static AtomicU64>> = OnceLock::new();
+/// The wiped word, once there is one. Before, and for good if the kernel cannot wipe (before 4.14), a word that
+/// never changes: then no fork is ever noticed.
+static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const NEVER).cast_mut());
+static NEVER: AtomicU64 = AtomicU64::new(0);
 
 /// The process that made something: compare with [`Generation::is_foreign`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation(u64);
 
 impl Generation {
+    /// As a number, to be kept in an atomic.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The generation of [`Generation::number`].
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Generation(number)
+    }
+
     /// This process's. Draws a new one in a child that has none yet.
     #[must_use]
     pub fn current() -> Generation {
-        let Some(word) = word() else { return Generation(0) };
+        let word = map();
+        if ptr::eq(word, &NEVER) {
+            return Generation(0);
+        }
         // ORDERING: Relaxed throughout: a fork is a point in one thread's program order, and the
         // child has no other thread when it happens.
         let seen = word.load(Ordering::Relaxed);
@@ -45,11 +63,8 @@ impl Generation {
     #[inline]
     #[must_use]
     pub fn is_foreign(self) -> bool {
-        match WORD.get() {
-            // ORDERING: Relaxed, see `current`.
-            Some(Some(word)) => word.load(Ordering::Relaxed) != self.0,
-            _ => false,
-        }
+        // ORDERING: Relaxed, see `current`.
+        word().load(Ordering::Relaxed) != self.0
     }
 }
 
@@ -60,17 +75,34 @@ pub fn in_forked_child(made: Generation) -> bool {
     made.is_foreign()
 }
 
-fn word() -> Option<&'static AtomicU64> {
-    *WORD.get_or_init(|| {
-        let bytes = rustix::param::page_size();
-        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing of ours.
-        let page = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, prot, flags) }.ok()?;
-        // SAFETY: the page was mapped just now and holds nothing yet.
-        unsafe { madvise(page, bytes, Advice::LinuxWipeOnFork) }.ok()?;
-        // SAFETY: the page is zeroed, aligned, and never unmapped.
-        Some(unsafe { AtomicU64::from_ptr(page.cast()) })
-    })
+#[inline]
+fn word() -> &'static AtomicU64 {
+    // ORDERING: Acquire pairs with the Release in `map`: the word is mapped.
+    let word = WORD.load(Ordering::Acquire);
+    // SAFETY: `NEVER`, or the word of a page that is never unmapped.
+    unsafe { &*word }
+}
+
+/// Maps the word at the first call.
+fn map() -> &'static AtomicU64 {
+    static MAPPED: Once = Once::new();
+    MAPPED.call_once(|| {
+        if let Some(word) = wiped_word() {
+            // ORDERING: Release pairs with the Acquire in `word`.
+            WORD.store(word, Ordering::Release);
+        }
+    });
+    word()
+}
+
+fn wiped_word() -> Option<*mut AtomicU64> {
+    let bytes = rustix::param::page_size();
+    let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+    // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing of ours.
+    let page = unsafe { mmap_anonymous(ptr::null_mut(), bytes, prot, flags) }.ok()?;
+    // SAFETY: the page was mapped just now and holds nothing yet; it is zeroed and aligned.
+    unsafe { madvise(page, bytes, Advice::LinuxWipeOnFork) }.ok()?;
+    Some(page.cast())
 }
 
 #[cfg(test)]
