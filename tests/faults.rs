@@ -4,7 +4,10 @@
 //! child: this binary starts itself again with the scenario's name in an environment variable.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ouzel::net::{TcpListener, TcpStream};
@@ -115,6 +118,80 @@ fn emfile_on_accept_is_an_error_and_the_connection_waits() {
                 assert_eq!(peer, client.local_addr().unwrap());
                 drop(server);
             });
+        }
+    });
+}
+
+/// As many descriptors as this process may have at all.
+fn raise_the_descriptor_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the struct is ours and complete.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: as above.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
+/// Closes with a reset.
+fn reset(stream: std::net::TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let (at, size) = ((&raw const linger).cast(), size_of_val(&linger) as u32);
+    // SAFETY: the option's value is ours and complete.
+    let rc = unsafe { libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, at, size) };
+    assert_eq!(rc, 0);
+}
+
+/// Serves until it is dropped; counts connections begun, ended, and ended by a reset.
+async fn count_connections(setup: Setup, listener: TcpListener, counts: Arc<[AtomicUsize; 3]>) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let counts = Arc::clone(&counts);
+        drop(setup.spawn(async move {
+            // ORDERING: Relaxed, counters.
+            counts[0].fetch_add(1, Ordering::Relaxed);
+            let (result, bytes) = stream.read(Vec::with_capacity(16)).await;
+            if result.is_ok_and(|n| n > 0) {
+                stream.write_all(bytes).await.0.unwrap();
+            } else {
+                counts[2].fetch_add(1, Ordering::Relaxed);
+            }
+            counts[1].fetch_add(1, Ordering::Relaxed);
+        }));
+    }
+}
+
+#[test]
+fn ten_thousand_connections_reset_at_once_leave_nothing() {
+    in_child("ten_thousand_connections_reset_at_once_leave_nothing", || {
+        // Both ends are in this process.
+        let many = 10_000.min(raise_the_descriptor_limit() / 2 - 100);
+        for (i, driver) in drivers().into_iter().enumerate() {
+            let setup = Setup { driver, workers: i % 3 };
+            setup.run(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let counts = Arc::new([const { AtomicUsize::new(0) }; 3]);
+                let serving = setup.spawn(count_connections(setup, listener, Arc::clone(&counts)));
+                let opened = ouzel::spawn_blocking(move || {
+                    (0..many).map(|_| std::net::TcpStream::connect(address).unwrap()).collect::<Vec<_>>()
+                });
+                let opened = opened.await.unwrap();
+                // ORDERING: Relaxed, a counter that is looked at again.
+                while counts[0].load(Ordering::Relaxed) < many {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                opened.into_iter().for_each(reset);
+                while counts[1].load(Ordering::Relaxed) < many {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                assert_eq!(counts[2].load(Ordering::Relaxed), many, "{driver}: not all were reset");
+                let after = TcpStream::connect(address).await.unwrap();
+                after.write_all("still there").await.0.unwrap();
+                assert_eq!(after.read(Vec::with_capacity(16)).await.1, b"still there");
+                drop(serving);
+            });
+            println!("{setup:?}: {many} connections");
         }
     });
 }

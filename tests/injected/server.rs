@@ -115,7 +115,7 @@ pub(crate) fn inside() {
 }
 
 async fn serve(setup: Setup) {
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("port: {}", listener.local_addr().unwrap().port());
     let counts = Arc::new(Counts::default());
     let counted = Arc::clone(&counts);
