@@ -77,8 +77,8 @@ pub fn in_forked_child(made: Generation) -> bool {
 
 #[inline]
 fn word() -> &'static AtomicU64 {
-    // ORDERING: Acquire pairs with the Release in `map`: the word is mapped.
-    let word = WORD.load(Ordering::Acquire);
+    // ORDERING: Relaxed: the page is the kernel's making, and nothing but its atomic word is looked at.
+    let word = WORD.load(Ordering::Relaxed);
     // SAFETY: `NEVER`, or the word of a page that is never unmapped.
     unsafe { &*word }
 }
@@ -88,8 +88,8 @@ fn map() -> &'static AtomicU64 {
     static MAPPED: Once = Once::new();
     MAPPED.call_once(|| {
         if let Some(word) = wiped_word() {
-            // ORDERING: Release pairs with the Acquire in `word`.
-            WORD.store(word, Ordering::Release);
+            // ORDERING: Relaxed, see `word`.
+            WORD.store(word, Ordering::Relaxed);
         }
     });
     word()
