@@ -277,7 +277,9 @@ impl ReactorCell {
             if let Some(id) = c.buffer() {
                 self.driver.borrow_mut().recycle(id);
             }
-            if let (Request::Accept { .. } | Request::OpenAt { .. }, 0..) = (request, c.res) {
+            if let (Request::Accept { .. } | Request::AcceptMulti { .. } | Request::OpenAt { .. }, 0..) =
+                (request, c.res)
+            {
                 platform::fd_changed(c.res);
                 // SAFETY: the kernel made this descriptor for an operation nobody holds any more.
                 drop(unsafe { OwnedFd::from_raw_fd(c.res) });

@@ -92,6 +92,8 @@ features! {
     MIN_WAIT = 17, "min_wait";
     /// Status, rename, unlink and the like in the ring (5.6 to 6.9) instead of on the blocking pool.
     FILE_CALLS = 18, "file_calls";
+    /// Multishot accept (5.19).
+    ACCEPT_MULTI = 19, "accept_multi";
 }
 
 impl Mask {

@@ -15,9 +15,11 @@ use rustix::net::{self, RecvFlags, SendFlags};
 
 mod base;
 mod file;
+mod message;
 
 pub(crate) use base::*;
 pub(crate) use file::*;
+pub(crate) use message::*;
 
 /// The two calls of every request go past libc, whose wrappers take part in thread cancellation: two locked
 /// instructions each in a process with threads.

@@ -56,7 +56,8 @@ fn push_own(list: &Cell<*const Slot>, slot: &Slot) {
 
 /// Whether an unread completion names something that has to be given back.
 pub(super) fn names_resource(request: &Request, c: Completion) -> bool {
-    let opens = matches!(request, Request::Accept { .. } | Request::OpenAt { .. });
+    let opens =
+        matches!(request, Request::Accept { .. } | Request::AcceptMulti { .. } | Request::OpenAt { .. });
     c.buffer().is_some() || (opens && c.res >= 0)
 }
 

@@ -34,6 +34,12 @@ impl Completion {
         Completion { res, flags: 0 }
     }
 
+    /// A step with result `res`, of a multishot operation that goes on.
+    #[must_use]
+    pub const fn step(res: i32) -> Self {
+        Completion { res, flags: Self::MORE }
+    }
+
     /// A completion whose `res` bytes lie in provided buffer `id`.
     #[must_use]
     pub const fn in_buffer(res: i32, id: u16, more: bool) -> Self {
@@ -70,6 +76,12 @@ pub enum Request {
         addr: *mut u8,
         /// In: the room at `addr`. Out: the address's length. Null if `addr` is.
         addr_len: *mut u32,
+    },
+    /// Waits for connections for ever; each completion is a descriptor, as that of [`Request::Accept`]. Ends with a
+    /// completion without [`Completion::MORE`]: an error, or one more descriptor.
+    AcceptMulti {
+        /// Listening socket.
+        fd: Fd,
     },
     /// Connects a socket; completes with 0.
     Connect {
@@ -109,6 +121,32 @@ pub enum Request {
         flags: i32,
         /// The completion alone need not end a wait (see `docs/io.md`, lazy sends).
         lazy: bool,
+    },
+    /// Sends one message, or on a byte stream as much as there is room for; completes with the count.
+    SendMsg {
+        /// Socket.
+        fd: Fd,
+        /// A `struct msghdr` of the operating system.
+        msg: *const u8,
+        /// `MSG_*`; `MSG_NOSIGNAL` is always added.
+        flags: i32,
+    },
+    /// Receives one message, or on a byte stream what is there; completes with the count.
+    RecvMsg {
+        /// Socket.
+        fd: Fd,
+        /// A `struct msghdr` of the operating system. Out: what was received besides the bytes.
+        msg: *mut u8,
+        /// `MSG_*`.
+        flags: i32,
+    },
+    /// Waits until a descriptor is ready; completes with the events (`POLL*`), errors and hang-ups among them. What is
+    /// ready at submission is told, however long it has been; an event may be about something that is gone again.
+    Poll {
+        /// Any descriptor that can be waited for.
+        fd: Fd,
+        /// To be written to, rather than read from.
+        writing: bool,
     },
     /// Reads from a file at an offset, or at [`AT_POSITION`].
     Read {

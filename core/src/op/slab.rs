@@ -114,7 +114,7 @@ impl OpSlab {
         let guard = Withdraw(Some(handle));
         let request = build(place, slot.scratch.with_mut(|p| p));
         slot.request.set(request);
-        slot.is_multi.set(matches!(request, Request::RecvMulti { .. }));
+        slot.is_multi.set(matches!(request, Request::RecvMulti { .. } | Request::AcceptMulti { .. }));
         slot.multi.reset();
         Ok((guard.disarm(), request))
     }

@@ -392,6 +392,17 @@ fn completions_that_nobody_fetched_are_handed_back() {
         assert!(matches!(after, AfterComplete::Orphaned(Request::RecvMulti { fd: 3 })));
         assert!(matches!(complete(&slab, key, -125), AfterComplete::Orphaned(_)));
         assert_eq!(unclaimed(&slab), []);
+        // Connections that were accepted for nobody, the last of them included.
+        let handle = submit(&slab, (), Request::AcceptMulti { fd: 3 });
+        for fd in 10..22 {
+            // SAFETY: as above.
+            let _ = unsafe { slab.complete(handle.key(), Completion::step(fd)) };
+        }
+        cancels(&slab);
+        let _ = complete(&slab, handle.key(), 22);
+        drop(handle);
+        let fds: Vec<_> = unclaimed(&slab).iter().map(|c| c.res).collect();
+        assert_eq!(fds, (10..=22).collect::<Vec<_>>());
         // A descriptor that was never looked at; a byte count is nothing to give back.
         let null = core::ptr::null_mut();
         let accept = Request::Accept { fd: 3, addr: null, addr_len: null.cast() };

@@ -11,6 +11,8 @@
 //! | request                                   | how                                                 |
 //! |-------------------------------------------|-----------------------------------------------------|
 //! | `Accept`, `Connect`, `Recv`, `Send`       | readiness                                           |
+//! | `SendMsg`, `RecvMsg`, `Poll`              | readiness                                           |
+//! | `AcceptMulti`                             | readiness, several at a time                        |
 //! | `RecvMulti`                               | readiness, into buffers of the driver's own         |
 //! | `Read`, `Write` on a socket or pipe       | readiness                                           |
 //! | `Read`, `Write` on anything unpollable    | `Submitted::Blocking`                               |
@@ -59,7 +61,7 @@ use crate::sys::{self, Attempt, Direction, Style};
 use table::{Op, Table};
 use wake::Notify;
 
-/// Buffers one `RecvMulti` may fill in one turn, so that a fast sender does not take them all.
+/// Buffers one `RecvMulti` may fill, or connections one `AcceptMulti` take, in one turn, so that a fast sender does not take them all.
 const MULTI_BUDGET: usize = 8;
 
 /// What a driver is made with. Start from `default()`.
@@ -179,7 +181,9 @@ impl PollDriver {
         if !self.table.is_waited_for(fd, direction) {
             match self.attempt(key, &mut op) {
                 Attempt::Wait => {}
-                Attempt::Done(res) if matches!(req, Request::RecvMulti { .. }) => {
+                Attempt::Done(res)
+                    if matches!(req, Request::RecvMulti { .. } | Request::AcceptMulti { .. }) =>
+                {
                     self.table.finish(key, Completion::done(res));
                     return Submitted::InFlight;
                 }
@@ -354,10 +358,28 @@ impl PollDriver {
         if let Request::RecvMulti { fd } = op.req {
             return self.receive(key, fd);
         }
+        if let Request::AcceptMulti { fd } = op.req {
+            return self.accept(key, fd, first);
+        }
         self.counters.syscalls += 1;
         // SAFETY: the request's pointers are valid until its completion (contract of `submit`), and the
         // descriptor was found not to be negative there.
         unsafe { sys::attempt(&op.req, op.style, &mut op.moved, first) }
+    }
+
+    /// Accepts as long as somebody waits, but not for ever.
+    fn accept(&mut self, key: OpKey, fd: Fd, mut first: bool) -> Attempt {
+        let one = Request::Accept { fd, addr: std::ptr::null_mut(), addr_len: std::ptr::null_mut() };
+        for _ in 0..MULTI_BUDGET {
+            self.counters.syscalls += 1;
+            // SAFETY: no address is wanted, and the descriptor is not negative.
+            match unsafe { sys::attempt(&one, Style::Socket, &mut 0, first) } {
+                Attempt::Done(socket) if socket >= 0 => self.table.finish(key, Completion::step(socket)),
+                other => return other,
+            }
+            first = false;
+        }
+        Attempt::Wait
     }
 
     /// Fills buffers as long as there is data, but not for ever.

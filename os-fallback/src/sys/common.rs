@@ -37,14 +37,18 @@ pub(crate) enum Attempt {
 pub(crate) fn waits_for(req: &Request) -> Option<(Fd, Direction)> {
     Some(match *req {
         Request::Accept { fd, .. }
+        | Request::AcceptMulti { fd }
         | Request::Recv { fd, .. }
+        | Request::RecvMsg { fd, .. }
         | Request::RecvMulti { fd }
         | Request::Read { fd, .. }
         | Request::ReadV { fd, .. } => (fd, Direction::Read),
         Request::Connect { fd, .. }
         | Request::Send { fd, .. }
+        | Request::SendMsg { fd, .. }
         | Request::Write { fd, .. }
         | Request::WriteV { fd, .. } => (fd, Direction::Write),
+        Request::Poll { fd, writing } => (fd, if writing { Direction::Write } else { Direction::Read }),
         _ => return None,
     })
 }

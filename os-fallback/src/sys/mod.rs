@@ -5,6 +5,8 @@ mod calls;
 mod common;
 #[cfg(unix)]
 mod file;
+#[cfg(unix)]
+mod message;
 #[cfg(not(unix))]
 mod other;
 #[cfg(unix)]

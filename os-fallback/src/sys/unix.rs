@@ -134,6 +134,15 @@ pub(crate) unsafe fn attempt(req: &Request, style: Style, moved: &mut usize, fir
             let all = unsafe { bytes(buf, len) };
             send(fd, all, SendFlags::from_bits_retain(flags as _), moved)
         }
+        Request::SendMsg { fd, msg, flags } => {
+            // SAFETY: the request lends a `msghdr` and what it points at.
+            unsafe { super::message::send(fd, msg, flags) }
+        }
+        Request::RecvMsg { fd, msg, flags } => {
+            // SAFETY: the request lends a `msghdr` and what it points at.
+            unsafe { super::message::recv(fd, msg, flags) }
+        }
+        Request::Poll { fd, writing } => super::message::poll(fd, writing),
         // SAFETY: as the caller's.
         Request::Read { fd, buf, len, .. } if style == Style::Socket => unsafe { recv(fd, buf, len, 0) },
         Request::Read { fd, buf, len, .. } => {

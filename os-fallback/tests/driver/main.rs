@@ -4,6 +4,7 @@
 
 mod calls;
 mod files;
+mod messages;
 mod parking;
 mod registrations;
 mod rig;

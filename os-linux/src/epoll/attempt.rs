@@ -22,14 +22,18 @@ pub(super) enum Outcome {
 pub(super) fn waits_on(req: &Request) -> Option<(Fd, Way)> {
     match *req {
         Request::Accept { fd, .. }
+        | Request::AcceptMulti { fd }
         | Request::Recv { fd, .. }
+        | Request::RecvMsg { fd, .. }
         | Request::RecvMulti { fd }
         | Request::Read { fd, .. }
         | Request::ReadV { fd, .. } => Some((fd, Way::In)),
         Request::Connect { fd, .. }
         | Request::Send { fd, .. }
+        | Request::SendMsg { fd, .. }
         | Request::Write { fd, .. }
         | Request::WriteV { fd, .. } => Some((fd, Way::Out)),
+        Request::Poll { fd, writing } => Some((fd, if writing { Way::Out } else { Way::In })),
         _ => None,
     }
 }
@@ -64,6 +68,26 @@ pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell
             // SAFETY: as above.
             once(&mut || unsafe { sys::accept(fd, addr, addr_len) })
         }
+        Request::AcceptMulti { fd } => {
+            let none = std::ptr::null_mut();
+            // SAFETY: no address is wanted.
+            once(&mut || unsafe { sys::accept(fd, none, none.cast()) })
+        }
+        Request::SendMsg { fd, msg, flags } => {
+            let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+            // SAFETY: as above.
+            once(&mut || unsafe { sys::sendmsg(fd, msg, flags) })
+        }
+        Request::RecvMsg { fd, msg, flags } => {
+            // SAFETY: as above.
+            once(&mut || unsafe { sys::recvmsg(fd, msg, flags | libc::MSG_DONTWAIT) })
+        }
+        // An event has come: whoever waits finds out what is left of it.
+        Request::Poll { writing, .. } if !first => i32::from(sys::poll_events(writing)),
+        Request::Poll { fd, writing } => match once(&mut || sys::poll_now(fd, writing)) {
+            0 => -libc::EAGAIN,
+            ret => ret,
+        },
         Request::Connect { fd, addr, addr_len } => {
             // SAFETY: as above.
             match once(&mut || unsafe { sys::connect(fd, addr, addr_len) }) {

@@ -151,7 +151,7 @@ impl EpollDriver {
                 }
             }
             Request::OpenAt { .. } | Request::Fsync { .. } | Request::File(_) => Submitted::Blocking,
-            Request::RecvMulti { fd } => self.start_multi(key, req, fd),
+            Request::RecvMulti { fd } | Request::AcceptMulti { fd } => self.start_multi(key, req, fd),
             _ => match waits_on(req) {
                 Some((fd, way)) if fd >= 0 => self.start(key, req, fd, way),
                 Some(_) => done(-libc::EBADF),

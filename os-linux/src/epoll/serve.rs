@@ -85,12 +85,12 @@ impl EpollDriver {
         count
     }
 
-    /// A multishot receive is tried at the next `wait` or `reap`: it has many results to give.
+    /// A multishot operation is tried at the next `wait` or `reap`: it has many results to give.
     pub(super) fn start_multi(&mut self, key: OpKey, req: &Request, fd: Fd) -> Submitted {
         if fd < 0 {
             return done(-libc::EBADF);
         }
-        if self.pool.is_none() {
+        if self.pool.is_none() && matches!(req, Request::RecvMulti { .. }) {
             match BufferPool::new(self.pool_shape.0, self.pool_shape.1) {
                 Ok(pool) => self.pool = Some(pool),
                 Err(Errno(e)) => return done(-e),
@@ -111,11 +111,11 @@ impl EpollDriver {
     }
 
     fn attempt(&mut self, req: &Request, fd: Fd, sent: &mut usize, first: bool) -> Outcome {
-        if matches!(req, Request::Accept { .. } | Request::Connect { .. }) {
+        if matches!(req, Request::Accept { .. } | Request::AcceptMulti { .. } | Request::Connect { .. }) {
             self.make_nonblocking(fd);
         }
         let outcome = attempt(req, sent, first, &self.calls);
-        if let (Request::Accept { .. }, Outcome::Done(fd)) = (req, outcome)
+        if let (Request::Accept { .. } | Request::AcceptMulti { .. }, Outcome::Done(fd)) = (req, outcome)
             && fd >= 0
         {
             self.fds.changed(fd);
@@ -229,6 +229,9 @@ impl EpollDriver {
             let step = match req {
                 Request::RecvMulti { .. } => self.recv_step(fd),
                 _ => match self.attempt(&req, fd, &mut sent, false) {
+                    Outcome::Done(fd) if fd >= 0 && matches!(req, Request::AcceptMulti { .. }) => {
+                        Some(Completion::step(fd))
+                    }
                     Outcome::Done(res) => Some(Completion::done(res)),
                     Outcome::Again => None,
                     // It could be tried at first, so it changed its mode since.

@@ -199,7 +199,17 @@ impl UringDriver {
                 }
                 None => (follow, op::poll_in(fd)),
             },
-            Follow::Retry(Request::Accept { .. }) | Follow::Last { opens: true, .. } if ready => {
+            // A multishot accept goes on, if it is being cancelled until the cancel lands.
+            Follow::Retry(_) | Follow::Last { opens: true, .. } if ready && cqueue::more(cqe.flags) => {
+                self.fds.changed(cqe.res);
+                self.follow.insert(key.0, follow);
+                self.deliver(key, Completion::step(cqe.res), sink);
+                return 1;
+            }
+            Follow::Retry(Request::Accept { .. } | Request::AcceptMulti { .. })
+            | Follow::Last { opens: true, .. }
+                if ready =>
+            {
                 self.fds.changed(cqe.res);
                 return self.end(key, cqe.res, sink);
             }

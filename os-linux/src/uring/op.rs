@@ -6,7 +6,7 @@ use io_uring::types;
 use ouzel_core::op::{Fd, OpKey, Request};
 
 use super::files;
-use crate::sys::MAX_BYTES;
+use crate::sys::{self, MAX_BYTES};
 
 /// Bits that are never all zero in a key: an address above the first page.
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
@@ -84,12 +84,17 @@ impl Follow {
     /// The operation is being cancelled: it is not submitted again.
     pub(super) fn end(&mut self) {
         *self = match *self {
-            Follow::Retry(req) => Follow::Last { opens: matches!(req, Request::Accept { .. }), sent: 0 },
+            Follow::Retry(req) => Follow::Last { opens: opens(&req), sent: 0 },
             Follow::Rest { sent, .. } => Follow::Last { opens: false, sent },
             Follow::Poll(_) | Follow::Recv(_) => Follow::Nothing,
             end => end,
         }
     }
+}
+
+/// Whether a good result is a new descriptor.
+pub(super) fn opens(req: &Request) -> bool {
+    matches!(req, Request::Accept { .. } | Request::AcceptMulti { .. } | Request::OpenAt { .. })
 }
 
 /// The entry for `req`; none for what a ring does not serve.
@@ -100,12 +105,23 @@ pub(super) fn entry(req: &Request) -> Option<Entry> {
         Request::Accept { fd, addr, addr_len } => opcode::Accept::new(types::Fd(fd), addr.cast(), addr_len)
             .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
             .build(),
+        Request::AcceptMulti { fd } => {
+            opcode::AcceptMulti::new(types::Fd(fd)).flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK).build()
+        }
         Request::Connect { fd, addr, addr_len } => {
             opcode::Connect::new(types::Fd(fd), addr.cast(), addr_len).build()
         }
         Request::Recv { fd, buf, len, flags } => {
             opcode::Recv::new(types::Fd(fd), buf, size(len)).flags(flags).build()
         }
+        Request::SendMsg { fd, msg, flags } => {
+            opcode::SendMsg::new(types::Fd(fd), msg.cast()).flags((flags | libc::MSG_NOSIGNAL) as u32).build()
+        }
+        Request::RecvMsg { fd, msg, flags } => opcode::RecvMsg::new(types::Fd(fd), msg.cast())
+            .flags((flags | libc::MSG_CMSG_CLOEXEC) as u32)
+            .build(),
+        Request::Poll { fd, writing: true } => poll_out(fd),
+        Request::Poll { fd, .. } => poll_in(fd),
         Request::Send { .. } => return Some(send(req, 0, libc::MSG_WAITALL)),
         Request::Read { fd, buf, len, offset } => {
             opcode::Read::new(types::Fd(fd), buf, size(len)).offset(offset).build()
@@ -160,15 +176,21 @@ pub(super) fn send_len(req: &Request) -> usize {
 pub(super) fn poll(req: &Request) -> Entry {
     let (fd, events) = match *req {
         Request::Write { fd, .. } | Request::WriteV { fd, .. } => (fd, libc::POLLOUT),
-        Request::Read { fd, .. } | Request::ReadV { fd, .. } | Request::Accept { fd, .. } => {
-            (fd, libc::POLLIN)
-        }
+        Request::Read { fd, .. }
+        | Request::ReadV { fd, .. }
+        | Request::Accept { fd, .. }
+        | Request::AcceptMulti { fd } => (fd, libc::POLLIN),
         _ => (-1, libc::POLLIN),
     };
     opcode::PollAdd::new(types::Fd(fd), events as u32).build()
 }
 
+/// Waits until there is room to send.
+fn poll_out(fd: Fd) -> Entry {
+    opcode::PollAdd::new(types::Fd(fd), sys::poll_events(true) as u32).build()
+}
+
 /// Waits until there is something to receive.
 pub(super) fn poll_in(fd: Fd) -> Entry {
-    opcode::PollAdd::new(types::Fd(fd), (libc::POLLIN | libc::POLLRDHUP) as u32).build()
+    opcode::PollAdd::new(types::Fd(fd), sys::poll_events(false) as u32).build()
 }

@@ -53,6 +53,7 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         (Mask::ABS_TIMER, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
         (Mask::FUTEX_WAIT, probe.is_supported(opcode::FutexWait::CODE)),
         (Mask::RECV_MULTI, v6_0),
+        (Mask::ACCEPT_MULTI, v5_19),
         (Mask::CQE_SKIP, params.is_feature_skip_cqe_on_success()),
         (Mask::CANCEL_ANY, v5_19),
         (Mask::SEND_WAITALL, v6_0),

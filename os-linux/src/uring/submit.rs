@@ -52,6 +52,11 @@ impl UringDriver {
         let pushed = match *req {
             Request::Send { lazy: true, .. } if self.has.has(Mask::CQE_SKIP) => self.submit_lazy(key, req),
             Request::RecvMulti { fd } => self.submit_recv_multi(key, fd),
+            // One connection at a time: whoever asked for all asks again.
+            Request::AcceptMulti { fd } if !self.has.has(Mask::ACCEPT_MULTI) => {
+                let (addr, addr_len) = (std::ptr::null_mut(), std::ptr::null_mut());
+                self.submit_entry(key, &Request::Accept { fd, addr, addr_len })
+            }
             Request::Read { fd, buf, len, offset } if self.may_try(offset) => {
                 match self.read_now(fd, &sys::segment(buf, len), 1, offset) {
                     Some(done) => return done,
@@ -89,7 +94,8 @@ impl UringDriver {
             | Request::Write { .. }
             | Request::ReadV { .. }
             | Request::WriteV { .. }
-            | Request::Accept { .. } => Some(Follow::Retry(*req)),
+            | Request::Accept { .. }
+            | Request::AcceptMulti { .. } => Some(Follow::Retry(*req)),
             Request::OpenAt { .. } => Some(Follow::Last { opens: true, sent: 0 }),
             Request::Send { .. } if !self.has.has(Mask::SEND_WAITALL) => {
                 Some(Follow::Rest { req: *req, sent: 0 })

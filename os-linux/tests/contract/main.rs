@@ -5,8 +5,11 @@
 mod calls;
 mod files;
 mod life;
+mod listening;
+mod messages;
 mod only;
 mod parking;
+mod ready;
 mod rig;
 mod sockets;
 mod streams;
@@ -62,6 +65,20 @@ macro_rules! suite {
                 streams::lazy_and_other_sends_keep_their_order,
                 streams::a_host_that_waits_itself_sends_lazily,
                 parking::a_wait_after_a_burst_lasts,
+                messages::a_message_tells_its_sender_and_fills_the_parts_in_order,
+                messages::a_receive_of_a_message_is_cancelled_in_flight,
+                messages::a_message_waits_for_room_and_is_cancelled_there,
+                messages::a_message_on_a_stream_takes_what_there_is_room_for,
+                messages::messages_fail_with_the_systems_error,
+                listening::accept_multi_gives_each_connection_once,
+                listening::accept_multi_is_cancelled_and_takes_nothing_after,
+                listening::accept_multi_fails_where_nobody_can_listen,
+                listening::accept_multi_works_on_a_listener_in_non_blocking_mode,
+                ready::a_poll_tells_readiness_as_long_as_it_holds,
+                ready::a_poll_for_room_waits_until_there_is_some,
+                ready::a_poll_is_cancelled_in_flight,
+                ready::a_poll_of_nothing_fails_and_of_a_file_is_done,
+                ready::a_poll_shares_its_descriptor_with_a_receive,
                 files::a_file_is_written_and_read_back,
                 files::a_pipe_in_blocking_mode_waits,
                 files::a_pipe_in_non_blocking_mode_waits,
