@@ -5,6 +5,7 @@
 //! | [`Runtime`] | worker threads that share their tasks |
 //! | [`LocalRuntime`] | everything on one thread, also inside a loop of the host's own |
 //! | [`net`], [`time`] | sockets with owned buffers, timers |
+//! | [`signal`] | signals of the operating system |
 //! | [`spawn_blocking`] | work that blocks, on a pool that grows only when it is stuck |
 //! | [`op`], [`buf`] | what the above is built on |
 //!
@@ -50,6 +51,7 @@ mod platform;
 mod reactor;
 mod runtime;
 mod shared;
+pub mod signal;
 mod task;
 pub mod time;
 

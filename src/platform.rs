@@ -254,5 +254,6 @@ mod os {
     }
 }
 
+pub(crate) use fallback::signal;
 use os::{NATIVE, make_one};
 pub(crate) use os::{arm_fork_detection, execute, fd_changed, heavy_barrier, in_forked_child, now, pages};

@@ -6,6 +6,7 @@
 //! | [`mod@file`] | file requests run by a thread that may block |
 //! | [`clock`] | the clock all deadlines are on |
 //! | [`manual`] | a clock and a driver moved by hand, for deterministic tests |
+//! | `signal` | signals as bytes of a pipe (Unix) |
 //! | `buffers` | the buffers a multishot receive delivers its bytes in |
 //! | `sys` | the calls: Unix, and an empty hand elsewhere |
 //!
@@ -18,6 +19,8 @@ pub mod clock;
 pub mod driver;
 pub mod file;
 pub mod manual;
+#[cfg(unix)]
+pub mod signal;
 mod sys;
 
 pub use driver::{DriverConfig, PollDriver};

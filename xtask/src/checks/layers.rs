@@ -16,6 +16,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("context", &["slab", "queue", "owned", "sched", "local", "op", "timer"]),
     ("op", &["owned", "sched", "local"]),
     ("timer", &["task", "slab", "queue", "owned", "sched", "local", "fixed"]),
+    ("alarm", &["task", "slab", "owned", "sched", "local", "op", "fixed"]),
     ("anchor", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),
     ("driver", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer", "park"]),
     ("park", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),

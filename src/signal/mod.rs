@@ -1,0 +1,35 @@
+//! Signals of the operating system, to be awaited.
+//!
+//! One handler for the whole process sets a flag and writes to a pipe; one thread, begun with the first signal that is
+//! asked for, reads it and wakes who waits. So any number of runtimes of any kind may listen, and a signal reaches a runtime
+//! whose threads all sleep. A thread rather than an operation of a driver: the pipe has one reader whatever runtimes come
+//! and go, and signals are rare.
+//!
+//! Listening to a signal replaces what the process did at it before, for good: dropping the last listener
+//! does not bring the default back. In a child that was forked and runs no other program, caught signals do nothing.
+
+mod registry;
+pub mod unix;
+
+use std::io;
+
+/// Waits for Ctrl-C (`SIGINT`).
+///
+/// From its first poll on the process does not end at Ctrl-C any more, also when this has been awaited or dropped.
+///
+/// # Errors
+/// The system's, if there can be no handler, no pipe or no thread.
+///
+/// ```no_run
+/// # fn main() -> std::io::Result<()> {
+/// ouzel::LocalRuntime::new()?.block_on(async {
+///     ouzel::signal::ctrl_c().await?;
+///     println!("goodbye");
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub async fn ctrl_c() -> io::Result<()> {
+    unix::signal(unix::SignalKind::interrupt())?.recv().await;
+    Ok(())
+}

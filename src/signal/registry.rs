@@ -1,0 +1,112 @@
+//! Who listens to which signal, and the thread that tells them.
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::platform::signal as os;
+
+/// What is known of one signal.
+#[derive(Default)]
+struct Kind {
+    /// How often it has come, as far as that can be told.
+    count: u64,
+    /// By listener.
+    wakers: HashMap<u64, Waker>,
+}
+
+#[derive(Default)]
+struct Registry {
+    /// The thread was begun.
+    watched: bool,
+    /// Signals that are caught.
+    kinds: HashMap<i32, Kind>,
+    listeners: u64,
+}
+
+static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
+
+/// No foreign code runs under this lock: wakers are woken and dropped after it.
+fn lock() -> MutexGuard<'static, Option<Registry>> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// See [`Signal`](super::unix::Signal).
+#[derive(Debug)]
+pub(super) struct Listener {
+    signal: i32,
+    id: u64,
+    /// The count that was told.
+    seen: u64,
+}
+
+impl Listener {
+    pub(super) fn new(signal: i32) -> io::Result<Self> {
+        let mut guard = lock();
+        let registry = guard.get_or_insert_default();
+        registry.watch()?;
+        registry.listeners += 1;
+        let id = registry.listeners;
+        if !registry.kinds.contains_key(&signal) {
+            os::catch(signal).map_err(|e| io::Error::from_raw_os_error(e.0))?;
+        }
+        let seen = registry.kinds.entry(signal).or_default().count;
+        Ok(Listener { signal, id, seen })
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut guard = lock();
+        let kind = guard.get_or_insert_default().kinds.entry(self.signal).or_default();
+        let is_new = kind.count != self.seen;
+        self.seen = kind.count;
+        let (old, unused) = if is_new {
+            (kind.wakers.remove(&self.id), Some(waker))
+        } else {
+            (kind.wakers.insert(self.id, waker), None)
+        };
+        drop(guard);
+        drop((old, unused));
+        if is_new { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut guard = lock();
+        let kind = guard.as_mut().and_then(|registry| registry.kinds.get_mut(&self.signal));
+        let waker = kind.and_then(|kind| kind.wakers.remove(&self.id));
+        drop(guard);
+        drop(waker);
+    }
+}
+
+impl Registry {
+    /// Begins the thread, once.
+    fn watch(&mut self) -> io::Result<()> {
+        if !self.watched {
+            let mut receiver = os::open()?;
+            let watch = move || {
+                while receiver.wait(tell).is_ok() {}
+            };
+            std::thread::Builder::new().name("ouzel-signals".into()).spawn(watch)?;
+            self.watched = true;
+        }
+        Ok(())
+    }
+}
+
+/// `signal` has come.
+fn tell(signal: i32) {
+    let mut guard = lock();
+    let Some(kind) = guard.as_mut().and_then(|registry| registry.kinds.get_mut(&signal)) else { return };
+    kind.count += 1;
+    let wakers: Vec<Waker> = kind.wakers.drain().map(|(_, waker)| waker).collect();
+    drop(guard);
+    for waker in wakers {
+        // What a waker does is not ours; the others are woken all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
