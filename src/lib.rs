@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Runtime`] | worker threads that share their tasks |
 //! | [`LocalRuntime`] | everything on one thread, also inside a loop of the host's own |
-//! | [`net`], [`time`] | sockets with owned buffers, timers |
+//! | [`net`], [`fs`], [`time`] | sockets and files with owned buffers, timers |
 //! | [`signal`] | signals of the operating system |
 //! | [`spawn_blocking`] | work that blocks, on a pool that grows only when it is stuck |
 //! | [`op`], [`buf`] | what the above is built on |
@@ -42,6 +42,7 @@ mod builder;
 mod current;
 mod driver;
 mod fd;
+pub mod fs;
 mod join;
 mod local_runtime;
 mod metrics;

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
-use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::op::{Completion, Fd, FileStat, OpKey, Request, StatRoom, Submitted};
 use ouzel_core::park::ParkWord;
 use ouzel_core::slab::Pages;
 use ouzel_os_fallback as fallback;
@@ -27,6 +27,15 @@ pub(crate) enum AnyDriver {
     #[cfg(target_os = "linux")]
     Epoll(Box<linux::EpollDriver>),
     Poll(Box<fallback::PollDriver>),
+}
+
+/// How a driver reads files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Files {
+    /// Without blocking first.
+    pub(crate) tried: bool,
+    /// As operations in flight; else on the blocking pool.
+    pub(crate) waited_for: bool,
 }
 
 macro_rules! each {
@@ -92,6 +101,15 @@ impl AnyDriver {
     }
     pub(crate) fn describe(&self) -> String {
         each!(self, d => d.describe())
+    }
+    pub(crate) fn files(&self) -> Files {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Uring(d) => Files { tried: d.tries_files(), waited_for: true },
+            #[cfg(target_os = "linux")]
+            AnyDriver::Epoll(d) => Files { tried: d.tries_files(), waited_for: false },
+            AnyDriver::Poll(_) => Files { tried: false, waited_for: false },
+        }
     }
 }
 
@@ -186,6 +204,12 @@ mod os {
         linux::execute(request)
     }
 
+    pub(crate) fn file_stat(room: &StatRoom) -> FileStat {
+        linux::file_stat(room)
+    }
+
+    pub(crate) use linux::{begin_to_wait, open_cached, read_cached};
+
     pub(crate) fn fd_changed(fd: Fd) {
         fds().changed(fd);
     }
@@ -218,6 +242,9 @@ mod os {
 #[cfg(not(target_os = "linux"))]
 mod os {
     use super::*;
+    use std::ffi::CStr;
+    use std::mem::MaybeUninit;
+    use std::os::fd::{BorrowedFd, OwnedFd};
 
     pub(super) const NATIVE: &[Driver] = &[Driver::Poll];
 
@@ -235,6 +262,22 @@ mod os {
     pub(crate) fn execute(request: &Request) -> i32 {
         fallback::execute(request)
     }
+
+    pub(crate) fn file_stat(room: &StatRoom) -> FileStat {
+        fallback::file_stat(room)
+    }
+
+    /// Nothing portable tells what is in memory.
+    pub(crate) fn open_cached(_: &CStr) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// As there.
+    pub(crate) fn read_cached(_: BorrowedFd<'_>, _: &mut [MaybeUninit<u8>], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    pub(crate) fn begin_to_wait(_: BorrowedFd<'_>) {}
 
     pub(crate) fn fd_changed(_: Fd) {}
 
@@ -256,4 +299,7 @@ mod os {
 
 pub(crate) use fallback::signal;
 use os::{NATIVE, make_one};
-pub(crate) use os::{arm_fork_detection, execute, fd_changed, heavy_barrier, in_forked_child, now, pages};
+pub(crate) use os::{
+    arm_fork_detection, begin_to_wait, execute, fd_changed, file_stat, heavy_barrier, in_forked_child, now,
+    open_cached, pages, read_cached,
+};

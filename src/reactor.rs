@@ -30,7 +30,7 @@ use ouzel_core::timer::Wheel;
 use crate::blocking::Runner;
 use crate::driver::DriverOptions;
 use crate::metrics::IoTotals;
-use crate::platform::{self, AnyDriver};
+use crate::platform::{self, AnyDriver, Files};
 
 /// See the module.
 pub(crate) struct ReactorCell {
@@ -42,6 +42,7 @@ pub(crate) struct ReactorCell {
     driver: RefCell<AnyDriver>,
     why: String,
     options: DriverOptions,
+    files: Files,
     seat: Seat,
     mailbox: Arc<Mailbox>,
     /// Submitted while the driver was busy.
@@ -114,6 +115,7 @@ impl ReactorCell {
             slab: OpSlab::new(Arc::clone(&seat.park), Arc::clone(&seat.unpark), flavour),
             wheel: RefCell::new(Wheel::new(now)),
             alarms: Alarms::new(now, Arc::clone(&seat.park), Arc::clone(&seat.unpark)),
+            files: driver.files(),
             driver: RefCell::new(driver),
             why,
             options: *options,
@@ -151,6 +153,10 @@ impl ReactorCell {
 
     pub(crate) fn describe(&self) -> (&'static str, String) {
         (self.driver.borrow().name(), self.why.clone())
+    }
+
+    pub(crate) fn files(&self) -> Files {
+        self.files
     }
 
     pub(crate) fn totals(&self) -> Arc<IoTotals> {

@@ -1,12 +1,15 @@
-//! File requests run by a thread that may block: what a driver answered `Blocking` for.
+//! File requests run by a thread that may block: what a driver answered `Blocking` for; and what can be had of
+//! a file without blocking, because the kernel has it in memory.
 
 use ouzel_core::op::{AT_POSITION, Request};
 
 use crate::sys;
 
+mod cached;
 mod calls;
 mod stat;
 
+pub use cached::{begin_to_wait, open_cached, read_cached};
 pub(crate) use calls::{STAT_MASK, stat_of};
 pub use stat::file_stat;
 

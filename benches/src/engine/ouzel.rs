@@ -7,7 +7,6 @@ use ouzel::net::{TcpListener, TcpStream};
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 /// See the module.
@@ -55,7 +54,7 @@ impl Engine for Ouzel {
     }
 
     fn spawn_reader(queue: &'static Queue) {
-        ouzel::spawn_detached(queue.read_all(read_file));
+        ouzel::spawn_detached(queue.read_all_into(ouzel::fs::read_into));
     }
 
     async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
@@ -83,11 +82,6 @@ pub(super) fn listen() -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
-}
-
-/// There are no files in the facade yet: what a program does is a job on the pool, as peers do inside.
-pub(super) async fn read_file(path: &'static Path) -> io::Result<Vec<u8>> {
-    ouzel::spawn_blocking(move || std::fs::read(path)).await.map_err(io::Error::other)?
 }
 
 pub(super) async fn echo(stream: TcpStream, echoed: &'static Echoed) {

@@ -1,6 +1,6 @@
 //! `ouzel-local`: [`ouzel::LocalRuntime`].
 
-use super::ouzel::{echo, listen, read_file};
+use super::ouzel::{echo, listen};
 use super::{Engine, Inject, Joined};
 use crate::work::echo::Echoed;
 use crate::work::files::Queue;
@@ -54,7 +54,7 @@ impl Engine for OuzelLocal {
     }
 
     fn spawn_reader(queue: &'static Queue) {
-        drop(ouzel::spawn_local(queue.read_all(read_file)));
+        drop(ouzel::spawn_local(queue.read_all_into(ouzel::fs::read_into)));
     }
 
     async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {

@@ -81,22 +81,41 @@ impl Queue {
     }
 
     /// A reader: reads the next file with `read` until there is none left. Run as a task by the engine.
+    #[cfg(feature = "peers")]
     pub(crate) async fn read_all<F, R>(&'static self, read: F)
     where
         F: Fn(&'static Path) -> R,
         R: Future<Output = io::Result<Vec<u8>>>,
     {
+        let read = &read;
+        self.read_all_into(|path, _| async move {
+            match read(path).await {
+                Ok(bytes) => (Ok(bytes.len()), bytes),
+                Err(e) => (Err(e), Vec::new()),
+            }
+        })
+        .await;
+    }
+
+    /// The same for engines that read into a buffer given to them: one for all of a reader's files.
+    pub(crate) async fn read_all_into<F, R>(&'static self, read: F)
+    where
+        F: Fn(&'static Path, Vec<u8>) -> R,
+        R: Future<Output = (io::Result<usize>, Vec<u8>)>,
+    {
+        let mut buf = Vec::new();
         loop {
             let n = self.next_count.fetch_add(1, Ordering::Relaxed);
             if n >= self.end_count.load(Ordering::Relaxed) {
                 break;
             }
             let i = n as usize % self.files.paths.len();
-            let right =
-                |b: &Vec<u8>| b.len() == FILE_BYTES && b[0] == byte(i) && b[FILE_BYTES - 1] == byte(i);
-            if read(&self.files.paths[i]).await.is_ok_and(|b| right(&b)) {
+            let (result, bytes) = read(&self.files.paths[i], buf).await;
+            let right = |b: &[u8]| b.len() == FILE_BYTES && b[0] == byte(i) && b[FILE_BYTES - 1] == byte(i);
+            if result.is_ok_and(|n| right(&bytes[..n])) {
                 self.right_count.fetch_add(1, Ordering::Relaxed);
             }
+            buf = bytes;
         }
         self.readers.hit();
     }

@@ -239,6 +239,12 @@ impl EpollDriver {
         Ok(count)
     }
 
+    /// Whether files are tried without blocking before anything else.
+    #[must_use]
+    pub fn tries_files(&self) -> bool {
+        self.inline_files
+    }
+
     /// The present time.
     #[must_use]
     pub fn now(&self) -> Nanos {

@@ -28,6 +28,19 @@ pub(crate) unsafe fn openat(dir: Fd, path: *const u8, flags: c_int, mode: u32) -
 /// # Safety
 /// `path` is NUL-terminated.
 pub(crate) unsafe fn openat_cached(dir: Fd, path: *const u8, flags: c_int) -> i32 {
+    // SAFETY: the caller's.
+    let fd = unsafe { openat_cached_nonblocking(dir, path, flags) };
+    if fd >= 0 && flags & libc::O_NONBLOCK == 0 {
+        set_status_flags(fd, flags & !libc::O_NONBLOCK);
+    }
+    fd
+}
+
+/// As [`openat_cached`], leaving `O_NONBLOCK` on: one system call.
+///
+/// # Safety
+/// As there.
+pub(crate) unsafe fn openat_cached_nonblocking(dir: Fd, path: *const u8, flags: c_int) -> i32 {
     const RESOLVE_CACHED: u64 = 0x20;
     const CREATES: c_int = libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
     if flags & CREATES != 0 {
@@ -37,11 +50,7 @@ pub(crate) unsafe fn openat_cached(dir: Fd, path: *const u8, flags: c_int) -> i3
     let how: [u64; 3] = [(flags | libc::O_CLOEXEC | libc::O_NONBLOCK) as u64, 0, RESOLVE_CACHED];
     // SAFETY: the caller's for `path`; `how` outlives the call and has the size given.
     let ret = unsafe { libc::syscall(libc::SYS_openat2, dir, path, how.as_ptr(), size_of_val(&how)) };
-    let fd = answer(ret as isize);
-    if fd >= 0 && flags & libc::O_NONBLOCK == 0 {
-        set_status_flags(fd, flags & !libc::O_NONBLOCK);
-    }
-    match fd {
+    match answer(ret as isize) {
         // Old kernels, seccomp filters, flags that openat2 refuses and openat ignores, a FIFO
         // without a reader: whoever asked takes the long way.
         e if [-libc::ENOSYS, -libc::EINVAL, -libc::EPERM, -libc::ENXIO].contains(&e) => -libc::EAGAIN,

@@ -166,6 +166,12 @@ impl UringDriver {
         Ok(count)
     }
 
+    /// Whether files are tried without blocking before anything else.
+    #[must_use]
+    pub fn tries_files(&self) -> bool {
+        self.has.has(Mask::INLINE_FILES)
+    }
+
     /// The present time.
     #[must_use]
     pub fn now(&self) -> Nanos {
