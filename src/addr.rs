@@ -1,24 +1,49 @@
 //! Socket addresses as the bytes the kernel reads and writes.
 
+mod unix;
+
 use std::net::SocketAddr;
 
-use rustix::net::addr::{SocketAddrArg, SocketAddrStorage};
+use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque, SocketAddrStorage};
 use rustix::net::{AddressFamily, SocketAddrAny};
+
+use crate::op::raw::Scratch;
+
+pub(crate) use unix::{UnixRoom, decode_any, encode_unix, with_unix};
 
 /// Room for any address.
 pub(crate) const STORAGE: usize = 128;
 
+/// Where the kernel finds or leaves the address of a peer, while an operation owns it.
+pub(crate) trait Room: Default + Send + 'static {
+    /// What lies there.
+    type Addr;
+
+    /// First byte, and how many there are: of an address that was put there, else of room.
+    fn place(&mut self) -> (*mut u8, u32);
+
+    /// Where the message's header goes, which is at the start of the scratch space unless its answer is wanted.
+    fn header(&mut self, scratch: *mut Scratch) -> *mut libc::msghdr {
+        scratch.cast()
+    }
+
+    /// The address, if it is of the kind that is looked for.
+    fn get(&self) -> Option<Self::Addr>;
+}
+
 /// Writes `addr` to `out` as a `sockaddr` and returns its length.
-pub(crate) fn encode(addr: &SocketAddr, out: &mut [u8; STORAGE]) -> u32 {
+pub(crate) fn encode(addr: &SocketAddr, out: &mut [u8]) -> u32 {
     match addr {
         SocketAddr::V4(a) => copy(a, out),
         SocketAddr::V6(a) => copy(a, out),
     }
 }
 
-fn copy(addr: &impl SocketAddrArg, out: &mut [u8; STORAGE]) -> u32 {
-    let write = |ptr: *const rustix::net::addr::SocketAddrOpaque, len: u32| {
-        // SAFETY: `with_sockaddr` passes a valid sockaddr of `len` bytes, and an IP address's is at most 28.
+/// # Panics
+/// If there is not enough room: 28 bytes will do for an IP address, 110 for a Unix one.
+fn copy(addr: &impl SocketAddrArg, out: &mut [u8]) -> u32 {
+    let write = |ptr: *const SocketAddrOpaque, len: SocketAddrLen| {
+        // SAFETY: `with_sockaddr` passes a valid sockaddr of `len` bytes.
         let bytes = unsafe { core::slice::from_raw_parts(ptr.cast::<u8>(), len as usize) };
         out[..bytes.len()].copy_from_slice(bytes);
         len
@@ -27,10 +52,26 @@ fn copy(addr: &impl SocketAddrArg, out: &mut [u8; STORAGE]) -> u32 {
     unsafe { addr.with_sockaddr(write) }
 }
 
+/// A `sockaddr` of which `len` bytes were written, as rustix knows it. None if it has no family.
+fn read(bytes: &[u8], len: usize) -> Option<SocketAddrAny> {
+    let len = len.min(bytes.len()).min(size_of::<SocketAddrStorage>());
+    let mut storage = SocketAddrStorage::zeroed();
+    // SAFETY: `len` bytes are there, and the storage has room for them.
+    unsafe { (&raw mut storage).cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), len) };
+    let wanted = match storage.family() {
+        AddressFamily::INET => 16,
+        AddressFamily::INET6 => IP,
+        AddressFamily::UNIX => len,
+        _ => return None,
+    };
+    // SAFETY: a `sockaddr` of a known family, of which all was copied that is looked at.
+    (len >= wanted).then(|| unsafe { SocketAddrAny::read(&raw const storage, wanted as SocketAddrLen) })
+}
+
 /// Bytes of the longer kind of IP address.
 const IP: usize = 28;
 
-/// Where the kernel leaves an IP address.
+/// An IP address, or room for one.
 #[derive(Debug)]
 #[repr(C, align(4))]
 pub(crate) struct IpRoom {
@@ -44,34 +85,32 @@ impl Default for IpRoom {
     }
 }
 
-impl IpRoom {
-    /// Where the address goes, and where its length does.
-    pub(crate) fn place(&mut self) -> (*mut u8, *mut u32) {
-        (self.bytes.as_mut_ptr(), &raw mut self.len)
-    }
-
-    /// What was left there, if it is an IP address.
-    pub(crate) fn get(&self) -> Option<SocketAddr> {
-        decode(self.bytes.get(..self.len as usize)?)
+impl From<SocketAddr> for IpRoom {
+    fn from(addr: SocketAddr) -> Self {
+        let mut room = IpRoom::default();
+        room.len = encode(&addr, &mut room.bytes);
+        room
     }
 }
 
-/// The IP address in a `sockaddr`.
-fn decode(bytes: &[u8]) -> Option<SocketAddr> {
-    let mut storage = SocketAddrStorage::zeroed();
-    // SAFETY: `bytes` has at most `IP` bytes, which the storage, of more than that, has room for.
-    unsafe { (&raw mut storage).cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len().min(IP)) };
-    let wanted = match storage.family() {
-        AddressFamily::INET => 16,
-        AddressFamily::INET6 => IP,
-        _ => return None,
-    };
-    if bytes.len() < wanted {
-        return None;
+impl IpRoom {
+    /// Where the length goes.
+    pub(crate) fn len_place(&mut self) -> *mut u32 {
+        &raw mut self.len
     }
-    // SAFETY: a `sockaddr` of a family whose whole length was copied.
-    let any = unsafe { SocketAddrAny::read(&raw const storage, bytes.len() as u32) };
-    any.try_into().ok()
+}
+
+impl Room for IpRoom {
+    type Addr = SocketAddr;
+
+    fn place(&mut self) -> (*mut u8, u32) {
+        (self.bytes.as_mut_ptr(), self.len)
+    }
+
+    // The family says how long it is.
+    fn get(&self) -> Option<SocketAddr> {
+        read(&self.bytes, self.len as usize)?.try_into().ok()
+    }
 }
 
 #[cfg(test)]
@@ -82,11 +121,11 @@ mod tests {
     fn an_address_is_read_as_it_was_written() {
         for address in ["1.2.3.4:567", "[2001:db8::7%3]:65535", "[::1]:0"] {
             let address: SocketAddr = address.parse().unwrap();
-            let mut bytes = [0; STORAGE];
-            let len = encode(&address, &mut bytes) as usize;
-            assert_eq!(decode(&bytes[..len]), Some(address));
-            assert_eq!(decode(&bytes[..len - 1]), None);
+            let mut room = IpRoom::from(address);
+            assert_eq!(room.get(), Some(address));
+            room.len -= 1;
+            assert_eq!(room.get(), None);
         }
-        assert_eq!(decode(&[]), None);
+        assert_eq!(IpRoom::default().get(), None);
     }
 }

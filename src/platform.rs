@@ -4,6 +4,8 @@
 //! portable driver.
 
 use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
@@ -13,6 +15,7 @@ use ouzel_core::slab::Pages;
 use ouzel_os_fallback as fallback;
 #[cfg(target_os = "linux")]
 use ouzel_os_linux as linux;
+use rustix::net::SocketAddrUnix;
 
 use crate::driver::{Driver, DriverOptions};
 
@@ -160,6 +163,7 @@ fn portable(options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDrive
 #[cfg(target_os = "linux")]
 mod os {
     use super::*;
+    use std::os::linux::net::SocketAddrExt;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -220,6 +224,23 @@ mod os {
 
     pub(crate) fn pages() -> Pages {
         linux::pages()
+    }
+
+    /// A Unix socket's name that is no path, as a `sockaddr`.
+    pub(crate) fn abstract_sockaddr(addr: &SocketAddr) -> Option<io::Result<SocketAddrUnix>> {
+        let name = addr.as_abstract_name()?;
+        Some(SocketAddrUnix::new_abstract_name(name).map_err(Into::into))
+    }
+
+    /// The same, the other way.
+    pub(crate) fn from_abstract(raw: &SocketAddrUnix) -> Option<SocketAddr> {
+        SocketAddr::from_abstract_name(raw.abstract_name()?).ok()
+    }
+
+    /// User, group and process at the other end of a Unix socket.
+    pub(crate) fn peer_cred(fd: BorrowedFd<'_>) -> io::Result<(u32, u32, Option<i32>)> {
+        let cred = rustix::net::sockopt::socket_peercred(fd)?;
+        Ok((cred.uid.as_raw(), cred.gid.as_raw(), Some(cred.pid.as_raw_nonzero().get())))
     }
 
     /// The generation of the process's first runtime; 0 before.
@@ -289,6 +310,18 @@ mod os {
         Pages::HEAP
     }
 
+    pub(crate) fn abstract_sockaddr(_: &SocketAddr) -> Option<io::Result<SocketAddrUnix>> {
+        None
+    }
+
+    pub(crate) fn from_abstract(_: &SocketAddrUnix) -> Option<SocketAddr> {
+        None
+    }
+
+    pub(crate) fn peer_cred(_: BorrowedFd<'_>) -> io::Result<(u32, u32, Option<i32>)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(crate) fn arm_fork_detection() {}
 
     #[inline]
@@ -300,6 +333,6 @@ mod os {
 pub(crate) use fallback::signal;
 use os::{NATIVE, make_one};
 pub(crate) use os::{
-    arm_fork_detection, begin_to_wait, execute, fd_changed, file_stat, heavy_barrier, in_forked_child, now,
-    open_cached, pages, read_cached,
+    abstract_sockaddr, arm_fork_detection, begin_to_wait, execute, fd_changed, file_stat, from_abstract,
+    heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached,
 };

@@ -24,6 +24,16 @@ macro_rules! read_methods {
             crate::net::ReadExact::new(self.shared_fd(), buf)
         }
 
+        /// Receives into several buffers, one after the other; gives them back with the count of all bytes.
+        ///
+        /// Allocates for more than five.
+        pub fn read_vectored<T>(&self, buffers: T) -> crate::net::ReadVectored<T>
+        where
+            T: crate::net::Buffers<Buf: crate::buf::IoBufMut>,
+        {
+            crate::net::ReadVectored::new(self.shared_fd(), buffers)
+        }
+
         /// As [`read`](Self::read), but leaves the bytes in the stream: the next read gets them again.
         pub fn peek<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
             crate::net::Read::new(self.shared_fd(), buf, libc::MSG_PEEK)
@@ -46,6 +56,37 @@ macro_rules! write_methods {
         /// Dropping the future cancels: some of the bytes may have been sent.
         pub fn write_all<B: crate::buf::IoBuf>(&self, buf: B) -> crate::net::WriteAll<B> {
             crate::net::WriteAll::new(self.shared_fd(), buf)
+        }
+
+        /// Sends from several buffers, one after the other; gives them back with the count, which may be short.
+        ///
+        /// Allocates for more than five.
+        pub fn write_vectored<T: crate::net::Buffers>(&self, buffers: T) -> crate::net::WriteVectored<T> {
+            crate::net::WriteVectored::new(self.shared_fd(), buffers)
+        }
+    };
+}
+
+/// What a socket for datagrams does once it has a peer.
+macro_rules! datagram_methods {
+    () => {
+        /// Sends `buf` as one datagram to the peer.
+        ///
+        /// Dropping the future cancels: the datagram may have been sent.
+        pub fn send<B: crate::buf::IoBuf>(&self, buf: B) -> crate::net::Write<B> {
+            crate::net::Write::new(&self.fd, buf)
+        }
+
+        /// Receives one datagram into `buf`, up to its capacity; what does not fit is lost.
+        ///
+        /// Dropping the future cancels: a datagram that had already arrived for it is lost.
+        pub fn recv<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
+            crate::net::Read::new(&self.fd, buf, 0)
+        }
+
+        /// As [`recv`](Self::recv), but leaves the datagram for the next receive.
+        pub fn peek<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
+            crate::net::Read::new(&self.fd, buf, libc::MSG_PEEK)
         }
     };
 }
@@ -113,4 +154,4 @@ macro_rules! std_methods {
     };
 }
 
-pub(super) use {as_fd, read_methods, std_methods, write_methods};
+pub(super) use {as_fd, datagram_methods, read_methods, std_methods, write_methods};

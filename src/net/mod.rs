@@ -3,8 +3,9 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`TcpListener`], [`TcpStream`] | TCP; [`TcpSocket`] for options before `listen` or `connect` |
-//! | [`UnixStream`] | the same between processes of one machine |
-//! | [`Read`], [`Write`], [`ReadExact`], [`WriteAll`] | transfers in progress: kept, awaited, cancelled |
+//! | [`UdpSocket`] | UDP |
+//! | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] | the same between processes of one machine |
+//! | [`Read`], [`Write`], [`RecvFrom`], .. | transfers in progress: kept, awaited, cancelled |
 //! | [`ReadHalf`] and its like | a stream's two directions apart |
 //!
 //! Operations take `&self`: one read and one write may be in flight at a time without a split. Two reads at once
@@ -12,6 +13,7 @@
 //! given as [`ToSocketAddrs`].
 
 mod base;
+mod message;
 mod methods;
 mod split;
 mod tcp_listener;
@@ -19,12 +21,23 @@ mod tcp_socket;
 mod tcp_stream;
 mod to_socket_addrs;
 mod transfer;
+mod udp;
+mod unix_addr;
+mod unix_datagram;
+mod unix_listener;
 mod unix_stream;
+mod vectored;
 
+pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;
 pub use tcp_stream::TcpStream;
 pub use to_socket_addrs::ToSocketAddrs;
 pub use transfer::{Read, ReadExact, Write, WriteAll};
+pub use udp::UdpSocket;
+pub use unix_addr::UCred;
+pub use unix_datagram::UnixDatagram;
+pub use unix_listener::UnixListener;
 pub use unix_stream::UnixStream;
+pub use vectored::{Buffers, ReadVectored, WriteVectored};

@@ -9,7 +9,7 @@ use rustix::net::{SocketType, sockopt};
 use super::base::{family_of, local_addr, new_socket, set_ttl, ttl};
 use super::methods::{as_fd, std_methods};
 use super::{TcpStream, ToSocketAddrs, to_socket_addrs};
-use crate::addr::IpRoom;
+use crate::addr::{IpRoom, Room};
 use crate::fd::SharedFd;
 use crate::op::{Op, Request};
 
@@ -69,7 +69,7 @@ impl TcpListener {
         let (result, (_, peer)) = Op::new((self.fd.clone(), IpRoom::default()), move |payload, _| {
             // SAFETY: the payload lies in its slot and nobody else touches it before completion.
             let (_, room): &mut (SharedFd, IpRoom) = unsafe { &mut *payload };
-            let (addr, addr_len) = room.place();
+            let (addr_len, (addr, _)) = (room.len_place(), room.place());
             Request::Accept { fd, addr, addr_len }
         })
         .await;

@@ -2,12 +2,20 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
 
-use super::base::shutdown;
+use rustix::net::{AddressFamily, SocketType};
+
+use super::base::{connect, new_socket, shutdown};
 use super::methods::{as_fd, read_methods, std_methods, write_methods};
 use super::split::{self, is_stream};
-use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use super::unix_addr::{at, local_addr, peer_addr, peer_cred};
+use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, UCred, WriteHalf};
+use crate::addr::{STORAGE, encode_unix};
 use crate::fd::SharedFd;
+use crate::time::sleep;
 
 /// A byte stream between processes of one machine.
 ///
@@ -36,6 +44,40 @@ impl UnixStream {
     write_methods!();
     std_methods!(std::os::unix::net::UnixStream);
 
+    /// Connects to the socket at `path`.
+    ///
+    /// Dropping the future closes the half-made connection.
+    ///
+    /// # Errors
+    /// The system's: nobody listens there.
+    pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::connect_addr(&at(path)?).await
+    }
+
+    /// As [`connect`](Self::connect), to any kind of address, abstract names among them.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn connect_addr(address: &SocketAddr) -> io::Result<Self> {
+        let mut patience = Duration::from_micros(100);
+        loop {
+            let fd = new_socket(AddressFamily::UNIX, SocketType::STREAM)?;
+            let mut bytes = [0; STORAGE];
+            let len = encode_unix(address, &mut bytes)?;
+            let encode = move |room: &mut [u8; STORAGE]| {
+                *room = bytes;
+                len
+            };
+            match connect(fd, encode).await {
+                Ok(fd) => return Ok(Self::from_shared(fd)),
+                // The listener's queue is full, and the system tells nobody when it no longer is.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(patience).await,
+                Err(e) => return Err(e),
+            }
+            patience = (patience * 2).min(Duration::from_millis(20));
+        }
+    }
+
     /// Two streams connected to each other.
     ///
     /// # Errors
@@ -54,6 +96,30 @@ impl UnixStream {
     #[must_use]
     pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
         split::into_split(self.fd)
+    }
+
+    /// This end's address.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        local_addr(&self.fd)
+    }
+
+    /// The other end's address.
+    ///
+    /// # Errors
+    /// The system's: not connected any more.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        peer_addr(&self.fd)
+    }
+
+    /// Who is at the other end: the process that connected, or called `listen`.
+    ///
+    /// # Errors
+    /// `Unsupported` where the system is not asked; else the system's.
+    pub fn peer_cred(&self) -> io::Result<UCred> {
+        peer_cred(&self.fd)
     }
 
     /// Closes one direction or both. The peer reads an end of stream.

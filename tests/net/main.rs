@@ -2,3 +2,6 @@
 
 mod cancel;
 mod tcp;
+mod udp;
+mod unix;
+mod vectored;

@@ -1,0 +1,88 @@
+//! Waiting for connections from processes of this machine.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::ptr;
+
+use super::UnixStream;
+use super::methods::{as_fd, std_methods};
+use super::unix_addr::{at, local_addr};
+use crate::fd::SharedFd;
+use crate::op::{Op, Request};
+
+/// A Unix socket that waits for connections.
+///
+/// Its path stays when it is dropped; who binds the same again removes it first.
+///
+/// ```
+/// use ouzel::net::{UnixListener, UnixStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let path = std::env::temp_dir().join(format!("ouzel-doc-listener-{}", std::process::id()));
+/// let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+/// runtime.block_on(async {
+///     let listener = UnixListener::bind(&path)?;
+///     let client = UnixStream::connect(&path).await?;
+///     let (server, _) = listener.accept().await?;
+///     client.write_all("hello").await.0?;
+///     let (result, buf) = server.read_exact(vec![0; 5]).await;
+///     result?;
+///     assert_eq!(buf, b"hello");
+///     std::fs::remove_file(&path)
+/// })
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct UnixListener {
+    fd: SharedFd,
+}
+
+impl UnixListener {
+    std_methods!(std::os::unix::net::UnixListener);
+
+    /// Makes a socket at `path` and listens.
+    ///
+    /// # Errors
+    /// The system's: `AddrInUse` if there is such a file.
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::bind_addr(&at(path)?)
+    }
+
+    /// As [`bind`](Self::bind), to any kind of address, abstract names among them.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
+        Self::from_std(std::os::unix::net::UnixListener::bind_addr(address)?)
+    }
+
+    /// Waits for a connection; gives it and the peer's address, which is mostly unnamed.
+    ///
+    /// Allocates the stream's shared descriptor. Dropping the future loses nothing but a connection
+    /// that had already been taken from the queue, which is closed.
+    ///
+    /// # Errors
+    /// The system's: `EMFILE` when descriptors have run out (the connection stays in the queue).
+    pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        let fd = self.fd.raw();
+        let request = Request::Accept { fd, addr: ptr::null_mut(), addr_len: ptr::null_mut() };
+        let (result, _) = Op::new(self.fd.clone(), move |_, _| request).await;
+        let raw = result? as RawFd;
+        // SAFETY: the driver just created this descriptor and nobody else has its number.
+        let stream = UnixStream::from_shared(SharedFd::new(unsafe { OwnedFd::from_raw_fd(raw) }));
+        let peer = stream.peer_addr()?;
+        Ok((stream, peer))
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        local_addr(&self.fd)
+    }
+}
+
+as_fd!(UnixListener);
