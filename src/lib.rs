@@ -5,6 +5,7 @@
 //! | [`Runtime`] | worker threads that share their tasks |
 //! | [`LocalRuntime`] | everything on one thread, also inside a loop of the host's own |
 //! | [`net`], [`fs`], [`time`] | sockets and files with owned buffers, timers |
+//! | [`process`] | child processes |
 //! | [`signal`] | signals of the operating system |
 //! | [`spawn_blocking`] | work that blocks, on a pool that grows only when it is stuck |
 //! | [`op`], [`buf`] | what the above is built on |
@@ -49,6 +50,7 @@ mod metrics;
 pub mod net;
 pub mod op;
 mod platform;
+pub mod process;
 mod reactor;
 mod runtime;
 mod shared;

@@ -4,7 +4,7 @@
 //! portable driver.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 
@@ -218,6 +218,10 @@ mod os {
         fds().changed(fd);
     }
 
+    pub(crate) fn exit_descriptor(child: u32) -> Option<OwnedFd> {
+        linux::process::exit_descriptor(child).ok()
+    }
+
     pub(crate) fn heavy_barrier() -> Option<fn()> {
         linux::heavy_barrier()
     }
@@ -302,6 +306,10 @@ mod os {
 
     pub(crate) fn fd_changed(_: Fd) {}
 
+    pub(crate) fn exit_descriptor(_: u32) -> Option<OwnedFd> {
+        None
+    }
+
     pub(crate) fn heavy_barrier() -> Option<fn()> {
         None
     }
@@ -333,6 +341,6 @@ mod os {
 pub(crate) use fallback::signal;
 use os::{NATIVE, make_one};
 pub(crate) use os::{
-    abstract_sockaddr, arm_fork_detection, begin_to_wait, execute, fd_changed, file_stat, from_abstract,
-    heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached,
+    abstract_sockaddr, arm_fork_detection, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat,
+    from_abstract, heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached,
 };

@@ -9,6 +9,7 @@
 //! | `buffers` | the buffers a multishot receive delivers its bytes in |
 //! | [`mod@file`] | file requests run by a thread that may block |
 //! | [`mod@pages`] | memory for tasks |
+//! | [`process`] | descriptors of child processes |
 //! | [`clock`], [`futex`], [`fork`] | the small things |
 //!
 //! Both drivers have the same inherent methods; the facade chooses between them. They hold no
@@ -30,6 +31,7 @@ mod gather;
 mod keys;
 pub mod membarrier;
 pub mod pages;
+pub mod process;
 mod sys;
 pub mod uring;
 

@@ -154,4 +154,5 @@ macro_rules! std_methods {
     };
 }
 
-pub(super) use {as_fd, datagram_methods, read_methods, std_methods, write_methods};
+pub(crate) use as_fd;
+pub(super) use {datagram_methods, read_methods, std_methods, write_methods};

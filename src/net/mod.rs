@@ -29,6 +29,7 @@ mod unix_stream;
 mod vectored;
 
 pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
+pub(crate) use methods::as_fd;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;

@@ -12,17 +12,26 @@ use std::task::{Context, Poll, ready};
 
 use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
-use crate::op::raw::Scratch;
+use crate::op::raw::{AT_POSITION, Scratch};
 use crate::op::{Build, Op, Request};
 
 /// What a transfer owns until its end.
 type Owned<B> = (SharedFd, B);
 
+/// By which call bytes move.
+#[derive(Clone, Copy)]
+enum By {
+    /// A socket's own, with flags.
+    Socket(i32),
+    /// A pipe's.
+    Pipe,
+}
+
 /// A receive into a buffer, from its byte `at` on.
 #[derive(Clone, Copy)]
 struct Receive {
     at: usize,
-    flags: i32,
+    by: By,
 }
 
 impl<B: IoBufMut> Build<Owned<B>> for Receive {
@@ -30,7 +39,10 @@ impl<B: IoBufMut> Build<Owned<B>> for Receive {
         // SAFETY: the payload lies in its slot and nobody else touches it before completion.
         let (fd, buf) = unsafe { &mut *payload };
         let (at, len) = (buf.as_mut_ptr().wrapping_add(self.at), buf.capacity() - self.at);
-        Request::Recv { fd: fd.raw(), buf: at, len, flags: self.flags }
+        match self.by {
+            By::Socket(flags) => Request::Recv { fd: fd.raw(), buf: at, len, flags },
+            By::Pipe => Request::Read { fd: fd.raw(), buf: at, len, offset: AT_POSITION },
+        }
     }
 }
 
@@ -38,6 +50,7 @@ impl<B: IoBufMut> Build<Owned<B>> for Receive {
 #[derive(Clone, Copy)]
 struct Transmit {
     at: usize,
+    by: By,
 }
 
 impl<B: IoBuf> Build<Owned<B>> for Transmit {
@@ -45,7 +58,10 @@ impl<B: IoBuf> Build<Owned<B>> for Transmit {
         // SAFETY: as for `Receive`.
         let (fd, buf) = unsafe { &*payload };
         let (at, len) = (buf.as_ptr().wrapping_add(self.at), buf.len() - self.at);
-        Request::Send { fd: fd.raw(), buf: at, len, flags: 0, lazy: false }
+        match self.by {
+            By::Socket(flags) => Request::Send { fd: fd.raw(), buf: at, len, flags, lazy: false },
+            By::Pipe => Request::Write { fd: fd.raw(), buf: at, len, offset: AT_POSITION },
+        }
     }
 }
 
@@ -81,7 +97,16 @@ pub struct Read<B: IoBufMut> {
 
 impl<B: IoBufMut> Read<B> {
     pub(super) fn new(fd: &SharedFd, buf: B, flags: i32) -> Self {
-        Read { op: Op::with((fd.clone(), buf), Receive { at: 0, flags }) }
+        Self::by(fd, buf, By::Socket(flags))
+    }
+
+    /// Of what is no socket.
+    pub(crate) fn of_pipe(fd: &SharedFd, buf: B) -> Self {
+        Self::by(fd, buf, By::Pipe)
+    }
+
+    fn by(fd: &SharedFd, buf: B, by: By) -> Self {
+        Read { op: Op::with((fd.clone(), buf), Receive { at: 0, by }) }
     }
 
     /// Asks for the end. Await the future afterwards: it gives the buffer back, with what had arrived.
@@ -111,7 +136,16 @@ pub struct Write<B: IoBuf> {
 
 impl<B: IoBuf> Write<B> {
     pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
-        Write { op: Op::with((fd.clone(), buf), Transmit { at: 0 }) }
+        Self::by(fd, buf, By::Socket(0))
+    }
+
+    /// Of what is no socket.
+    pub(crate) fn of_pipe(fd: &SharedFd, buf: B) -> Self {
+        Self::by(fd, buf, By::Pipe)
+    }
+
+    fn by(fd: &SharedFd, buf: B, by: By) -> Self {
+        Write { op: Op::with((fd.clone(), buf), Transmit { at: 0, by }) }
     }
 
     /// Asks for the end. Await the future afterwards: it gives the buffer back, and the count of what went out.
@@ -133,14 +167,24 @@ impl<B: IoBuf> Future for Write<B> {
 #[must_use = "a read does nothing until it is awaited"]
 pub struct ReadExact<B: IoBufMut> {
     op: Op<Owned<B>, Receive>,
+    by: By,
     done: usize,
     room: usize,
 }
 
 impl<B: IoBufMut> ReadExact<B> {
     pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
+        Self::by(fd, buf, By::Socket(0))
+    }
+
+    /// Of what is no socket.
+    pub(crate) fn of_pipe(fd: &SharedFd, buf: B) -> Self {
+        Self::by(fd, buf, By::Pipe)
+    }
+
+    fn by(fd: &SharedFd, buf: B, by: By) -> Self {
         let room = buf.capacity();
-        ReadExact { op: Op::with((fd.clone(), buf), Receive { at: 0, flags: 0 }), done: 0, room }
+        ReadExact { op: Op::with((fd.clone(), buf), Receive { at: 0, by }), by, done: 0, room }
     }
 
     /// Asks for the end. Await the future afterwards: it gives the buffer back, with what had arrived.
@@ -171,8 +215,8 @@ impl<B: IoBufMut> Future for ReadExact<B> {
                 Err(e) => Err(e),
             };
             if result.is_ok() && self.done < self.room {
-                let at = self.done;
-                self.op = Op::with((fd, buf), Receive { at, flags: 0 });
+                let (at, by) = (self.done, self.by);
+                self.op = Op::with((fd, buf), Receive { at, by });
                 if was_cancelled {
                     self.op.cancel();
                 }
@@ -189,12 +233,22 @@ impl<B: IoBufMut> Future for ReadExact<B> {
 #[must_use = "a write does nothing until it is awaited"]
 pub struct WriteAll<B: IoBuf> {
     op: Op<Owned<B>, Transmit>,
+    by: By,
     done: usize,
 }
 
 impl<B: IoBuf> WriteAll<B> {
     pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
-        WriteAll { op: Op::with((fd.clone(), buf), Transmit { at: 0 }), done: 0 }
+        Self::by(fd, buf, By::Socket(0))
+    }
+
+    /// Of what is no socket.
+    pub(crate) fn of_pipe(fd: &SharedFd, buf: B) -> Self {
+        Self::by(fd, buf, By::Pipe)
+    }
+
+    fn by(fd: &SharedFd, buf: B, by: By) -> Self {
+        WriteAll { op: Op::with((fd.clone(), buf), Transmit { at: 0, by }), by, done: 0 }
     }
 
     /// Asks for the end. Await the future afterwards: it gives the buffer back, and
@@ -226,8 +280,8 @@ impl<B: IoBuf> Future for WriteAll<B> {
                 Err(e) => Err(e),
             };
             if result.is_ok() && self.done < buf.len() {
-                let at = self.done;
-                self.op = Op::with((fd, buf), Transmit { at });
+                let (at, by) = (self.done, self.by);
+                self.op = Op::with((fd, buf), Transmit { at, by });
                 if was_cancelled {
                     self.op.cancel();
                 }

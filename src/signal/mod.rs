@@ -13,6 +13,8 @@ pub mod unix;
 
 use std::io;
 
+pub(crate) use registry::call_at;
+
 /// Waits for Ctrl-C (`SIGINT`).
 ///
 /// From its first poll on the process does not end at Ctrl-C any more, also when this has been awaited or dropped.

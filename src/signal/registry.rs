@@ -1,6 +1,7 @@
 //! Who listens to which signal, and the thread that tells them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,8 @@ struct Kind {
     count: u64,
     /// By listener.
     wakers: HashMap<u64, Waker>,
+    /// Called each time.
+    hook: Option<fn()>,
 }
 
 #[derive(Default)]
@@ -46,14 +49,9 @@ impl Listener {
     pub(super) fn new(signal: i32) -> io::Result<Self> {
         let mut guard = lock();
         let registry = guard.get_or_insert_default();
-        registry.watch()?;
+        let seen = registry.caught(signal)?.count;
         registry.listeners += 1;
-        let id = registry.listeners;
-        if !registry.kinds.contains_key(&signal) {
-            os::catch(signal).map_err(|e| io::Error::from_raw_os_error(e.0))?;
-        }
-        let seen = registry.kinds.entry(signal).or_default().count;
-        Ok(Listener { signal, id, seen })
+        Ok(Listener { signal, id: registry.listeners, seen })
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -83,7 +81,28 @@ impl Drop for Listener {
     }
 }
 
+/// Calls `hook`, which does not panic, each time `signal` has come. One for each signal.
+///
+/// # Errors
+/// As [`Listener::new`].
+pub(crate) fn call_at(signal: i32, hook: fn()) -> io::Result<()> {
+    lock().get_or_insert_default().caught(signal)?.hook = Some(hook);
+    Ok(())
+}
+
 impl Registry {
+    /// What is known of `signal`, which is caught from now on.
+    fn caught(&mut self, signal: i32) -> io::Result<&mut Kind> {
+        self.watch()?;
+        match self.kinds.entry(signal) {
+            Entry::Occupied(kind) => Ok(kind.into_mut()),
+            Entry::Vacant(place) => {
+                os::catch(signal).map_err(|e| io::Error::from_raw_os_error(e.0))?;
+                Ok(place.insert(Kind::default()))
+            }
+        }
+    }
+
     /// Begins the thread, once.
     fn watch(&mut self) -> io::Result<()> {
         if !self.watched {
@@ -104,7 +123,11 @@ fn tell(signal: i32) {
     let Some(kind) = guard.as_mut().and_then(|registry| registry.kinds.get_mut(&signal)) else { return };
     kind.count += 1;
     let wakers: Vec<Waker> = kind.wakers.drain().map(|(_, waker)| waker).collect();
+    let hook = kind.hook;
     drop(guard);
+    if let Some(hook) = hook {
+        hook();
+    }
     for waker in wakers {
         // What a waker does is not ours; the others are woken all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
