@@ -23,12 +23,14 @@ mod ci;
 mod counts;
 mod coverage;
 mod demo;
+mod dist;
 mod elf;
 mod firmware;
 mod llvm;
 mod models;
 mod mutants;
 mod progress;
+mod python;
 mod sanitizers;
 mod soak;
 mod steps;
@@ -59,6 +61,10 @@ usage: cargo xtask <command> [options]
                         Cortex-M in QEMU; prints what they counted and their sizes
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its model fail
+  dist [options]        what is shipped, as under a prefix: libouzel.a (one object), libouzel.so, header,
+                        pkg-config and CMake files
+    --out DIR           where to (ouzel-VERSION in the build folder)
+    --check             build into a temporary folder and use it from C, C++, CMake and beside another Rust library
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
                         every byte it answers, and count what a request costs
     --driver D          only this driver: uring, epoll or poll
@@ -109,6 +115,7 @@ enum Command {
     Firmware,
     Models(Tool, String),
     Mutants(String),
+    Dist(dist::Options),
     Demo(demo::Options),
     Bench(bench::Options),
     Rmw(counts::Rmw),
@@ -142,6 +149,7 @@ fn main() -> ExitCode {
             models::run(&ws, tool, Choice { filter: &filter, ..Choice::default() })
         }
         Command::Mutants(filter) => mutants::run(&ws, &filter),
+        Command::Dist(options) => dist::run(&ws, &options),
         Command::Demo(options) => demo::run(&ws, &options),
         Command::Bench(options) => bench::run(&ws, &options),
         Command::Rmw(options) => options.run(&ws),
@@ -165,6 +173,9 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     };
     if command == "demo" {
         return Ok(demo::Options::parse(&mut parser)?.map_or(Command::Help, Command::Demo));
+    }
+    if command == "dist" {
+        return Ok(dist::Options::parse(&mut parser)?.map_or(Command::Help, Command::Dist));
     }
     if command == "bench" {
         return Ok(bench::Options::parse(&mut parser)?.map_or(Command::Help, Command::Bench));
@@ -230,6 +241,7 @@ mod tests {
             "soak --minutes 2 --seeds 9",
             "mutants x",
             "demo --quick --seconds 1",
+            "dist --out there",
             "bench --quick --cases echo",
             "rmw --where --ops 64",
             "insns --case ping_pong",

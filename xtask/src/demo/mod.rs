@@ -10,8 +10,8 @@
 
 mod build;
 mod measure;
-mod python;
 mod report;
+mod roundtrip;
 mod server;
 
 use crate::progress::progress;
@@ -113,7 +113,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     }
     check_mixed(&built, &mut servers, options)?;
     let count = if options.quick { ROUND_TRIP_QUICK } else { ROUND_TRIP };
-    python::round_trip(ws, &mut servers, count)?;
+    roundtrip::round_trip(ws, &mut servers, count)?;
     for server in servers {
         server.stop()?;
     }

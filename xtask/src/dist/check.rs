@@ -1,0 +1,189 @@
+//! Uses what is shipped as its users would, outside the repository: pkg-config, CMake, C, C++, and beside another
+//! Rust library.
+
+use super::{command, make};
+use crate::python;
+use crate::workspace::Workspace;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The largest a stripped program that runs one task may be, in bytes.
+const HELLO: u64 = 800 * 1024;
+
+const CMAKE_PACKAGE: &str = "cmake==4.0.3";
+
+const PROGRAM: &str = r#"#include <ouzel.h>
+#include <stdio.h>
+
+static int32_t hello(void *ud, ouzel_cx *cx) {
+    (void)cx;
+    printf("%s from a task on %s\n", (const char *)ud, ouzel_version_string());
+    return OUZEL_READY;
+}
+
+int main(void) {
+    ouzel_runtime *rt;
+    if (ouzel_check_abi(OUZEL_ABI_VERSION) != OUZEL_OK || ouzel_runtime_new(NULL, &rt) != OUZEL_OK) return 1;
+    static char text[] = "hello";
+    if (ouzel_spawn(rt, hello, text, NULL, NULL) != OUZEL_OK || ouzel_run(rt) != OUZEL_RUN_IDLE) return 2;
+    return ouzel_runtime_free(rt) == OUZEL_OK ? 0 : 3;
+}
+"#;
+
+const CMAKE: &str = "cmake_minimum_required(VERSION 3.13)\nproject(user C CXX)\nfind_package(ouzel 0.1 REQUIRED)\n\
+    add_executable(shared hello.c)\ntarget_link_libraries(shared ouzel::ouzel)\n\
+    add_executable(static hello.c)\ntarget_link_libraries(static ouzel::static)\n";
+
+/// Another Rust library, with its own copy of `std`.
+const OTHER: &str = "#[unsafe(no_mangle)]\npub extern \"C\" fn other() -> i32 {\n    \
+    std::thread::spawn(|| vec![1, 2, 3].iter().sum::<i32>()).join().unwrap()\n}\n";
+const BOTH: &str =
+    "int other(void);\nint hello_main(void);\nint main(void) { return other() == 6 ? hello_main() : 9; }\n";
+
+/// Builds and uses it.
+pub(crate) fn check(ws: &Workspace) -> Result<(), String> {
+    let place = std::env::temp_dir().join(format!("ouzel-dist-{}", std::process::id()));
+    let result = Check { out: place.join("prefix"), place: place.clone() }.all(ws);
+    let removed = fs::remove_dir_all(&place);
+    result.and(removed.map_err(|e| format!("{}: {e}", place.display())))
+}
+
+struct Check {
+    out: PathBuf,
+    /// Where programs are made.
+    place: PathBuf,
+}
+
+impl Check {
+    fn all(&self, ws: &Workspace) -> Result<(), String> {
+        make(ws, &self.out)?;
+        for (name, text) in
+            [("hello.c", PROGRAM), ("CMakeLists.txt", CMAKE), ("other.rs", OTHER), ("both.c", BOTH)]
+        {
+            super::write(&self.place.join(name), text)?;
+        }
+        fs::copy(self.place.join("hello.c"), self.place.join("hello.cpp")).map_err(|e| e.to_string())?;
+        if there("pkg-config") {
+            for compiler in ["gcc", "clang", "g++", "clang++"].into_iter().filter(|c| there(c)) {
+                self.pkg_config(compiler, false)?;
+                self.pkg_config(compiler, true)?;
+            }
+        }
+        self.beside_another_library()?;
+        self.cmake(&cmake(ws)?)?;
+        self.size()
+    }
+
+    fn cc(&self, compiler: &str, source: &str, to: &str) -> Command {
+        let mut cc = Command::new(compiler);
+        cc.current_dir(&self.place).args(["-O2", "-Wall", "-Wextra", "-Werror", source, "-o", to]);
+        cc
+    }
+
+    fn run(&self, program: &str) -> Result<(), String> {
+        let mut hello = Command::new(self.place.join(program));
+        hello.env("LD_LIBRARY_PATH", self.out.join("lib"));
+        let output = hello.output().map_err(|e| format!("{program}: {e}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if output.status.success() && text.starts_with("hello from a task on ") {
+            return Ok(());
+        }
+        Err(format!("{program} ended with {} and said {text:?}", output.status))
+    }
+
+    fn pkg_config(&self, compiler: &str, shared: bool) -> Result<(), String> {
+        let mut query = Command::new("pkg-config");
+        query.env("PKG_CONFIG_PATH", self.out.join("lib/pkgconfig")).args(["--cflags", "--libs", "ouzel"]);
+        if !shared {
+            query.arg("--static");
+        }
+        let flags = query.output().map_err(|e| format!("pkg-config: {e}"))?;
+        if !flags.status.success() {
+            return Err(format!("pkg-config: {}", String::from_utf8_lossy(&flags.stderr)));
+        }
+        let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
+        let (source, to) = (if compiler.ends_with("++") { "hello.cpp" } else { "hello.c" }, "hello");
+        let flags = flags.split_whitespace();
+        // With both libraries in one folder a linker takes the shared one.
+        let flags = flags.map(|f| if !shared && f == "-louzel" { "-l:libouzel.a" } else { f });
+        command(self.cc(compiler, source, to).args(flags))?;
+        self.run(to)?;
+        println!("{compiler} with pkg-config, {}: ok", if shared { "shared" } else { "static" });
+        Ok(())
+    }
+
+    fn beside_another_library(&self) -> Result<(), String> {
+        let mut rustc = Command::new("rustc");
+        rustc.current_dir(&self.place).args([
+            "--edition",
+            "2024",
+            "--crate-type",
+            "staticlib",
+            "-O",
+            "other.rs",
+        ]);
+        command(&mut rustc)?;
+        let mut cc = self.cc("cc", "hello.c", "hello.o");
+        command(cc.args(["-c", "-Dmain=hello_main"]).arg("-I").arg(self.out.join("include")))?;
+        let mut cc = self.cc("cc", "both.c", "both");
+        cc.args(["hello.o", "libother.a"])
+            .arg(self.out.join("lib/libouzel.a"))
+            .args(super::SYSTEM.split(' '));
+        command(&mut cc)?;
+        self.run("both")?;
+        println!("in one program with another Rust library: ok");
+        Ok(())
+    }
+
+    fn cmake(&self, cmake: &Path) -> Result<(), String> {
+        let mut configure = Command::new(cmake);
+        configure.current_dir(&self.place).args(["-S", ".", "-B", "build"]).stdout(Stdio::null());
+        command(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", self.out.display())))?;
+        command(
+            Command::new(cmake).current_dir(&self.place).args(["--build", "build"]).stdout(Stdio::null()),
+        )?;
+        self.run("build/shared")?;
+        self.run("build/static")?;
+        println!("CMake, shared and static: ok");
+        Ok(())
+    }
+
+    /// A program that runs a task must stay small.
+    fn size(&self) -> Result<(), String> {
+        let mut cc = self.cc("cc", "hello.c", "small");
+        cc.arg("-I").arg(self.out.join("include")).arg(self.out.join("lib/libouzel.a"));
+        command(cc.args(super::SYSTEM.split(' ')).args(["-Wl,--gc-sections", "-s"]))?;
+        self.run("small")?;
+        let size = fs::metadata(self.place.join("small")).map_err(|e| e.to_string())?.len();
+        println!("a stripped program that runs a task: {size} bytes (at most {HELLO})");
+        if size <= HELLO { Ok(()) } else { Err(format!("{size} bytes, more than {HELLO}")) }
+    }
+}
+
+/// The system's, or PyPI's.
+fn cmake(ws: &Workspace) -> Result<PathBuf, String> {
+    if there("cmake") {
+        return Ok("cmake".into());
+    }
+    Ok(python::with(ws, CMAKE_PACKAGE)?.with_file_name("cmake"))
+}
+
+fn there(tool: &str) -> bool {
+    let version = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there = version.is_ok_and(|status| status.success());
+    if !there {
+        println!("{tool} is not installed");
+    }
+    there
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_is_not_there_is_passed_over() {
+        assert!(there("cargo") && !there("no-such-tool-anywhere"));
+    }
+}
