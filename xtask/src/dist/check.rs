@@ -1,9 +1,9 @@
 //! Uses what is shipped as its users would, outside the repository: pkg-config, CMake, C, C++, and beside another
 //! Rust library.
 
-use super::{command, make};
+use super::layout::{SYSTEM, make, write};
 use crate::python;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, run as command};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -61,7 +61,7 @@ impl Check {
         for (name, text) in
             [("hello.c", PROGRAM), ("CMakeLists.txt", CMAKE), ("other.rs", OTHER), ("both.c", BOTH)]
         {
-            super::write(&self.place.join(name), text)?;
+            write(&self.place.join(name), text)?;
         }
         fs::copy(self.place.join("hello.c"), self.place.join("hello.cpp")).map_err(|e| e.to_string())?;
         if there("pkg-config") {
@@ -127,9 +127,7 @@ impl Check {
         let mut cc = self.cc("cc", "hello.c", "hello.o");
         command(cc.args(["-c", "-Dmain=hello_main"]).arg("-I").arg(self.out.join("include")))?;
         let mut cc = self.cc("cc", "both.c", "both");
-        cc.args(["hello.o", "libother.a"])
-            .arg(self.out.join("lib/libouzel.a"))
-            .args(super::SYSTEM.split(' '));
+        cc.args(["hello.o", "libother.a"]).arg(self.out.join("lib/libouzel.a")).args(SYSTEM.split(' '));
         command(&mut cc)?;
         self.run("both")?;
         println!("in one program with another Rust library: ok");
@@ -153,7 +151,7 @@ impl Check {
     fn size(&self) -> Result<(), String> {
         let mut cc = self.cc("cc", "hello.c", "small");
         cc.arg("-I").arg(self.out.join("include")).arg(self.out.join("lib/libouzel.a"));
-        command(cc.args(super::SYSTEM.split(' ')).args(["-Wl,--gc-sections", "-s"]))?;
+        command(cc.args(SYSTEM.split(' ')).args(["-Wl,--gc-sections", "-s"]))?;
         self.run("small")?;
         let size = fs::metadata(self.place.join("small")).map_err(|e| e.to_string())?.len();
         println!("a stripped program that runs a task: {size} bytes (at most {HELLO})");

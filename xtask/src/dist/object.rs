@@ -1,6 +1,6 @@
 //! One object out of an archive of many, with the C compiler and `objcopy`, and a shared library out of that.
 
-use super::command;
+use crate::workspace::run as command;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
