@@ -210,10 +210,7 @@ impl LocalRuntime {
             ..Metrics::default()
         };
         if let Some(pool) = self.shared.pool_if_used() {
-            let pool = pool.metrics();
-            metrics.blocking_threads = pool.threads as u64;
-            metrics.blocking_queued = pool.queued as u64;
-            metrics.blocking_stalls = pool.stalls;
+            metrics.set_blocking(pool.metrics());
         }
         self.reactor.totals().add_to(&mut metrics.io);
         metrics

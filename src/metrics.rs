@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ouzel_core::driver::Counters;
 
+use crate::blocking::BlockingMetrics;
+
 /// System calls and queue entries of the I/O drivers, summed over a runtime's threads.
 ///
 /// Each is an exact count since the runtime was built.
@@ -47,6 +49,18 @@ impl IoTotals {
     }
 }
 
+impl Metrics {
+    /// Puts the blocking pool's counts in.
+    pub(crate) fn set_blocking(&mut self, pool: BlockingMetrics) {
+        self.blocking_threads = pool.threads as u64;
+        self.blocking_idle = pool.idle as u64;
+        self.blocking_peak_threads = pool.peak_threads as u64;
+        self.blocking_queued = pool.queued as u64;
+        self.blocking_stalls = pool.stalls;
+        self.blocking_completed = pool.completed;
+    }
+}
+
 /// A runtime's counters, read at one moment but not atomically as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -71,10 +85,16 @@ pub struct Metrics {
     pub task_bytes: u64,
     /// Threads of the blocking pool.
     pub blocking_threads: u64,
+    /// Of these, threads that sleep.
+    pub blocking_idle: u64,
+    /// Most threads of the blocking pool at any one time.
+    pub blocking_peak_threads: u64,
     /// Blocking jobs that wait for a thread.
     pub blocking_queued: u64,
     /// Times the blocking pool grew because all its threads were stuck.
     pub blocking_stalls: u64,
+    /// Blocking jobs that ran to their end, by a panic or not.
+    pub blocking_completed: u64,
     /// The drivers' counts.
     pub io: IoCounters,
 }

@@ -97,7 +97,6 @@ impl Inner {
 
     pub(crate) fn metrics(&self) -> Metrics {
         let scheduler = self.shared.metrics();
-        let pool = self.pool.metrics();
         let mut metrics = Metrics {
             workers: self.options.workers as u64,
             polls: scheduler.polls,
@@ -108,11 +107,9 @@ impl Inner {
             injected: scheduler.injected,
             raids: scheduler.raids,
             task_bytes: scheduler.task_bytes,
-            blocking_threads: pool.threads as u64,
-            blocking_queued: pool.queued as u64,
-            blocking_stalls: pool.stalls,
             ..Metrics::default()
         };
+        metrics.set_blocking(self.pool.metrics());
         for io in &self.io {
             io.add_to(&mut metrics.io);
         }

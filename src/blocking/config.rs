@@ -39,7 +39,7 @@ impl Default for BlockingConfig {
 
 impl BlockingConfig {
     /// The default, as changed by the environment: `OUZEL_BLOCKING_THREADS` (core threads),
-    /// `OUZEL_BLOCKING_MAX` and `OUZEL_BLOCKING_KEEP_ALIVE_MS`. What is not a number is ignored.
+    /// `OUZEL_BLOCKING_MAX`, `OUZEL_BLOCKING_STALL_MS` and `OUZEL_BLOCKING_KEEP_ALIVE_MS`. What is not a number is ignored.
     #[must_use]
     pub fn from_env() -> Self {
         Self::from_vars(|name| std::env::var(name).ok())
@@ -58,6 +58,9 @@ impl BlockingConfig {
             if threads("OUZEL_BLOCKING_THREADS").is_none() {
                 config.core_threads = config.core_threads.min(n);
             }
+        }
+        if let Some(ms) = number("OUZEL_BLOCKING_STALL_MS") {
+            config.stall = Duration::from_millis(ms);
         }
         if let Some(ms) = number("OUZEL_BLOCKING_KEEP_ALIVE_MS") {
             config.keep_alive = Duration::from_millis(ms);
@@ -87,10 +90,11 @@ mod tests {
         let set = from(&[
             ("OUZEL_BLOCKING_THREADS", "3"),
             ("OUZEL_BLOCKING_MAX", " 7 "),
+            ("OUZEL_BLOCKING_STALL_MS", "5"),
             ("OUZEL_BLOCKING_KEEP_ALIVE_MS", "20"),
         ]);
         assert_eq!((set.core_threads, set.max_threads), (3, 7));
-        assert_eq!(set.keep_alive, Duration::from_millis(20));
+        assert_eq!((set.stall, set.keep_alive), (Duration::from_millis(5), Duration::from_millis(20)));
         assert_eq!(from(&[("OUZEL_BLOCKING_MAX", "many")]), BlockingConfig::default());
         let none = from(&[("OUZEL_BLOCKING_MAX", "0")]);
         assert_eq!((none.core_threads, none.max_threads), (1, 1));

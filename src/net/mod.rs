@@ -9,10 +9,11 @@
 //! | [`ReadHalf`] and its like | a stream's two directions apart |
 //!
 //! Operations take `&self`: one read and one write may be in flight at a time without a split. Two reads at once
-//! get the bytes in no particular order. Nothing here blocks the thread, and nothing looks names up; addresses are
-//! given as [`ToSocketAddrs`].
+//! get the bytes in no particular order. Nothing here blocks the thread. Addresses are given as [`ToSocketAddrs`];
+//! names are looked up by [`lookup_host`] alone.
 
 mod base;
+mod lookup;
 mod message;
 mod methods;
 mod split;
@@ -28,6 +29,7 @@ mod unix_listener;
 mod unix_stream;
 mod vectored;
 
+pub use lookup::{ToHost, lookup_host};
 pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
 pub(crate) use methods::as_fd;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};

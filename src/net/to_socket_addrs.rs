@@ -8,21 +8,8 @@ use std::slice;
 
 /// One socket address or several, known without asking a name server.
 ///
-/// As `std`'s trait of this name, but a string must be an address: looking a name up would block the thread.
-/// For names, run `std`'s on the blocking pool:
-///
-/// ```
-/// use std::net::ToSocketAddrs;
-///
-/// # fn main() -> std::io::Result<()> {
-/// let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
-/// runtime.block_on(async {
-///     let found = ouzel::spawn_blocking(|| ("localhost", 80).to_socket_addrs()).await.unwrap();
-///     assert!(found.is_ok_and(|mut a| a.all(|a| a.ip().is_loopback())));
-/// });
-/// # Ok(())
-/// # }
-/// ```
+/// As `std`'s trait of this name, but a string must be an address: looking a name up would block the thread. For names there is
+/// [`lookup_host`](super::lookup_host).
 pub trait ToSocketAddrs {
     /// The addresses, in the order in which they are tried.
     type Iter: Iterator<Item = SocketAddr>;
