@@ -10,6 +10,11 @@
 //!       └──────────┴─────┴──────► else, and for what is no regular file: one job on the blocking pool
 //! ```
 //!
+//! The ring gets one operation after the other. A chain of open, read and close, hard-linked on a direct descriptor, saves
+//! turns of the loop but keeps the kernel's threads waiting for each other: 2,700 files of 4 KiB on a file system mounted
+//! just before, 64 at once, medians of 18 runs of each in turns, in us of time and of CPU a file: a bare ring 15 and 15,
+//! with the chain 18 and 17; `read_into` 26 and 22, by one job (epoll) 35 and 34.
+//!
 //! A regular file is read up to the size it had when it was opened, or to its end if it became shorter; one that
 //! says zero (`/proc`) to its end. Files beyond [`INLINE`] are not copied on this thread, nor in the ring, which
 //! copies what is in memory on this thread too: the thread's other tasks would wait.
@@ -131,8 +136,8 @@ pub async fn write(path: impl AsRef<Path>, contents: impl IoBuf + Send) -> io::R
 enum Rest {
     /// The file is in the buffer.
     Nothing,
-    /// To go on reading behind what is in the buffer.
-    Read(OwnedFd),
+    /// To go on reading behind what is in the buffer, up to so many bytes in all.
+    Read(OwnedFd, u64),
     /// All of it, by a thread: much to copy, or a way of waiting of its own.
     Thread(OwnedFd),
     /// To open the path, and all of it.
@@ -153,7 +158,8 @@ fn read_cached(path: &Path, buf: &mut Vec<u8>) -> io::Result<Rest> {
     }
 }
 
-/// Reads what does not block of a file that was opened just now; nothing unless `tried`.
+/// Reads what does not block of a file that was opened just now; nothing unless `tried`. One that the ring has
+/// opened was not in memory: its read is tried by the driver, and if it must wait is in the ring at once.
 fn read_open(fd: OwnedFd, buf: &mut Vec<u8>, tried: bool) -> io::Result<Rest> {
     let size = match size_of_regular(fd.as_fd())? {
         Some(size) if size <= INLINE => size,
@@ -162,7 +168,10 @@ fn read_open(fd: OwnedFd, buf: &mut Vec<u8>, tried: bool) -> io::Result<Rest> {
             return Ok(Rest::Thread(fd));
         }
     };
-    while tried && make_room(buf, size)? {
+    if !tried {
+        return Ok(Rest::Read(fd, size));
+    }
+    while make_room(buf, size)? {
         let offset = buf.len() as u64;
         match platform::read_cached(fd.as_fd(), buf.spare_capacity_mut(), offset) {
             Ok(0) => return Ok(Rest::Nothing),
@@ -171,15 +180,12 @@ fn read_open(fd: OwnedFd, buf: &mut Vec<u8>, tried: bool) -> io::Result<Rest> {
             // Not in memory, or this file cannot tell (`/proc`); an error that is real comes again.
             Err(e) => {
                 platform::begin_to_wait(fd.as_fd());
-                return Ok(if e.kind() == io::ErrorKind::WouldBlock {
-                    Rest::Read(fd)
-                } else {
-                    Rest::Thread(fd)
-                });
+                let waits = e.kind() == io::ErrorKind::WouldBlock;
+                return Ok(if waits { Rest::Read(fd, size) } else { Rest::Thread(fd) });
             }
         }
     }
-    Ok(if tried { Rest::Nothing } else { Rest::Read(fd) })
+    Ok(Rest::Nothing)
 }
 
 /// None: something else than a regular file.
@@ -215,15 +221,15 @@ fn make_room(buf: &mut Vec<u8>, size: u64) -> io::Result<bool> {
 async fn wait_for(path: &Path, rest: Rest, files: Files, mut buf: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
     let rest = match rest {
         Rest::Open if files.waited_for => match open(path).await {
-            Ok(fd) => read_open(fd, &mut buf, files.tried),
+            Ok(fd) => read_open(fd, &mut buf, false),
             Err(e) => Err(e),
         },
         rest => Ok(rest),
     };
     match rest {
         Ok(Rest::Nothing) => (Ok(()), buf),
-        Ok(Rest::Read(fd)) if files.waited_for => in_the_ring(fd, buf).await,
-        Ok(Rest::Read(fd) | Rest::Thread(fd)) => {
+        Ok(Rest::Read(fd, size)) if files.waited_for => in_the_ring(fd, size, buf).await,
+        Ok(Rest::Read(fd, _) | Rest::Thread(fd)) => {
             on_a_thread(move |buf| read_to_end(fs::File::from(fd), buf), buf).await
         }
         Ok(Rest::Open) => {
@@ -245,11 +251,7 @@ async fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(result? as i32) })
 }
 
-async fn in_the_ring(mut fd: OwnedFd, mut buf: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-    let size = match size_of_regular(fd.as_fd()) {
-        Ok(size) => size.unwrap_or(0),
-        Err(e) => return (Err(e), buf),
-    };
+async fn in_the_ring(mut fd: OwnedFd, size: u64, mut buf: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
     loop {
         match make_room(&mut buf, size) {
             Ok(true) => {}

@@ -139,7 +139,7 @@ pub const CASES: &[Case] = &[
         .of_mt(0.92, 0.88),
     case(Id::Echo(512, 1), "echo_512x1", "cpu us", 100_000, "512 connections, one message at a time")
         .of_mt(0.90, 0.86),
-    case(Id::SmallFiles, "small_files", "us", 8_100, "open, read and close files of 4 KiB, 64 at once")
+    case(Id::SmallFiles, "small_files", "us", 54_000, "open, read and close files of 4 KiB, 64 at once")
         .of_mt_shared(0.25),
     case(
         Id::TaskBytes16,
