@@ -51,6 +51,7 @@ pub mod net;
 pub mod op;
 mod platform;
 pub mod process;
+mod provided;
 mod reactor;
 mod runtime;
 mod shared;

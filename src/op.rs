@@ -17,6 +17,7 @@ use raw::{RawOp, Scratch};
 
 use crate::addr;
 
+pub(crate) mod lending;
 pub mod raw;
 
 /// The result of a completion, as `std` tells it: a count or descriptor, or the system's error.

@@ -9,7 +9,7 @@ use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
-use ouzel_core::op::{Completion, Fd, FileStat, OpKey, Request, StatRoom, Submitted};
+use ouzel_core::op::{Completion, Fd, FileStat, OpKey, ProvidedMemory, Request, StatRoom, Submitted};
 use ouzel_core::park::ParkWord;
 use ouzel_core::slab::Pages;
 use ouzel_os_fallback as fallback;
@@ -83,6 +83,9 @@ impl AnyDriver {
             // Makes every call at once.
             AnyDriver::Poll(_) => Ok(()),
         }
+    }
+    pub(crate) fn provide(&mut self) -> Result<Arc<dyn ProvidedMemory>, Errno> {
+        each!(self, d => d.provide())
     }
     pub(crate) fn buffer(&self, id: u16) -> *mut u8 {
         each!(self, d => d.buffer(id))

@@ -11,7 +11,7 @@
 //! submission that finds the driver busy waits in `deferred` until it is free, and what orphaned completions
 //! leave behind (descriptors, provided buffers) is cleared away afterwards.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
@@ -31,6 +31,7 @@ use crate::blocking::Runner;
 use crate::driver::DriverOptions;
 use crate::metrics::IoTotals;
 use crate::platform::{self, AnyDriver, Files};
+use crate::provided::Provided;
 
 /// See the module.
 pub(crate) struct ReactorCell {
@@ -52,6 +53,8 @@ pub(crate) struct ReactorCell {
     /// Somebody waits for a lazy send.
     lazy_waited: Cell<bool>,
     totals: Arc<IoTotals>,
+    /// The driver's provided buffers, once somebody has asked for them.
+    provided: OnceCell<Arc<Provided>>,
 }
 
 /// Where the blocking pool leaves results for a reactor's thread.
@@ -129,6 +132,7 @@ impl ReactorCell {
             litter: RefCell::default(),
             lazy_waited: Cell::new(false),
             totals: Arc::default(),
+            provided: OnceCell::new(),
         }))
     }
 
@@ -245,6 +249,9 @@ impl ReactorCell {
             self.complete(key, c);
             count += 1;
         }
+        if let Some(provided) = self.provided.get() {
+            provided.take_returned().into_iter().for_each(|id| self.recycle(id));
+        }
         self.alarms.take_back();
         count += self.expire();
         self.take_cancels();
@@ -330,6 +337,20 @@ impl ReactorCell {
             // What the kernel says is said again at the next wait, where it can be told.
             let _ = driver.flush();
         }
+    }
+
+    /// The driver's provided buffers, made if need be. None while the driver is busy, or without memory.
+    pub(crate) fn provided(&self) -> Option<Arc<Provided>> {
+        if self.provided.get().is_none() {
+            let memory = self.driver.try_borrow_mut().ok()?.provide().ok()?;
+            let _ = self.provided.set(Arc::new(Provided::new(memory)));
+        }
+        self.provided.get().cloned()
+    }
+
+    /// Whether `provided` are this driver's.
+    pub(crate) fn has_provided(&self, provided: &Arc<Provided>) -> bool {
+        self.provided.get().is_some_and(|own| Arc::ptr_eq(own, provided))
     }
 
     /// Address of provided buffer `id`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ouzel::net::{TcpListener, TcpStream};
+use ouzel::net::{TcpListener, TcpSocket, TcpStream};
 use ouzel::time::{sleep, timeout};
 use ouzel::{Driver, Runtime};
 use ouzel_tests::{Setup, drivers, forbid_call, in_child};
@@ -47,6 +47,71 @@ fn io_uring_forbidden_with_eperm_falls_back() {
     in_child("io_uring_forbidden_with_eperm_falls_back", || falls_back_and_says_so(libc::EPERM, "1"));
 }
 
+/// No descriptor is left in this process while it lives.
+struct Exhausted {
+    spare: Vec<std::fs::File>,
+    old: libc::rlimit,
+}
+
+impl Exhausted {
+    fn now() -> Exhausted {
+        let highest = std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u64>().ok())
+            .max();
+        let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the struct is ours and complete.
+        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut old) };
+        let low = libc::rlimit { rlim_cur: highest.unwrap() + 1, ..old };
+        // SAFETY: as above.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low) };
+        let mut spare = Vec::new();
+        while let Ok(f) = std::fs::File::open("/dev/null") {
+            spare.push(f);
+        }
+        Exhausted { spare, old }
+    }
+}
+
+impl Drop for Exhausted {
+    fn drop(&mut self) {
+        self.spare.clear();
+        // SAFETY: the struct is ours and complete.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.old) };
+    }
+}
+
+#[test]
+fn incoming_says_emfile_waits_and_goes_on() {
+    in_child("incoming_says_emfile_waits_and_goes_on", || {
+        for driver in drivers() {
+            Setup { driver, workers: 0 }.run(async {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let mut incoming = listener.incoming();
+                // Begun below the limit: a ring goes by the one that held when it was asked.
+                let sockets: Vec<_> = (0..3).map(|_| TcpSocket::new_v4().unwrap()).collect();
+                let exhausted = Exhausted::now();
+                let mut clients = Vec::new();
+                for socket in sockets {
+                    clients.push(socket.connect(address).await.unwrap());
+                }
+                for _ in 0..3 {
+                    let error = incoming.next().await.unwrap().expect_err("no descriptor is left");
+                    assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+                }
+                drop(exhausted);
+                let mut peers = Vec::new();
+                for _ in 0..3 {
+                    let next = timeout(Duration::from_secs(30), incoming.next()).await.expect("was lost");
+                    peers.push(next.unwrap().unwrap().peer_addr().unwrap());
+                }
+                assert!(clients.iter().all(|c| peers.contains(&c.local_addr().unwrap())));
+            });
+        }
+    });
+}
+
 #[test]
 fn emfile_on_accept_is_an_error_and_the_connection_waits() {
     in_child("emfile_on_accept_is_an_error_and_the_connection_waits", || {
@@ -56,25 +121,10 @@ fn emfile_on_accept_is_an_error_and_the_connection_waits() {
                 let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
                 // Let the driver open whatever it opens lazily before the limit comes down.
                 sleep(Duration::from_millis(1)).await;
-                let highest = std::fs::read_dir("/proc/self/fd")
-                    .unwrap()
-                    .filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u64>().ok())
-                    .max();
-                let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-                // SAFETY: the struct is ours and complete.
-                unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut old) };
-                let mut spare = Vec::new();
-                let low = libc::rlimit { rlim_cur: highest.unwrap() + 1, ..old };
-                // SAFETY: as above.
-                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low) };
-                while let Ok(f) = std::fs::File::open("/dev/null") {
-                    spare.push(f);
-                }
+                let exhausted = Exhausted::now();
                 let error = listener.accept().await.expect_err("no descriptor is left");
                 assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
-                spare.clear();
-                // SAFETY: as above.
-                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const old) };
+                drop(exhausted);
                 let (server, peer) =
                     timeout(Duration::from_secs(30), listener.accept()).await.expect("was lost").unwrap();
                 assert_eq!(peer, client.local_addr().unwrap());

@@ -4,29 +4,25 @@
 //! buffer costs memory from its first use on. Last given back is first used: it is still in the cache.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
+
+use ouzel_core::op::ProvidedMemory;
 
 /// `count` buffers of `size` bytes, and which of them are free.
 #[derive(Debug)]
 pub(crate) struct Buffers {
-    base: NonNull<[u8]>,
-    size: usize,
+    memory: Arc<Memory>,
     free: Vec<u16>,
     /// Per buffer: whether it is out. Catches a buffer given back twice.
     out: Box<[bool]>,
 }
 
-// SAFETY: plain memory owned by this value; who may touch a buffer that is out is its taker's affair.
-unsafe impl Send for Buffers {}
-
 impl Buffers {
     /// `count` is rounded up to a power of two and kept within 1 and 32768.
     pub(crate) fn new(count: u32, size: u32) -> Self {
         let count = count.clamp(1, 1 << 15).next_power_of_two() as u16;
-        let size = size.max(1) as usize;
-        let memory = vec![0u8; usize::from(count) * size].into_boxed_slice();
         Buffers {
-            base: NonNull::from(Box::leak(memory)),
-            size,
+            memory: Arc::new(Memory::new(usize::from(count), size.max(1) as usize)),
             free: (0..count).rev().collect(),
             out: vec![false; usize::from(count)].into_boxed_slice(),
         }
@@ -51,17 +47,47 @@ impl Buffers {
     /// # Panics
     /// If there is no such buffer.
     pub(crate) fn at(&self, id: u16) -> *mut u8 {
-        assert!(usize::from(id) < self.out.len(), "no provided buffer {id}");
-        // SAFETY: `id` is below the count the allocation was made for.
-        unsafe { self.base.cast::<u8>().as_ptr().add(usize::from(id) * self.size) }
+        self.memory.at(id)
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.size
+        self.memory.size
+    }
+
+    pub(crate) fn memory(&self) -> Arc<dyn ProvidedMemory> {
+        self.memory.clone()
     }
 }
 
-impl Drop for Buffers {
+/// The allocation.
+#[derive(Debug)]
+struct Memory {
+    base: NonNull<[u8]>,
+    size: usize,
+}
+
+// SAFETY: plain memory owned by this value; who may touch a buffer that is out is its taker's affair.
+unsafe impl Send for Memory {}
+// SAFETY: shared, it gives nothing but addresses.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    fn new(count: usize, size: usize) -> Self {
+        let memory = vec![0u8; count * size].into_boxed_slice();
+        Memory { base: NonNull::from(Box::leak(memory)), size }
+    }
+}
+
+impl ProvidedMemory for Memory {
+    fn at(&self, id: u16) -> *mut u8 {
+        let begin = usize::from(id) * self.size;
+        assert!(begin < self.base.len(), "no provided buffer {id}");
+        // SAFETY: within the allocation.
+        unsafe { self.base.cast::<u8>().as_ptr().add(begin) }
+    }
+}
+
+impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: `base` came from `Box::leak` in `new` and is given up only here.
         drop(unsafe { Box::from_raw(self.base.as_ptr()) });

@@ -4,8 +4,10 @@
 //! hand. Taken when the first `RecvMulti` is submitted.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use ouzel_core::driver::Errno;
+use ouzel_core::op::ProvidedMemory;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 /// A private mapping, unmapped when dropped.
@@ -17,6 +19,8 @@ pub(crate) struct Mapping {
 
 // SAFETY: plain memory; who writes where is decided by whoever holds the mapping.
 unsafe impl Send for Mapping {}
+// SAFETY: shared, it gives nothing but its address.
+unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Zeroed, page-aligned memory.
@@ -75,16 +79,22 @@ impl Buffers {
     }
 }
 
+impl ProvidedMemory for Buffers {
+    fn at(&self, id: u16) -> *mut u8 {
+        Buffers::at(self, id)
+    }
+}
+
 /// Buffers handed out by the driver itself, last used first: it is the one still in the cache.
 #[derive(Debug)]
 pub(crate) struct BufferPool {
-    buffers: Buffers,
+    buffers: Arc<Buffers>,
     free: Vec<u16>,
 }
 
 impl BufferPool {
     pub(crate) fn new(count: u32, size: u32) -> Result<Self, Errno> {
-        let buffers = Buffers::new(count, size)?;
+        let buffers = Arc::new(Buffers::new(count, size)?);
         let free = (0..buffers.count()).rev().collect();
         Ok(BufferPool { buffers, free })
     }
@@ -104,5 +114,9 @@ impl BufferPool {
 
     pub(crate) fn size(&self) -> usize {
         self.buffers.size() as usize
+    }
+
+    pub(crate) fn memory(&self) -> Arc<dyn ProvidedMemory> {
+        self.buffers.clone()
     }
 }

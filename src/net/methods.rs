@@ -34,6 +34,15 @@ macro_rules! read_methods {
             crate::net::ReadVectored::new(self.shared_fd(), buffers)
         }
 
+        /// Receives for as long as the stream lasts, into buffers of the driver's own: for connections that are idle
+        /// most of the time, which then hold no buffer, and for reading without a system call for each piece.
+        ///
+        /// One at a time, and no other read beside it. Ends as [`RecvStream`](crate::net::RecvStream) says.
+        #[must_use]
+        pub fn recv_stream(&self) -> crate::net::RecvStream {
+            crate::net::RecvStream::new(self.shared_fd())
+        }
+
         /// As [`read`](Self::read), but leaves the bytes in the stream: the next read gets them again.
         pub fn peek<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
             crate::net::Read::new(self.shared_fd(), buf, libc::MSG_PEEK)

@@ -5,6 +5,7 @@
 //! | [`TcpListener`], [`TcpStream`] | TCP; [`TcpSocket`] for options before `listen` or `connect` |
 //! | [`UdpSocket`] | UDP |
 //! | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] | the same between processes of one machine |
+//! | [`Incoming`], [`RecvStream`] | one operation for all connections, for all bytes of a stream |
 //! | [`Read`], [`Write`], [`RecvFrom`], .. | transfers in progress: kept, awaited, cancelled |
 //! | [`ReadHalf`] and its like | a stream's two directions apart |
 //!
@@ -13,9 +14,12 @@
 //! names are looked up by [`lookup_host`] alone.
 
 mod base;
+mod chunk;
+mod incoming;
 mod lookup;
 mod message;
 mod methods;
+mod recv_stream;
 mod split;
 mod tcp_listener;
 mod tcp_socket;
@@ -29,9 +33,12 @@ mod unix_listener;
 mod unix_stream;
 mod vectored;
 
+pub use chunk::Chunk;
+pub use incoming::Incoming;
 pub use lookup::{ToHost, lookup_host};
 pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
 pub(crate) use methods::as_fd;
+pub use recv_stream::RecvStream;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;

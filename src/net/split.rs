@@ -17,6 +17,12 @@ pub(super) mod sealed {
     pub trait Whole {
         fn of(share: Share) -> Self;
     }
+
+    impl Share {
+        pub(crate) fn into<S: Whole>(fd: crate::fd::SharedFd) -> S {
+            S::of(Share(fd))
+        }
+    }
 }
 
 /// A byte stream that can be split: [`TcpStream`](super::TcpStream) and [`UnixStream`](super::UnixStream).
@@ -104,7 +110,7 @@ impl<S: Stream> OwnedReadHalf<S> {
             return Err(ReuniteError(self, write));
         }
         write.forget();
-        Ok(S::of(sealed::Share(self.fd)))
+        Ok(sealed::Share::into(self.fd))
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::net::{SocketType, sockopt};
 
 use super::base::{family_of, local_addr, new_socket, set_ttl, ttl};
 use super::methods::{as_fd, std_methods};
-use super::{TcpStream, ToSocketAddrs, to_socket_addrs};
+use super::{Incoming, TcpStream, ToSocketAddrs, to_socket_addrs};
 use crate::addr::{IpRoom, Room};
 use crate::fd::SharedFd;
 use crate::op::{Op, Request};
@@ -78,6 +78,14 @@ impl TcpListener {
         let stream = TcpStream::from_shared(SharedFd::new(unsafe { OwnedFd::from_raw_fd(raw) }));
         let peer = peer.get().map_or_else(|| stream.peer_addr(), Ok)?;
         Ok((stream, peer))
+    }
+
+    /// Accepts for as long as it is polled, by one operation for all connections where the system can.
+    ///
+    /// Not beside another accept of the same listener, if it matters who gets which connection.
+    #[must_use]
+    pub fn incoming(&self) -> Incoming<TcpStream> {
+        Incoming::new(&self.fd)
     }
 
     /// The address it listens on.

@@ -6,9 +6,9 @@ use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::ptr;
 
-use super::UnixStream;
 use super::methods::{as_fd, std_methods};
 use super::unix_addr::{at, local_addr};
+use super::{Incoming, UnixStream};
 use crate::fd::SharedFd;
 use crate::op::{Op, Request};
 
@@ -74,6 +74,14 @@ impl UnixListener {
         let stream = UnixStream::from_shared(SharedFd::new(unsafe { OwnedFd::from_raw_fd(raw) }));
         let peer = stream.peer_addr()?;
         Ok((stream, peer))
+    }
+
+    /// Accepts for as long as it is polled, by one operation for all connections where the system can.
+    ///
+    /// Not beside another accept of the same listener, if it matters who gets which connection.
+    #[must_use]
+    pub fn incoming(&self) -> Incoming<UnixStream> {
+        Incoming::new(&self.fd)
     }
 
     /// The address it listens on.

@@ -154,6 +154,11 @@ impl<P> RawOp<P> {
         self.handle.try_next()
     }
 
+    /// As [`try_next`](Self::try_next), but `None` on a thread where that would panic: for destructors.
+    pub(crate) fn next_if_here(&mut self) -> Option<Completion> {
+        self.handle.next_if_here()
+    }
+
     /// Asks for cancellation; the operation completes all the same, with `-ECANCELED` or its result.
     pub fn cancel(&mut self) {
         self.handle.cancel();

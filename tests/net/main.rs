@@ -1,6 +1,8 @@
 //! Sockets through the public API, on every driver: what is moved, what a cancellation gives back, what is refused.
 
 mod cancel;
+mod incoming;
+mod recv_stream;
 mod tcp;
 mod udp;
 mod unix;

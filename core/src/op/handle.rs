@@ -83,14 +83,17 @@ impl<P> OpHandle<P> {
     /// abandoned.
     #[inline]
     fn may_touch(&self) -> bool {
+        if self.is_here() {
+            return true;
+        }
+        if self.shared().is_abandoned() { false } else { elsewhere() }
+    }
+
+    /// Whether this is a thread on which the holder may look into the slot.
+    #[inline]
+    fn is_here(&self) -> bool {
         let shared = self.shared();
-        if !shared.local {
-            return true;
-        }
-        if shared.is_owner() || shared.is_closed() {
-            return true;
-        }
-        if shared.is_abandoned() { false } else { elsewhere() }
+        !shared.local || shared.is_owner() || shared.is_closed()
     }
 
     /// Whether the operation is over and its result can be taken.
@@ -165,6 +168,15 @@ impl<P> OpHandle<P> {
     /// Off the thread of a local slab.
     pub fn try_next(&mut self) -> Option<Completion> {
         if self.slot.is_none() || !self.may_touch() {
+            return None;
+        }
+        self.fetch()
+    }
+
+    /// As [`try_next`](Self::try_next), but `None` where that would panic: for destructors. What is left there comes
+    /// out of `take_unclaimed`.
+    pub fn next_if_here(&mut self) -> Option<Completion> {
+        if self.slot.is_none() || !self.is_here() {
             return None;
         }
         self.fetch()

@@ -48,7 +48,7 @@ pub use file::{Fd, FileCall, FileStat, FileTime, Segment, StatRoom};
 pub use handle::OpHandle;
 #[cfg(feature = "alloc")]
 pub use payload::Scratch;
-pub use request::{AT_POSITION, Completion, OpKey, Request, Submitted};
+pub use request::{AT_POSITION, Completion, OpKey, ProvidedMemory, Request, Submitted};
 #[cfg(feature = "alloc")]
 pub use slab::{AfterComplete, Flavour, OpSlab, RejectReason, Rejected};
 

@@ -238,6 +238,15 @@ const _: () = assert!(size_of::<Request>() <= 40, "every slot and every queue of
 // slot's contract, and the buffers they name are owned by a `Send` payload.
 unsafe impl Send for Request {}
 
+/// The memory of a driver's provided buffers. Holding it keeps it valid, also after the driver is gone.
+pub trait ProvidedMemory: Send + Sync {
+    /// The first byte of buffer `id`.
+    ///
+    /// # Panics
+    /// If there is no such buffer.
+    fn at(&self, id: u16) -> *mut u8;
+}
+
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Submitted {

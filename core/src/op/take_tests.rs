@@ -50,3 +50,32 @@ fn a_stream_of_results_is_fetched_one_by_one_and_ends() {
         assert!(slab.is_quiet());
     }
 }
+
+#[test]
+fn a_destructor_takes_what_it_may_and_leaves_the_rest() {
+    for flavour in [Flavour::Local, Flavour::Shared] {
+        let slab = OpSlab::new(Arc::new(ParkWord::new()), Arc::new(Bed::default()), flavour);
+        let (mut handle, _) =
+            slab.submit((), |_, _| Request::AcceptMulti { fd: 3 }).unwrap_or_else(|e| panic!("{e:?}"));
+        for fd in 10..13 {
+            // SAFETY: no driver ever hears of it.
+            let _ = unsafe { slab.complete(handle.key(), Completion::step(fd)) };
+        }
+        assert_eq!(handle.next_if_here(), Some(Completion::step(10)));
+        let (handle, elsewhere) = std::thread::spawn(move || {
+            let next = handle.next_if_here();
+            (handle, next)
+        })
+        .join()
+        .unwrap();
+        let shared = slab.flavour() == Flavour::Shared;
+        assert_eq!(elsewhere, shared.then_some(Completion::step(11)));
+        // SAFETY: as above.
+        let _ = unsafe { slab.complete(handle.key(), Completion::done(-125)) };
+        std::thread::spawn(move || drop(handle)).join().unwrap();
+        slab.take_cancels(|_| {});
+        let mut left = std::vec::Vec::new();
+        slab.take_unclaimed(|_, c| left.push(c.res));
+        assert_eq!(left, if shared { &[12][..] } else { &[11, 12][..] });
+    }
+}

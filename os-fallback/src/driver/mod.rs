@@ -50,7 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
-use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::op::{Completion, Fd, OpKey, ProvidedMemory, Request, Submitted};
 use ouzel_core::park::ParkWord;
 use ouzel_core::sync::{AtomicU64, Ordering};
 use polling::{Events, Poller};
@@ -250,6 +250,15 @@ impl PollDriver {
     #[must_use]
     pub fn now(&self) -> Nanos {
         clock::now()
+    }
+
+    /// Makes the provided buffers unless they are there; their memory.
+    ///
+    /// # Errors
+    /// None.
+    pub fn provide(&mut self) -> Result<Arc<dyn ProvidedMemory>, Errno> {
+        let (count, size) = (self.config.buffers, self.config.buffer_size);
+        Ok(self.buffers.get_or_insert_with(|| Buffers::new(count, size)).memory())
     }
 
     /// The first byte of a provided buffer, which is the caller's until it is recycled.

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
-use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::op::{Completion, Fd, OpKey, ProvidedMemory, Request, Submitted};
 use ouzel_core::park::ParkWord;
 use rustix::event::epoll;
 
@@ -249,6 +249,18 @@ impl EpollDriver {
     #[must_use]
     pub fn now(&self) -> Nanos {
         clock::now()
+    }
+
+    /// Makes the provided buffers unless they are there; their memory.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn provide(&mut self) -> Result<Arc<dyn ProvidedMemory>, Errno> {
+        if let Some(pool) = &self.pool {
+            return Ok(pool.memory());
+        }
+        let pool = BufferPool::new(self.pool_shape.0, self.pool_shape.1)?;
+        Ok(self.pool.insert(pool).memory())
     }
 
     /// The first byte of provided buffer `id`.

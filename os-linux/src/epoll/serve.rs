@@ -9,7 +9,6 @@ use super::attempt::{Outcome, attempt};
 use super::driver::{EpollDriver, TIMER, WAKE, check, done};
 use super::lazy::KEPT;
 use super::table::{Entry, Kind, Way};
-use crate::buffers::BufferPool;
 use crate::gather::GATHER_US;
 use crate::{clock, sys};
 
@@ -90,11 +89,11 @@ impl EpollDriver {
         if fd < 0 {
             return done(-libc::EBADF);
         }
-        if self.pool.is_none() && matches!(req, Request::RecvMulti { .. }) {
-            match BufferPool::new(self.pool_shape.0, self.pool_shape.1) {
-                Ok(pool) => self.pool = Some(pool),
-                Err(Errno(e)) => return done(-e),
-            }
+        if self.pool.is_none()
+            && matches!(req, Request::RecvMulti { .. })
+            && let Err(Errno(e)) = self.provide()
+        {
+            return done(-e);
         }
         self.entry(fd).used = true;
         self.table.push(key, *req, fd, Way::In, 0);

@@ -3,11 +3,13 @@
 //! One page-aligned array of `io_uring_buf`, shared with the kernel; the tail overlays a spare field of
 //! the first element. Only the owner writes the tail.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 use ouzel_core::driver::Errno;
+use ouzel_core::op::ProvidedMemory;
 
 use crate::buffers::{BufferPool, Buffers, Mapping};
 
@@ -29,6 +31,13 @@ impl Provided {
         }
     }
 
+    pub(super) fn memory(&self) -> Arc<dyn ProvidedMemory> {
+        match self {
+            Provided::Ring(ring) => ring.buffers.clone(),
+            Provided::Pool(pool) => pool.memory(),
+        }
+    }
+
     pub(super) fn recycle(&mut self, id: u16) {
         match self {
             Provided::Ring(ring) => ring.recycle(id),
@@ -40,7 +49,7 @@ impl Provided {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct BufferRing {
-    buffers: Buffers,
+    buffers: Arc<Buffers>,
     entries: Mapping,
     tail: u16,
 }
@@ -48,7 +57,7 @@ pub(super) struct BufferRing {
 impl BufferRing {
     /// Registers a full ring of `count` buffers with `ring`.
     pub(super) fn new(ring: &IoUring, count: u32, size: u32) -> Result<Self, Errno> {
-        let buffers = Buffers::new(count, size)?;
+        let buffers = Arc::new(Buffers::new(count, size)?);
         let entries = Mapping::new(usize::from(buffers.count()) * size_of::<BufRingEntry>())?;
         let base = entries.base() as u64;
         // SAFETY: the array is mapped for as long as `self` lives, which is longer than the ring: the

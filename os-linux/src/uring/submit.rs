@@ -2,12 +2,13 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::null;
+use std::sync::Arc;
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{self, CancelBuilder, Timespec};
 use io_uring::{EnterFlags, cqueue, opcode};
 use ouzel_core::driver::{Deadline, Errno, Nanos};
-use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::op::{Completion, Fd, OpKey, ProvidedMemory, Request, Submitted};
 use ouzel_core::park::PARKED;
 
 use super::buffers::{BufferRing, GROUP, Provided};
@@ -119,19 +120,31 @@ impl UringDriver {
         Ok(())
     }
 
+    /// Makes the provided buffers unless they are there; their memory.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn provide(&mut self) -> Result<Arc<dyn ProvidedMemory>, Errno> {
+        if let Some(provided) = &self.provided {
+            return Ok(provided.memory());
+        }
+        let (count, size) = self.shape;
+        let ring = if self.has.has(Mask::RECV_MULTI) {
+            self.counters.syscalls += 1;
+            BufferRing::new(&self.ring, count, size).ok()
+        } else {
+            None
+        };
+        let provided = match ring {
+            Some(ring) => Provided::Ring(ring),
+            None => Provided::Pool(BufferPool::new(count, size)?),
+        };
+        Ok(self.provided.insert(provided).memory())
+    }
+
     fn submit_recv_multi(&mut self, key: OpKey, fd: Fd) -> Result<(), Errno> {
         if self.provided.is_none() {
-            let (count, size) = self.shape;
-            let ring = if self.has.has(Mask::RECV_MULTI) {
-                self.counters.syscalls += 1;
-                BufferRing::new(&self.ring, count, size).ok()
-            } else {
-                None
-            };
-            self.provided = Some(match ring {
-                Some(ring) => Provided::Ring(ring),
-                None => Provided::Pool(BufferPool::new(count, size)?),
-            });
+            self.provide()?;
         }
         let entry = match self.provided {
             Some(Provided::Ring(_)) => opcode::RecvMulti::new(types::Fd(fd), GROUP).build(),
