@@ -272,7 +272,6 @@ mod os {
     use super::*;
     use std::ffi::CStr;
     use std::mem::MaybeUninit;
-    use std::os::fd::{BorrowedFd, OwnedFd};
 
     pub(super) const NATIVE: &[Driver] = &[Driver::Poll];
 

@@ -43,9 +43,10 @@ fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// Reads all files a few times; returns the allocations.
+/// Reads all files a few times, and one of them again and again while it is open; returns the allocations.
 async fn read_all(paths: &[PathBuf]) -> usize {
     let mut buf = Vec::with_capacity(8192);
+    let file = ouzel::fs::File::open(&paths[0]).await.unwrap();
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     for _ in 0..ROUNDS {
         for path in paths {
@@ -53,6 +54,9 @@ async fn read_all(paths: &[PathBuf]) -> usize {
             assert_eq!(n.unwrap(), 4096);
             buf = back;
         }
+        let (n, back) = file.read_at(buf, 96).await;
+        assert_eq!(n.unwrap(), 4000);
+        buf = back;
     }
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }

@@ -26,6 +26,9 @@ fn files_work_without_what_the_kernel_may_lack() {
         on_each_driver(1, whole::warm_reads_let_other_tasks_run);
         on_each_driver(1, whole::dropped_reads_leave_nothing_behind);
         on_each_driver(1, file::bytes_go_to_their_offsets_and_come_from_there);
+        on_each_driver(1, file::a_long_transfer_goes_in_parts);
+        on_each_driver(1, file::a_read_that_waits_is_dropped);
+        on_each_driver(1, file::a_dropped_open_leaves_no_descriptor);
         on_each_driver(1, file::many_transfers_are_in_flight_at_once);
         on_each_driver(1, file::the_position_moves_with_reads_and_writes);
         on_each_driver(1, file::several_buffers_are_one_transfer);

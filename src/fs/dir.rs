@@ -43,7 +43,7 @@ pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     Ok(ReadDir { state: State::Here(batch) })
 }
 
-/// The entries of a directory; see [`read_dir`].
+/// The entries of a directory, made by [`read_dir`], where an example is.
 #[derive(Debug)]
 pub struct ReadDir {
     state: State,
@@ -115,6 +115,24 @@ impl fmt::Debug for State {
 }
 
 /// One entry of a directory.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+/// # runtime.block_on(async {
+/// let (mut folders, mut bytes) = (0, 0);
+/// let mut entries = ouzel::fs::read_dir(".").await?;
+/// while let Some(entry) = entries.next_entry().await? {
+///     match entry.file_type().await?.is_dir() {
+///         true => folders += 1,
+///         false => bytes += entry.metadata().await?.len(),
+///     }
+/// }
+/// println!("{folders} folders, {bytes} bytes");
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct DirEntry {
     path: PathBuf,

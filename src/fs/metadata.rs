@@ -27,6 +27,17 @@ use ouzel_core::op::{FileStat, FileTime};
 pub struct Metadata(FileStat);
 
 /// What kind of file: a part of its [`Metadata`], or what a directory says about an entry.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+/// # runtime.block_on(async {
+/// let null = ouzel::fs::metadata("/dev/null").await?.file_type();
+/// assert!(null.is_char_device() && !null.is_file());
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileType(u32);
 

@@ -12,13 +12,27 @@ use crate::op::{Op, Request};
 
 /// Buffers of a vectored transfer for which there is room in the operation's slot.
 const IN_SLOT: usize = size_of::<Scratch>() / size_of::<Segment>();
-/// The most the kernel takes at once; a transfer may be short.
+/// The most buffers the kernel takes at once; a transfer may be short.
 const MOST: usize = 1024;
+/// Bytes moved at once: what is in memory is copied on this thread, whose other tasks wait meanwhile.
+const PART: usize = 1 << 20;
 
 impl File {
     /// Reads into `buf`, from its start up to its capacity, what lies at byte `offset` of the file.
     ///
-    /// The count is 0 at the end of the file, and may be less than there is room for.
+    /// The count is 0 at the end of the file, and may be less than there is room for: at most 1 MiB is moved at once.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+    /// # runtime.block_on(async {
+    /// let exe = ouzel::fs::File::open(std::env::current_exe()?).await?;
+    /// let (n, head) = exe.read_at(Vec::with_capacity(16), 0).await;
+    /// assert_eq!((n?, head.len()), (16, 16));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub async fn read_at<B: IoBufMut>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
         self.read_part(buf, 0, offset).await
     }
@@ -42,7 +56,7 @@ impl File {
         self.read_whole(buf, None).await
     }
 
-    /// Writes `buf` at byte `offset`; the count may be less than its length.
+    /// Writes `buf` at byte `offset`; the count may be less than its length: at most 1 MiB is moved at once.
     ///
     /// A file opened for appending is written at its end, whatever `offset` says.
     pub async fn write_at<B: IoBuf>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
@@ -135,8 +149,8 @@ impl File {
         let build = move |payload: *mut (SharedFd, B), _| {
             // SAFETY: the payload lies in its slot and nobody else touches it before completion.
             let (_, buf) = unsafe { &mut *payload };
-            let (to, len) = (buf.as_mut_ptr().wrapping_add(at), buf.capacity() - at);
-            Request::Read { fd, buf: to, len, offset }
+            let (to, room) = (buf.as_mut_ptr().wrapping_add(at), buf.capacity() - at);
+            Request::Read { fd, buf: to, len: room.min(PART), offset }
         };
         let (result, (_, mut buf)) = Op::new((self.shared().clone(), buf), build).await;
         if let Ok(n) = result {
@@ -151,7 +165,8 @@ impl File {
         let build = move |payload: *mut (SharedFd, B), _| {
             // SAFETY: the payload lies in its slot and nobody else touches it before completion.
             let (_, buf) = unsafe { &*payload };
-            Request::Write { fd, buf: buf.as_ptr().wrapping_add(at), len: buf.len() - at, offset }
+            let (from, left) = (buf.as_ptr().wrapping_add(at), buf.len() - at);
+            Request::Write { fd, buf: from, len: left.min(PART), offset }
         };
         let (result, (_, buf)) = Op::new((self.shared().clone(), buf), build).await;
         (result, buf)

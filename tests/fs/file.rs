@@ -1,9 +1,10 @@
 //! Open files: transfers, lengths, clones, closing.
 
 use std::fs;
-use std::io::{ErrorKind, Read, SeekFrom};
+use std::io::{ErrorKind, Read, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::task::Poll;
 
 use ouzel::buf::IoBuf;
 use ouzel::fs::{File, OpenOptions};
@@ -34,6 +35,65 @@ pub(crate) fn bytes_go_to_their_offsets_and_come_from_there(setup: Setup) {
         assert_eq!(read.unwrap(), 0);
         let only = File::open(&path).await.unwrap();
         assert!(only.write_at("x", 0).await.0.is_err(), "not opened for writing");
+    });
+}
+
+pub(crate) fn a_long_transfer_goes_in_parts(setup: Setup) {
+    setup.run(async {
+        let folder = Folder::new();
+        let path = folder.path("file");
+        let data = pattern((3 << 20) + 5);
+        let file = File::create_new(&path).await.unwrap();
+        file.write_all(data.clone()).await.0.unwrap();
+        assert!(fs::read(&path).unwrap() == data);
+        let (n, part) = file.read_at(Vec::with_capacity(2 << 20), 1).await;
+        assert!(n.unwrap() <= 1 << 20 && data[1..].starts_with(&part));
+        let (whole, buf) = file.read_exact_at(Vec::with_capacity(data.len()), 0).await;
+        assert!(whole.is_ok() && buf == data);
+    });
+}
+
+/// A pipe as a file: its reads wait, and one that is dropped takes nothing with it.
+pub(crate) fn a_read_that_waits_is_dropped(setup: Setup) {
+    setup.run(async {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let file = File::from_std(std::os::fd::OwnedFd::from(reader).into());
+        for text in [b"one", b"two"] {
+            let mut dropped = Box::pin(file.read(Vec::with_capacity(16)));
+            let waits = std::future::poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx).is_pending())).await;
+            assert!(waits, "there is nothing to read");
+            drop(dropped);
+            // Whatever was in flight is over before the bytes come: it could not give them back.
+            ouzel::sleep(std::time::Duration::from_millis(5)).await;
+            writer.write_all(text).unwrap();
+            let (n, buf) = file.read(Vec::with_capacity(16)).await;
+            assert_eq!((n.unwrap(), &buf[..]), (3, &text[..]));
+        }
+        assert_eq!(file.close().await.map_err(|e| e.kind()), Ok(()));
+    });
+}
+
+/// What opens a file for nobody closes it again.
+pub(crate) fn a_dropped_open_leaves_no_descriptor(setup: Setup) {
+    setup.run(async {
+        let folder = Folder::new();
+        let paths: Vec<_> = (0..50).map(|i| folder.path(&i.to_string())).collect();
+        for path in &paths {
+            let mut open = Box::pin(File::create(path));
+            std::future::poll_fn(|cx| {
+                let _ = open.as_mut().poll(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        let is_open = || {
+            let mut open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+            open.any(|fd| fs::read_link(fd.path()).is_ok_and(|target| paths.contains(&target)))
+        };
+        // Those that were opened all the same are closed when that is known.
+        while is_open() {
+            ouzel::sleep(std::time::Duration::from_millis(1)).await;
+        }
     });
 }
 
