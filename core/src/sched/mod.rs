@@ -12,7 +12,8 @@ mod run;
 #[cfg(feature = "alloc")]
 mod shared;
 pub mod sleep;
-#[cfg(feature = "alloc")]
+// Compiled for its switch, and for its tests.
+#[cfg(any(test, ouzel_switch = "spin"))]
 mod spin;
 #[cfg(feature = "alloc")]
 mod watch;

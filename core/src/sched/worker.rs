@@ -17,9 +17,8 @@ use crate::sched::entry::Core;
 use crate::sched::interval::Interval;
 use crate::sched::shared::{DRAINED, Shared, count};
 use crate::sched::sleep::Woken;
-use crate::sched::spin::Spin;
 use crate::sched::watch::Watch;
-use crate::sync::{Ordering, spin_loop};
+use crate::sync::Ordering;
 use crate::task::{self, AfterRun, Notified};
 
 /// So few tasks in a worker's ring are as good as none.
@@ -37,7 +36,8 @@ pub struct Worker<D> {
     /// When the driver was last looked at.
     looked: Nanos,
     watch: Watch,
-    spin: Spin,
+    #[cfg(ouzel_switch = "spin")]
+    spin: super::spin::Spin,
     /// The last trim that was done here, of those asked for.
     trimmed: u32,
 }
@@ -56,7 +56,8 @@ impl<D: Driver> Worker<D> {
             round: index,
             looked: Nanos(0),
             watch: Watch::new(),
-            spin: Spin::new(),
+            #[cfg(ouzel_switch = "spin")]
+            spin: super::spin::Spin::new(),
         }
     }
 
@@ -82,6 +83,9 @@ impl<D: Driver> Worker<D> {
             } else if let Some(task) = self.next_elsewhere() {
                 self.run_one(task);
             } else if !self.core.has_own() {
+                #[cfg(ouzel_switch = "spin")]
+                self.spin_or_sleep();
+                #[cfg(not(ouzel_switch = "spin"))]
                 self.sleep();
             }
         }
@@ -180,10 +184,6 @@ impl<D: Driver> Worker<D> {
 
     /// Announces, looks at every queue once more, and sleeps in the driver.
     fn sleep(&mut self) {
-        let began = self.looked;
-        if self.spin() {
-            return;
-        }
         let core = &*self.core;
         let shared = &*core.shared;
         debug_assert!(core.private(|p| p.hidden()) == 0, "tasks would sleep with us");
@@ -212,29 +212,25 @@ impl<D: Driver> Worker<D> {
         }
         self.looked = self.driver.now();
         self.since_look = 0;
-        self.spin.waited(self.looked.since(began));
     }
 
-    /// Looks at the queues for a while if that is likely to be enough. True: there is work.
-    fn spin(&mut self) -> bool {
-        let budget = self.spin.budget();
-        if budget.is_zero() || !self.core.searching.get() {
-            return false;
-        }
+    /// Sleeps, unless looking a little longer finds work first.
+    #[cfg(ouzel_switch = "spin")]
+    fn spin_or_sleep(&mut self) {
         let began = self.looked;
-        let end = began + budget;
-        loop {
-            for _ in 0..32 {
-                if self.core.shared.has_work() || self.core.shared.is_closing() {
-                    self.looked = self.driver.now();
-                    self.spin.waited(self.looked.since(began));
-                    return true;
-                }
-                spin_loop();
-            }
-            if self.driver.now() >= end {
-                return false;
-            }
+        let shared = &*self.core.shared;
+        let has_work = || shared.has_work() || shared.is_closing();
+        let found = match self.core.searching.get() {
+            true => self.spin.find(began, || self.driver.now(), has_work),
+            false => None,
+        };
+        match found {
+            Some(now) => self.looked = now,
+            None => self.sleep(),
+        }
+        // Unless the last look before the sleep found work: that took no time.
+        if self.looked != began {
+            self.spin.waited(self.looked.since(began));
         }
     }
 
