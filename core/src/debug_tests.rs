@@ -5,8 +5,9 @@ use alloc::string::String;
 use core::fmt::Debug;
 use std::sync::Arc;
 
-use crate::driver::{Deadline, Driver, Errno, Nanos};
+use crate::driver::{Deadline, Driver, Errno, Nanos, Unpark};
 use crate::error::{JoinError, Payload};
+use crate::fixed::{Busy, Executor, TaskSpace, TaskStorage, Timers};
 use crate::local::LocalExecutor;
 use crate::op::{Flavour, OpSlab};
 use crate::park::ParkWord;
@@ -31,6 +32,13 @@ impl Driver for NoDriver {
     fn poll(&mut self) -> Result<usize, Errno> {
         Ok(0)
     }
+}
+
+/// Nobody sleeps.
+struct Nobody;
+
+impl Unpark for Nobody {
+    fn unpark(&self) {}
 }
 
 fn shown(value: &impl Debug) -> String {
@@ -110,8 +118,45 @@ fn runtimes_say_how_large_they_are() {
     assert_shows(&ex, &["LocalExecutor", "live: 1"]);
     assert_shows(&ex.spawner(), &["LocalSpawner"]);
     assert_shows(&handle, &["LocalJoinHandle"]);
-    let ops = OpSlab::new(Arc::new(ParkWord::new()), bed, Flavour::Local);
-    assert_shows(&ops, &["OpSlab"]);
+    let sent = ex.spawner().spawn_send(core::future::ready(5)).ok().unwrap();
+    assert_shows(&sent, &["SendJoinHandle", "finished: false"]);
+    assert_eq!(ex.run_nowait(10).unwrap().completed, 1);
+    assert_shows(&sent, &["SendJoinHandle", "finished: true"]);
+    assert_eq!(shown(&ex.block_on(async { ex.shutdown() })), "Err(InUse)");
+    assert!(format!("{}", crate::local::InUse).contains("a task that it is running"));
+}
+
+#[test]
+fn operations_say_how_many_are_under_way_and_why_one_is_not() {
+    let ops = OpSlab::new(Arc::new(ParkWord::new()), Arc::new(Bed::default()), Flavour::Local);
+    assert_shows(&ops, &["OpSlab", "live: 0"]);
+    ops.cancel_all(|key| panic!("nothing was submitted, yet {key:?} is to be cancelled"));
+    let refused = ops.submit(7_u8, |_, _| panic!("refused before it is built")).unwrap_err();
+    assert_eq!(refused.payload, 7, "it comes back");
+    assert_shows(&refused, &["Rejected", "reason: Closing"]);
+}
+
+#[test]
+fn what_lies_in_statics_says_what_it_is() {
+    static EXECUTOR: Executor = Executor::new(&Nobody);
+    static STORAGE: TaskStorage<core::future::Ready<u8>> = TaskStorage::new();
+    static SPACE: TaskSpace<32> = TaskSpace::new();
+    static TIMERS: Timers<3> = Timers::new(&EXECUTOR);
+    assert_shows(&EXECUTOR, &["Executor", "ready", "park"]);
+    assert_shows(&SPACE, &["TaskSpace", "Place", "Header", "state"]);
+    assert_shows(&TIMERS, &["Timers", "slots: 3"]);
+    assert_shows(&Busy(NoDriver), &["Busy"]);
+    let free = shown(&STORAGE);
+    let handle = STORAGE.spawn(&EXECUTOR, core::future::ready(1)).unwrap();
+    assert_ne!(shown(&STORAGE), free, "a task in it is seen");
+    let mut runner = EXECUTOR.runner(TIMERS.driver(NoDriver).unwrap()).unwrap();
+    assert_shows(&runner, &["Runner", "queue"]);
+    assert_eq!(runner.block_on(handle).unwrap().unwrap(), 1);
+    let sleep = TIMERS.sleep_until(Deadline(Nanos(9))).unwrap();
+    assert_shows(&sleep, &["Sleep", "fired: false"]);
+    assert_shows(runner.driver(), &["Timed", "timers: 0"]);
+    assert_eq!(runner.driver().poll(), Ok(0));
+    assert_shows(runner.driver(), &["Timed", "timers: 1"]);
 }
 
 #[test]

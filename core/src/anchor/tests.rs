@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_closed_anchor_cannot_be_pinned() {
-    let table: AnchorTable<2> = AnchorTable::new();
+    let table = AnchorTable::<2>::default();
     let mut target = 7_u32;
     let id = table.open((&raw mut target).cast()).unwrap();
     let pin = table.pin(id).unwrap();

@@ -4,6 +4,7 @@ use core::future::{self, Future, Ready};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::boxed::Box;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::vec::Vec;
@@ -13,6 +14,7 @@ use crate::driver::{Deadline, Driver, Errno, Nanos, Unpark};
 use crate::error::JoinError;
 use crate::sync::{AtomicUsize, Ordering};
 
+mod made;
 mod threads;
 mod time;
 

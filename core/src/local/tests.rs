@@ -1,6 +1,8 @@
 //! The executor on a driver that only sleeps.
 
 mod end;
+mod handles;
+mod remote;
 mod threads;
 
 use core::cell::{Cell, RefCell};

@@ -54,7 +54,7 @@ pub use slab::{AfterComplete, Flavour, OpSlab, RejectReason, Rejected};
 
 #[cfg(all(test, ouzel_loom))]
 mod loom_tests;
-#[cfg(all(test, feature = "alloc", not(ouzel_loom)))]
+#[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod take_tests;
 #[cfg(all(test, feature = "alloc", not(ouzel_loom)))]
 mod tests;

@@ -14,6 +14,8 @@
 
 #[cfg(not(ouzel_shuttle))]
 mod canary;
+#[cfg(not(ouzel_shuttle))]
+mod driver;
 mod end;
 #[cfg(not(ouzel_shuttle))]
 mod ids;

@@ -246,3 +246,24 @@ pub(crate) fn cancel(task: Notified) {
 pub(super) fn task_of(waker: &Waker) -> Option<NonNull<Header>> {
     core::ptr::eq(waker.vtable(), &WAKERS).then(|| waker::cell_of(waker.data()))
 }
+
+#[cfg(all(test, not(any(ouzel_loom, ouzel_shuttle, ouzel_switch = "boxed"))))]
+mod tests {
+    use super::*;
+    use core::future::{Pending, Ready};
+
+    #[repr(align(32))]
+    struct Aligned;
+
+    #[test]
+    fn a_cell_has_room_for_the_largest_of_future_output_and_panic() {
+        let (panic, pointer) = (size_of::<Caught>(), size_of::<usize>());
+        assert_eq!(cell_size::<Pending<()>>(), PAYLOAD + panic);
+        assert_eq!(cell_size::<Pending<[u8; 100]>>(), PAYLOAD + 100, "the output");
+        assert_eq!(cell_size::<Ready<[u8; 100]>>(), PAYLOAD + size_of::<Option<[u8; 100]>>(), "the future");
+        // In a box: of each only its pointer counts.
+        assert_eq!(cell_size::<Ready<[u8; LARGEST]>>(), PAYLOAD + panic.max(pointer));
+        assert_eq!(cell_size::<Pending<Aligned>>(), PAYLOAD + panic.max(pointer));
+        assert!(!boxed::<[u8; LARGEST - PAYLOAD]>() && boxed::<[u8; LARGEST - PAYLOAD + 1]>());
+    }
+}

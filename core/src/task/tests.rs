@@ -298,6 +298,33 @@ fn a_panic_in_a_drop_is_neither_lost_nor_repeated() {
 }
 
 #[test]
+fn a_panic_in_a_drop_after_a_panic_is_dropped_and_the_first_is_told() {
+    let (rig, drops) = (Rig::new(), Drops::default());
+    let bomb = || Bomb(drops.clone());
+    // In the drop of an output, which nobody gets after the drop of the finished future has panicked.
+    let (held, mut output) = (bomb(), Some(bomb()));
+    let (task, handle) = rig.spawn(future::poll_fn(move |_| {
+        let _held = &held;
+        Poll::Ready(output.take())
+    }));
+    assert!(matches!(run(task), AfterRun::Done));
+    let Err(error) = now(handle) else { panic!("an output whose future is broken") };
+    assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "a bomb");
+    assert_eq!(drops.count(), 2);
+    // In the drop of an output by a handle that goes with an unwinding: one more panic out of it would abort.
+    let held = bomb();
+    let (task, handle) = rig.spawn(async move { held });
+    assert!(matches!(run(task), AfterRun::Done));
+    let caught = catch_unwind(AssertUnwindSafe(move || {
+        let _handle = handle;
+        panic!("the first");
+    }));
+    assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "the first");
+    assert_eq!(drops.count(), 3);
+    rig.assert_empty();
+}
+
+#[test]
 fn a_joiner_that_panics_when_woken_does_not_stop_the_worker() {
     struct Angry;
     impl Wake for Angry {

@@ -13,6 +13,7 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use super::executor;
+use crate::local::LocalSpawner;
 use crate::sync::{AtomicBool, AtomicUsize, Lock, Ordering};
 use crate::task::WakeResult;
 
@@ -213,4 +214,81 @@ fn a_task_whose_wakers_were_cloned_elsewhere_and_dropped_here_is_still_woken() {
     let thread = thread::spawn(move || remote.set());
     ex.block_on(&mut task).unwrap();
     thread.join().unwrap();
+}
+
+#[test]
+fn what_was_sent_and_never_taken_in_is_dropped_with_the_executor() {
+    struct Bomb(Arc<AtomicUsize>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            panic!("in a drop");
+        }
+    }
+    let ex = executor();
+    let drops = Arc::new(AtomicUsize::new(0));
+    let (first, second) = (Bomb(Arc::clone(&drops)), Bomb(Arc::clone(&drops)));
+    let handle = ex.spawner().spawn_send(async move { drop(first) }).ok().unwrap();
+    ex.spawner().spawn_detached(async move { drop(second) }).ok().unwrap();
+    drop(ex);
+    assert_eq!(drops.load(Ordering::Relaxed), 2, "each once, and no panic came out");
+    assert!(executor().block_on(handle).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn what_is_sent_while_the_executor_shuts_down_comes_back() {
+    struct Sends(LocalSpawner, Arc<AtomicUsize>);
+    impl Drop for Sends {
+        fn drop(&mut self) {
+            let ran = Arc::clone(&self.1);
+            let future = async move {
+                ran.fetch_add(100, Ordering::Relaxed);
+            };
+            let Err(future) = self.0.spawn_detached(future) else { panic!("sent to nobody") };
+            let Err(future) = self.0.spawn_send(future) else { panic!("sent to nobody") };
+            executor().block_on(future);
+        }
+    }
+    let ex = executor();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let sends = Sends(ex.spawner(), Arc::clone(&ran));
+    let task = ex.spawn(async move {
+        let _sends = sends;
+        pending::<()>().await;
+    });
+    let id = task.id().unwrap();
+    ex.run_nowait(10).unwrap();
+    let spawner = ex.spawner();
+    ex.shutdown().unwrap();
+    assert_eq!(ran.load(Ordering::Relaxed), 100, "what came back is the future itself");
+    assert!(!spawner.abort(id), "nobody is there to be asked");
+}
+
+#[test]
+fn a_sent_task_is_aborted_where_it_waits_and_a_detached_one_runs_on() {
+    let ex = executor();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let token = Arc::clone(&dropped);
+    let handle = ex
+        .spawner()
+        .spawn_send(async move {
+            let _token = token;
+            pending::<()>().await;
+        })
+        .ok()
+        .unwrap();
+    ex.run_nowait(10).unwrap();
+    assert_eq!(Arc::strong_count(&dropped), 2);
+    let handle = thread::spawn(move || {
+        handle.abort();
+        handle
+    });
+    let handle = handle.join().unwrap();
+    ex.run_nowait(10).unwrap();
+    assert_eq!((Arc::strong_count(&dropped), handle.is_finished()), (1, true));
+    assert!(ex.block_on(handle).unwrap_err().is_cancelled());
+    let token = Arc::clone(&dropped);
+    ex.spawner().spawn_send(async move { token.fetch_add(1, Ordering::Relaxed) }).ok().unwrap().detach();
+    ex.run_nowait(10).unwrap();
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
 }
