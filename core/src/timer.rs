@@ -37,7 +37,6 @@ const TICK_BITS: u32 = 12;
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 const LEVELS: usize = (u64::BITS - TICK_BITS).div_ceil(SLOT_BITS) as usize;
-const LAST_TICK: u64 = u64::MAX >> TICK_BITS;
 /// Entries of a high slot that are looked at for an exact next deadline.
 const SCAN: usize = 8;
 
@@ -102,7 +101,7 @@ pub struct Wheel {
 }
 
 fn up(t: Nanos) -> u64 {
-    t.0.div_ceil(1 << TICK_BITS).min(LAST_TICK)
+    t.0.saturating_add((1 << TICK_BITS) - 1) >> TICK_BITS
 }
 
 fn nanos(tick: u64) -> Deadline {
@@ -246,6 +245,7 @@ impl Wheel {
         }
     }
 
+    #[inline(always)]
     fn place<S: TimerStore>(&mut self, store: &S, node: &TimerNode<S::Key>, index: u32) {
         let when = node.when.get();
         let place = if when <= self.now {
@@ -275,6 +275,7 @@ impl Wheel {
         }
     }
 
+    #[inline(always)]
     fn unlink<S: TimerStore>(&mut self, store: &S, node: &TimerNode<S::Key>, index: u32) {
         let place = usize::from(node.place.replace(OUT));
         let (next, prev) = (node.next.replace(NONE), node.prev.replace(NONE));
