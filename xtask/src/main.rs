@@ -36,6 +36,7 @@ mod soak;
 mod steps;
 mod test;
 mod workspace;
+mod zig;
 
 use lexopt::prelude::*;
 use models::Choice;
@@ -65,6 +66,8 @@ usage: cargo xtask <command> [options]
                         pkg-config and CMake files
     --out DIR           where to (ouzel-VERSION in the build folder)
     --check             build into a temporary folder and use it from C, C++, CMake and beside another Rust library
+  zig                   the Zig binding's tests and examples, with every version of Zig we support (from
+                        PyPI); minutes the first time
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
                         every byte it answers, and count what a request costs
     --driver D          only this driver: uring, epoll or poll
@@ -111,6 +114,7 @@ enum Command {
     Tsan,
     Coverage,
     Embedding,
+    Zig,
     Soak(soak::Options),
     Firmware,
     Models(Tool, String),
@@ -143,6 +147,7 @@ fn main() -> ExitCode {
         Command::Firmware => firmware::run(&ws),
         Command::Tsan => sanitizers::tsan(&ws),
         Command::Coverage => coverage::run(&ws),
+        Command::Zig => zig::check(&ws, false),
         Command::Embedding => soak::embedding(&ws),
         Command::Soak(options) => return soak::run(&ws, &options),
         Command::Models(tool, filter) => {
@@ -209,6 +214,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "tsan" => Ok(Command::Tsan),
         "coverage" => Ok(Command::Coverage),
         "embedding" => Ok(Command::Embedding),
+        "zig" => Ok(Command::Zig),
         "firmware" => Ok(Command::Firmware),
         "loom" => Ok(Command::Models(Tool::Loom, filter)),
         "shuttle" => Ok(Command::Models(Tool::Shuttle, filter)),
@@ -238,6 +244,7 @@ mod tests {
             "tsan",
             "coverage",
             "embedding",
+            "zig",
             "soak --minutes 2 --seeds 9",
             "mutants x",
             "demo --quick --seconds 1",

@@ -1,15 +1,15 @@
-//! Programs and libraries from PyPI, in a virtual environment under `target/`.
+//! Programs and libraries from PyPI, in virtual environments under `target/`.
 
 use crate::workspace::{Workspace, run};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The environment's Python, with `package` (`name==version`) in it.
+/// The Python of the environment `name`, with `package` (`name==version`) in it.
 ///
 /// # Errors
 /// No Python with `venv`, or PyPI could not be reached.
-pub(crate) fn with(ws: &Workspace, package: &str) -> Result<PathBuf, String> {
-    let dir = ws.root.join("target/venv");
+pub(crate) fn with(ws: &Workspace, name: &str, package: &str) -> Result<PathBuf, String> {
+    let dir = ws.root.join("target").join(name);
     let python = dir.join("bin/python");
     if !works(&python) {
         make(&dir)?;

@@ -3,7 +3,7 @@
 use crate::models::{self, Choice};
 use crate::steps::Steps;
 use crate::workspace::{Tool, Workspace, run as command};
-use crate::{demo, dist, firmware, sanitizers};
+use crate::{demo, dist, firmware, sanitizers, zig};
 use std::process::ExitCode;
 
 /// Runs all tests.
@@ -28,6 +28,7 @@ pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
         command(&mut ws.cargo(&["test", "-p", "ouzel-ffi", "--lib", "--tests"]))
     });
     steps.step("what is shipped, used from outside", || dist::check(ws));
+    steps.step("Zig binding", || zig::check(ws, true));
     steps.step("loom models", || models::run(ws, Tool::Loom, Choice::default()));
     steps.step("scheduler under shuttle", || models::run(ws, Tool::Shuttle, Choice::default()));
     steps.step("memory errors and leaks", || sanitizers::asan(ws));

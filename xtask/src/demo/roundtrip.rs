@@ -10,7 +10,7 @@ const SEED: u32 = 2;
 
 /// Writes and reads back `count` values on each server; the contents must be the same.
 pub(super) fn round_trip(ws: &Workspace, servers: &mut [Server], count: u32) -> Result<(), String> {
-    let python = python::with(ws, CLIENT)?;
+    let python = python::with(ws, "venv", CLIENT)?;
     println!();
     for server in servers {
         let result = run(Command::new(&python)

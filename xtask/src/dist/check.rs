@@ -164,7 +164,7 @@ fn cmake(ws: &Workspace) -> Result<PathBuf, String> {
     if there("cmake") {
         return Ok("cmake".into());
     }
-    Ok(python::with(ws, CMAKE_PACKAGE)?.with_file_name("cmake"))
+    Ok(python::with(ws, "venv", CMAKE_PACKAGE)?.with_file_name("cmake"))
 }
 
 fn there(tool: &str) -> bool {

@@ -18,7 +18,7 @@ pub(super) fn version(ws: &Workspace) -> Result<String, String> {
 }
 
 /// Builds, and lays out under `out`.
-pub(super) fn make(ws: &Workspace, out: &Path) -> Result<(), String> {
+pub(crate) fn make(ws: &Workspace, out: &Path) -> Result<(), String> {
     let version = version(ws)?;
     let mut numbers = version.split('.');
     let major = numbers.next().unwrap_or_default();
@@ -32,7 +32,9 @@ pub(super) fn make(ws: &Workspace, out: &Path) -> Result<(), String> {
     };
 
     let work = ws.target.join("dist-work");
-    for folder in ["lib/pkgconfig", "lib/cmake/ouzel", "include"].map(|f| out.join(f)).iter().chain([&work]) {
+    for folder in
+        ["lib/pkgconfig", "lib/cmake/ouzel", "include", "zig"].map(|f| out.join(f)).iter().chain([&work])
+    {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
     let library = static_library(ws)?;
@@ -55,6 +57,10 @@ pub(super) fn make(ws: &Workspace, out: &Path) -> Result<(), String> {
     let header = out.join("include/ouzel.h");
     fs::copy(ws.root.join("ffi/include/ouzel.h"), &header)
         .map_err(|e| format!("{}: {e}", header.display()))?;
+    for name in ["ouzel.zig", "c.zig", "build.zig"] {
+        let to = out.join("zig").join(name);
+        fs::copy(ws.root.join("ffi/zig").join(name), &to).map_err(|e| format!("{}: {e}", to.display()))?;
+    }
     write(&out.join("lib/pkgconfig/ouzel.pc"), &fill("ouzel.pc.in")?)?;
     for name in ["ouzelConfig.cmake", "ouzelConfigVersion.cmake"] {
         write(&out.join("lib/cmake/ouzel").join(name), &fill(&format!("{name}.in"))?)?;
@@ -76,7 +82,8 @@ fn header_functions(ws: &Workspace) -> Result<Vec<String>, String> {
     Ok(functions(&text))
 }
 
-fn functions(header: &str) -> Vec<String> {
+/// Every function that `header` declares, sorted.
+pub(crate) fn functions(header: &str) -> Vec<String> {
     let mut names = Vec::new();
     for line in header.lines().filter(|l| !l.starts_with([' ', '#', '/', '*', '}'])) {
         let Some((before, _)) = line.split_once('(') else { continue };

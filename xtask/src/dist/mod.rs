@@ -6,13 +6,14 @@
 //!   lib/pkgconfig/ouzel.pc           finds its prefix by where it lies
 //!   lib/cmake/ouzel/                 ouzel::ouzel and ouzel::static
 //!   include/ouzel.h
+//!   zig/ouzel.zig, c.zig            the Zig binding, and a build.zig to start from
 //! ```
 //! rustc's own archive will not do: it holds hundreds of objects, whose symbols meet those of any other Rust archive
 //! that is linked into the same program.
 
 mod archive;
 mod check;
-mod layout;
+pub(crate) mod layout;
 mod object;
 
 use crate::workspace::Workspace;

@@ -1,0 +1,184 @@
+//! The C ABI of `ouzel.h`, declared by hand: types, numbers and functions under the names they have there, without the
+//! prefix. What each function promises stands in the header.
+
+pub const abi_version: u32 = 0x0000_0001;
+pub const forever: u64 = 0xffff_ffff_ffff_ffff;
+
+pub const Runtime = opaque {};
+pub const Cx = opaque {};
+
+pub const Id = extern struct {
+    slot: u64 = 0,
+    gen: u64 = 0,
+};
+
+pub const PollFn = *const fn (ud: ?*anyopaque, cx: *Cx) callconv(.c) i32;
+pub const ReleaseFn = *const fn (ud: ?*anyopaque) callconv(.c) void;
+pub const DoneFn = *const fn (ud: ?*anyopaque, cqe: *const Cqe) callconv(.c) void;
+pub const LogFn = *const fn (ud: ?*anyopaque, level: u32, text: [*:0]const u8) callconv(.c) void;
+pub const PanicFn = *const fn (ud: ?*anyopaque, text: [*:0]const u8) callconv(.c) void;
+pub const JobFn = *const fn (arg: ?*anyopaque) callconv(.c) i64;
+
+pub const Options = extern struct {
+    size: u32 = @sizeOf(Options),
+    flags: u32 = 0,
+    workers: u32 = 0,
+    driver: u32 = 0,
+    ring_entries: u32 = 0,
+    max_blocking: u32 = 0,
+    blocking_idle_ns: u64 = 0,
+    buf_count: u32 = 0,
+    buf_size: u32 = 0,
+};
+
+pub const Tick = extern struct {
+    size: u32 = @sizeOf(Tick),
+    polled: u32 = 0,
+    completed: u32 = 0,
+    io_events: u32 = 0,
+    more: u32 = 0,
+    reserved: u32 = 0,
+};
+
+pub const TaskOpts = extern struct {
+    size: u32 = @sizeOf(TaskOpts),
+    flags: u32 = 0,
+    drop: ?ReleaseFn = null,
+};
+
+pub const Cqe = extern struct {
+    op: Id,
+    res: i32,
+    flags: u32,
+    buf_id: u32,
+    buf_len: u32,
+    extra: u64,
+};
+
+pub const OpOpts = extern struct {
+    size: u32 = @sizeOf(OpOpts),
+    flags: u32 = 0,
+    waker: Id = .{},
+    done: ?DoneFn = null,
+    ud: ?*anyopaque = null,
+    release: ?ReleaseFn = null,
+};
+
+pub const Stats = extern struct {
+    size: u32 = 0,
+    driver: u32 = 0,
+    live_tasks: u64 = 0,
+    tasks_spawned: u64 = 0,
+    tasks_completed: u64 = 0,
+    polls: u64 = 0,
+    ops_submitted: u64 = 0,
+    ops_live: u64 = 0,
+    syscalls: u64 = 0,
+    enters: u64 = 0,
+    sqes: u64 = 0,
+    cqes: u64 = 0,
+    waits: u64 = 0,
+    ctls: u64 = 0,
+    allocs: u64 = 0,
+};
+
+pub const task_detached: u32 = 0x1;
+pub const state_idle: i32 = 0;
+pub const state_scheduled: i32 = 1;
+pub const state_done: i32 = 2;
+pub const state_cancelled: i32 = 3;
+pub const run_idle: i32 = 0;
+pub const run_stopped: i32 = 1;
+pub const cqe_more: u32 = 0x1;
+pub const cqe_buffer: u32 = 0x2;
+pub const cqe_cancelled: u32 = 0x8;
+pub const send_lazy: u32 = 0x8000_0000;
+pub const fsync_data: u32 = 0x1;
+
+pub const ok: i32 = 0;
+pub const pending: i32 = 0;
+pub const ready: i32 = 1;
+
+pub const ENULL: i32 = -10001;
+pub const EINVAL: i32 = -10002;
+pub const ESTALE: i32 = -10003;
+pub const EWRONGTHREAD: i32 = -10004;
+pub const EREENTRANT: i32 = -10005;
+pub const EFORKED: i32 = -10006;
+pub const EVERSION: i32 = -10007;
+pub const ESIZE: i32 = -10008;
+pub const ECLOSING: i32 = -10009;
+pub const EDEADLK: i32 = -10010;
+pub const EBUSY: i32 = -10011;
+pub const ETIMEDOUT: i32 = -10012;
+pub const ECANCELED: i32 = -10013;
+pub const ENOMEM: i32 = -10014;
+pub const ENOTSUP: i32 = -10015;
+
+pub extern "c" fn ouzel_abi_version() u32;
+pub extern "c" fn ouzel_version_string() [*:0]const u8;
+pub extern "c" fn ouzel_check_abi(header_version: u32) i32;
+pub extern "c" fn ouzel_err_name(code: i32) [*:0]const u8;
+pub extern "c" fn ouzel_err_text(code: i32) [*:0]const u8;
+pub extern "c" fn ouzel_driver_name(driver: u32) [*:0]const u8;
+pub extern "c" fn ouzel_set_log(max_level: u32, f: ?LogFn, ud: ?*anyopaque) i32;
+pub extern "c" fn ouzel_set_panic_hook(f: ?PanicFn, ud: ?*anyopaque) i32;
+
+pub extern "c" fn ouzel_options_init(opts: ?*Options, size: usize) void;
+pub extern "c" fn ouzel_runtime_new(opts: ?*const Options, out: *?*Runtime) i32;
+pub extern "c" fn ouzel_runtime_shutdown(rt: ?*Runtime, timeout_ns: u64) i32;
+pub extern "c" fn ouzel_runtime_free(rt: ?*Runtime) i32;
+pub extern "c" fn ouzel_runtime_trim(rt: ?*Runtime) i32;
+pub extern "c" fn ouzel_runtime_driver(rt: ?*const Runtime) i32;
+pub extern "c" fn ouzel_runtime_describe(rt: ?*const Runtime, buf: ?[*]u8, len: usize) i32;
+pub extern "c" fn ouzel_runtime_id(rt: ?*const Runtime) Id;
+pub extern "c" fn ouzel_live_tasks(rt: ?*const Runtime) usize;
+pub extern "c" fn ouzel_stats_get(rt: ?*const Runtime, out: *Stats, size: usize) i32;
+pub extern "c" fn ouzel_now(rt: ?*const Runtime) u64;
+pub extern "c" fn ouzel_run(rt: ?*Runtime) i32;
+pub extern "c" fn ouzel_block_on(rt: ?*Runtime, task: Id, timeout_ns: u64, result: *i32) i32;
+pub extern "c" fn ouzel_stop(rt: Id) i32;
+pub extern "c" fn ouzel_run_once(rt: ?*Runtime, timeout_ns: u64, out: ?*Tick) i32;
+pub extern "c" fn ouzel_run_nowait(rt: ?*Runtime, max_polls: u32, out: ?*Tick) i32;
+pub extern "c" fn ouzel_backend_fd(rt: ?*const Runtime) i32;
+pub extern "c" fn ouzel_backend_timeout(rt: ?*const Runtime, ns: *u64) i32;
+pub extern "c" fn ouzel_before_wait(rt: ?*Runtime) i32;
+pub extern "c" fn ouzel_notify(rt: Id) i32;
+pub extern "c" fn ouzel_after_fork_child(rt: ?*Runtime) i32;
+
+pub extern "c" fn ouzel_spawn(rt: ?*Runtime, poll: ?PollFn, ud: ?*anyopaque, opts: ?*const TaskOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_task_cancel(task: Id) i32;
+pub extern "c" fn ouzel_task_detach(task: Id) i32;
+pub extern "c" fn ouzel_task_state(task: Id) i32;
+pub extern "c" fn ouzel_task_poll_join(task: Id, cx: ?*Cx, result: *i32) i32;
+pub extern "c" fn ouzel_task_join(task: Id, timeout_ns: u64, result: *i32) i32;
+pub extern "c" fn ouzel_cx_task(cx: ?*const Cx) Id;
+pub extern "c" fn ouzel_cx_waker(cx: ?*const Cx) Id;
+pub extern "c" fn ouzel_cx_runtime(cx: ?*const Cx) ?*Runtime;
+pub extern "c" fn ouzel_cx_cancelled(cx: ?*const Cx) i32;
+pub extern "c" fn ouzel_cx_now(cx: ?*Cx) u64;
+pub extern "c" fn ouzel_cx_budget(cx: ?*Cx) i32;
+pub extern "c" fn ouzel_wake(waker: Id) i32;
+pub extern "c" fn ouzel_wake_self(cx: ?*Cx) i32;
+pub extern "c" fn ouzel_waker_alive(waker: Id) i32;
+
+pub extern "c" fn ouzel_nop(rt: ?*Runtime, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_accept(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_connect(rt: ?*Runtime, fd: c_int, addr: *const anyopaque, addr_len: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_recv(rt: ?*Runtime, fd: c_int, buf: [*]u8, len: usize, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_recv_multi(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_send(rt: ?*Runtime, fd: c_int, buf: [*]const u8, len: usize, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_read(rt: ?*Runtime, fd: c_int, buf: [*]u8, len: usize, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_write(rt: ?*Runtime, fd: c_int, buf: [*]const u8, len: usize, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_openat(rt: ?*Runtime, dir: c_int, path: [*:0]const u8, flags: c_int, mode: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_close(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_fsync(rt: ?*Runtime, fd: c_int, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_shutdown_fd(rt: ?*Runtime, fd: c_int, how: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_timer(rt: ?*Runtime, deadline_ns: u64, slack_ns: u64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_blocking(rt: ?*Runtime, f: ?JobFn, arg: ?*anyopaque, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_op_take(op: Id, cqe: *Cqe) i32;
+pub extern "c" fn ouzel_op_poll(op: Id, cx: ?*Cx, cqe: *Cqe) i32;
+pub extern "c" fn ouzel_op_cancel(op: Id) i32;
+pub extern "c" fn ouzel_op_abandon(op: Id) i32;
+pub extern "c" fn ouzel_buf_ptr(rt: ?*Runtime, group: u32, buf_id: u32) ?*anyopaque;
+pub extern "c" fn ouzel_buf_return(rt: ?*Runtime, group: u32, buf_id: u32) i32;

@@ -1,0 +1,214 @@
+//! The Zig binding: its tests, the documents' programs, the echo example under load, and a `zig build`, with every version of Zig we support,
+//! from PyPI.
+
+use crate::dist::layout;
+use crate::python;
+use crate::workspace::{Workspace, run as command};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// And whether its `zig build` starts in seconds; 0.17 compiles its build system for minutes first.
+const VERSIONS: [(&str, bool); 2] = [("0.15.2", true), ("0.17.1", false)];
+const CLIENTS: usize = 20;
+/// More than the socket buffers hold.
+const BYTES: usize = 300_000;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs all of it, or what takes seconds.
+pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {
+    declarations(ws)?;
+    let work = ws.target.join("zig");
+    let prefix = work.join("prefix");
+    layout::make(ws, &prefix)?;
+    for (version, builds_soon) in VERSIONS {
+        let python = python::with(ws, &format!("zig-{version}"), &format!("ziglang=={version}"))?;
+        let zig = Zig { ws, python, prefix: prefix.clone(), work: work.join(version) };
+        let build = builds_soon || !quick;
+        zig.all(build).map_err(|e| format!("zig {version}: {e}"))?;
+        println!("zig {version}: tests, echo server{}: ok", if build { ", zig build" } else { "" });
+    }
+    Ok(())
+}
+
+/// Every function and every code of the header is declared for Zig, and nothing else.
+fn declarations(ws: &Workspace) -> Result<(), String> {
+    let read = |name: &str| {
+        let path = ws.root.join("ffi").join(name);
+        fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    let (header, zig) = (read("include/ouzel.h")?, read("zig/c.zig")?);
+    let there = layout::functions(&header);
+    let mut declared: Vec<_> = zig
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("pub extern \"c\" fn ")?.split_once('(')?.0.to_owned()))
+        .collect();
+    declared.sort();
+    if there != declared {
+        let wrong = there
+            .iter()
+            .filter(|n| !declared.contains(n))
+            .chain(declared.iter().filter(|n| !there.contains(n)));
+        return Err(format!("ouzel.h and c.zig differ in {:?}", wrong.collect::<Vec<_>>()));
+    }
+    let codes = codes(&header, "#define OUZEL_E", &[" (", ")"]);
+    let ours = codes_of_zig(&zig);
+    if codes.is_empty() || codes != ours {
+        return Err(format!("the header's codes are {codes:?}, c.zig's {ours:?}"));
+    }
+    Ok(())
+}
+
+fn codes(text: &str, prefix: &str, around: &[&str; 2]) -> Vec<(String, i32)> {
+    let code = |line: &str| {
+        let (name, rest) = line.strip_prefix(prefix)?.split_once(around[0])?;
+        Some((format!("E{}", name.trim()), rest.split(around[1]).next()?.trim().parse().ok()?))
+    };
+    text.lines().filter_map(code).collect()
+}
+
+fn codes_of_zig(text: &str) -> Vec<(String, i32)> {
+    codes(text, "pub const E", &[": i32 = ", ";"])
+}
+
+struct Zig<'a> {
+    ws: &'a Workspace,
+    python: PathBuf,
+    prefix: PathBuf,
+    work: PathBuf,
+}
+
+impl Zig<'_> {
+    fn all(&self, build: bool) -> Result<(), String> {
+        fs::create_dir_all(&self.work).map_err(|e| format!("{}: {e}", self.work.display()))?;
+        self.tests()?;
+        self.documents()?;
+        let echo = self.work.join("echo");
+        self.build_exe(&self.source("examples/zig/echo.zig"), &echo)?;
+        serve(&echo)?;
+        if build { self.build() } else { Ok(()) }
+    }
+
+    fn zig(&self, args: &[&str]) -> Command {
+        let mut zig = Command::new(&self.python);
+        zig.args(["-m", "ziglang"]).args(args).stdin(Stdio::null());
+        zig.env("ZIG_LOCAL_CACHE_DIR", self.work.join("cache"))
+            .env("ZIG_GLOBAL_CACHE_DIR", self.work.join("global"));
+        zig
+    }
+
+    fn source(&self, name: &str) -> PathBuf {
+        self.ws.root.join("ffi").join(name)
+    }
+
+    fn tests(&self) -> Result<(), String> {
+        let mut test = self.zig(&["test", "-lc", "-lunwind"]);
+        test.arg(self.source("zig/test.zig")).arg(self.source("zig/layout.c"));
+        command(test.arg("-I").arg(self.prefix.join("include")).arg(self.prefix.join("lib/libouzel.a")))
+    }
+
+    fn build_exe(&self, source: &Path, to: &Path) -> Result<(), String> {
+        let mut build = self.zig(&["build-exe", "-OReleaseSafe", "--dep", "ouzel", "-lc", "-lunwind"]);
+        build.arg(format!("-Mroot={}", source.display()));
+        build.arg(format!("-Mouzel={}", self.prefix.join("zig/ouzel.zig").display()));
+        command(build.arg(self.prefix.join("lib/libouzel.a")).arg(format!("-femit-bin={}", to.display())))
+    }
+
+    /// The programs in the documents compile, run, and end well.
+    fn documents(&self) -> Result<(), String> {
+        for name in ["README.md", "docs/zig.md"] {
+            let text = fs::read_to_string(self.ws.root.join(name)).map_err(|e| format!("{name}: {e}"))?;
+            let blocks = blocks(&text);
+            if blocks.is_empty() {
+                return Err(format!("{name} has no program in Zig"));
+            }
+            for block in blocks {
+                let (source, program) = (self.work.join("document.zig"), self.work.join("document"));
+                fs::write(&source, block).map_err(|e| format!("{}: {e}", source.display()))?;
+                self.build_exe(&source, &program)?;
+                command(&mut Command::new(&program)).map_err(|e| format!("{name}: {e}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A project of a user's, out of the `build.zig` that is shipped.
+    fn build(&self) -> Result<(), String> {
+        let project = self.work.join("project");
+        fs::create_dir_all(&project).map_err(|e| format!("{}: {e}", project.display()))?;
+        for (from, to) in [("zig/build.zig", "build.zig"), ("examples/zig/echo.zig", "main.zig")] {
+            fs::copy(self.source(from), project.join(to)).map_err(|e| format!("{from}: {e}"))?;
+        }
+        let mut build = self.zig(&["build"]);
+        command(build.current_dir(&project).arg(format!("-Douzel={}", self.prefix.display())))?;
+        serve(&project.join("zig-out/bin/main"))
+    }
+}
+
+/// The programs in Zig of a document.
+fn blocks(text: &str) -> Vec<&str> {
+    text.split("```zig\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
+}
+
+/// Starts an echo server, has many clients compare what it answers, and ends it.
+fn serve(echo: &Path) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("{}: {e}", echo.display());
+    let mut server =
+        Command::new(echo).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let mut said = BufReader::new(server.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).map_err(failed)?;
+    let port = line.trim().strip_prefix("port: ").and_then(|p| p.parse().ok());
+    let result = match port {
+        Some(port) => clients(port),
+        None => Err(format!("{} said {line:?}", echo.display())),
+    };
+    drop(server.stdin.take());
+    let status = server.wait().map_err(failed)?;
+    result?;
+    if status.success() { Ok(()) } else { Err(format!("{}: {status}", echo.display())) }
+}
+
+fn clients(port: u16) -> Result<(), String> {
+    let threads: Vec<_> = (0..CLIENTS).map(|n| thread::spawn(move || client(port, n))).collect();
+    threads.into_iter().try_for_each(|t| t.join().map_err(|_| "a client panicked".to_string())?)
+}
+
+fn client(port: u16, n: usize) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("client {n}: {e}");
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    let bytes: Vec<u8> = (0..BYTES).map(|i| (i * 31 + i / 251 + n * 7) as u8).collect();
+    let (mut out, sent) = (stream.try_clone().map_err(failed)?, bytes.clone());
+    let writer = thread::spawn(move || out.write_all(&sent).and_then(|()| out.shutdown(Shutdown::Write)));
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).map_err(failed)?;
+    writer.join().map_err(|_| "a writer panicked")?.map_err(failed)?;
+    if got == bytes {
+        Ok(())
+    } else {
+        Err(format!("client {n}: {} bytes came back, not those sent", got.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_documents() {
+        assert_eq!(blocks("a\n```zig\none\n```\n```sh\nno\n```\n```zig\ntwo\n```\n"), ["one\n", "two\n"]);
+    }
+
+    #[test]
+    fn codes_are_read_from_both() {
+        let header = "#define OUZEL_ENULL (-10001)        /* a pointer */\n#define OUZEL_OK 0\n";
+        let zig = "pub const ENULL: i32 = -10001;\npub const ok: i32 = 0;\n";
+        assert_eq!(codes(header, "#define OUZEL_E", &[" (", ")"]), [("ENULL".to_string(), -10001)]);
+        assert_eq!(codes_of_zig(zig), [("ENULL".to_string(), -10001)]);
+    }
+}
