@@ -2,36 +2,13 @@
 //!
 //! One test, so that nothing else in this process allocates meanwhile.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 use ouzel::{LocalHandle, LocalRuntime, Runtime, yield_now};
+use ouzel_tests::counting::{Counting, allocations};
 use ouzel_tests::{until, watchdog};
-
-/// Counts what it hands on to the system.
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: all of it is the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.realloc(at, layout, bytes) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.dealloc(at, layout) };
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -40,10 +17,6 @@ const OUTSIDE: usize = 4;
 const ROUNDS: usize = 2000;
 /// Tasks of one thread that are out at a time.
 const OUT: usize = 50;
-
-fn allocations() -> usize {
-    ALLOCATIONS.load(Ordering::Relaxed)
-}
 
 /// `ROUNDS` tasks joined one by one, then so many in groups, then detached ones; each adds one to `done`.
 async fn spawn_each_way(done: &'static AtomicUsize) {

@@ -1,5 +1,6 @@
 //! Helpers shared by the behaviour tests: the drivers and flavours to run on, a watchdog, counters.
 
+pub mod counting;
 pub mod sockets;
 
 use std::future::Future;

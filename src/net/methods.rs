@@ -26,7 +26,7 @@ macro_rules! read_methods {
 
         /// Receives into several buffers, one after the other; gives them back with the count of all bytes.
         ///
-        /// Allocates for more than five.
+        /// Allocates for more than five, and for arrays of more than 48 bytes.
         pub fn read_vectored<T>(&self, buffers: T) -> crate::net::ReadVectored<T>
         where
             T: crate::net::Buffers<Buf: crate::buf::IoBufMut>,
@@ -41,6 +41,15 @@ macro_rules! read_methods {
         #[must_use]
         pub fn recv_stream(&self) -> crate::net::RecvStream {
             crate::net::RecvStream::new(self.shared_fd())
+        }
+
+        /// Receives what is there, now: `WouldBlock` if that is nothing. To wait in between: [`PollFd`](crate::net::PollFd).
+        ///
+        /// # Errors
+        /// `WouldBlock`; else the system's.
+        pub fn try_read(&self, buf: &mut [u8]) -> std::io::Result<usize> {
+            let (n, _) = rustix::net::recv(self.shared_fd(), buf, rustix::net::RecvFlags::DONTWAIT)?;
+            Ok(n)
         }
 
         /// As [`read`](Self::read), but leaves the bytes in the stream: the next read gets them again.
@@ -67,9 +76,19 @@ macro_rules! write_methods {
             crate::net::WriteAll::new(self.shared_fd(), buf)
         }
 
+        /// Sends what there is room for, now: `WouldBlock` if there is none. To wait in between:
+        /// [`PollFd`](crate::net::PollFd).
+        ///
+        /// # Errors
+        /// `WouldBlock`; else the system's.
+        pub fn try_write(&self, buf: &[u8]) -> std::io::Result<usize> {
+            let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+            Ok(rustix::net::send(self.shared_fd(), buf, flags)?)
+        }
+
         /// Sends from several buffers, one after the other; gives them back with the count, which may be short.
         ///
-        /// Allocates for more than five.
+        /// Allocates for more than five, and for arrays of more than 48 bytes.
         pub fn write_vectored<T: crate::net::Buffers>(&self, buffers: T) -> crate::net::WriteVectored<T> {
             crate::net::WriteVectored::new(self.shared_fd(), buffers)
         }

@@ -8,6 +8,7 @@
 //! | [`Incoming`], [`RecvStream`] | one operation for all connections, for all bytes of a stream |
 //! | [`Read`], [`Write`], [`RecvFrom`], .. | transfers in progress: kept, awaited, cancelled |
 //! | [`ReadHalf`] and its like | a stream's two directions apart |
+//! | [`PollFd`] | readiness alone, of any descriptor: for borrowed memory, for adapters |
 //!
 //! Operations take `&self`: one read and one write may be in flight at a time without a split. Two reads at once
 //! get the bytes in no particular order. Nothing here blocks the thread. Addresses are given as [`ToSocketAddrs`];
@@ -19,6 +20,7 @@ mod incoming;
 mod lookup;
 mod message;
 mod methods;
+mod ready;
 mod recv_stream;
 mod split;
 mod tcp_listener;
@@ -38,6 +40,7 @@ pub use incoming::Incoming;
 pub use lookup::{ToHost, lookup_host};
 pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
 pub(crate) use methods::as_fd;
+pub use ready::PollFd;
 pub use recv_stream::RecvStream;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
 pub use tcp_listener::TcpListener;

@@ -54,15 +54,15 @@ impl TcpStream {
     /// # Errors
     /// The system's for the last address: refused, unreachable, timed out.
     pub async fn connect(addresses: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = none_given();
+        let mut last = None;
         for address in addresses.to_socket_addrs()? {
             let fd = new_socket(family_of(address), SocketType::STREAM)?;
             match connect(fd, move |room| addr::encode(&address, room)).await {
                 Ok(fd) => return Ok(Self::from_shared(fd)),
-                Err(e) => last = e,
+                Err(e) => last = Some(e),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(none_given))
     }
 
     /// Connects to `address`, or gives up after `time`.

@@ -72,14 +72,14 @@ pub(super) fn first<T>(
     addresses: impl ToSocketAddrs,
     mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
 ) -> io::Result<T> {
-    let mut last = none_given();
+    let mut last = None;
     for address in addresses.to_socket_addrs()? {
         match attempt(address) {
             Ok(done) => return Ok(done),
-            Err(e) => last = e,
+            Err(e) => last = Some(e),
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(none_given))
 }
 
 /// What is wrong with an empty list.

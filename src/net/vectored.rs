@@ -51,8 +51,9 @@ impl<B: IoBuf, const N: usize> Buffers for [B; N] {
 struct Owned<T> {
     fd: SharedFd,
     buffers: T,
-    /// The description of more parts than the scratch space has room for.
-    parts: Box<[Part]>,
+    /// The description of more parts than the scratch space has room for. Thin, so that a pair of vectors fits a slot.
+    #[expect(clippy::box_collection, reason = "one pointer instead of three words")]
+    parts: Option<Box<Vec<Part>>>,
 }
 
 /// A description that only the kernel reads.
@@ -63,17 +64,20 @@ struct Part(Segment);
 // SAFETY: it points into a buffer that lies beside it and moves with it; nobody here follows it.
 unsafe impl Send for Part {}
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Owned<[Vec<u8>; 2]>>() <= 64, "more is boxed by its operation");
+
 impl<T: Buffers> Owned<T> {
     fn new(fd: &SharedFd, mut buffers: T) -> Self {
         let nothing = Part(Segment { base: ptr::null_mut(), len: 0 });
         let count = buffers.buffers().len();
-        let parts = if count > PARTS { vec![nothing; count].into() } else { Box::default() };
+        let parts = (count > PARTS).then(|| Box::new(vec![nothing; count]));
         Owned { fd: fd.clone(), buffers, parts }
     }
 
     /// Writes the header of a message to the scratch space; `part` tells where a buffer is.
     fn describe(&mut self, scratch: *mut Scratch, part: impl Fn(&mut T::Buf) -> Segment) {
-        let elsewhere = if self.parts.is_empty() { ptr::null_mut() } else { self.parts.as_mut_ptr().cast() };
+        let elsewhere = self.parts.as_mut().map_or(ptr::null_mut(), |parts| parts.as_mut_ptr().cast());
         let parts = self.buffers.buffers().iter_mut().map(part);
         // SAFETY: the scratch space is the operation's, and `new` made room where it has none.
         unsafe { describe(scratch.cast(), scratch, elsewhere, parts, (ptr::null_mut(), 0)) };

@@ -123,6 +123,9 @@ fn a_reset_is_told_to_who_waits_and_kept_for_who_asks() {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::ConnectionReset);
             assert_eq!((&buf[..4], read.transferred()), (&b"part"[..], 4));
 
+            let gone = server.shutdown(Shutdown::Write).await.unwrap_err();
+            assert_eq!(gone.kind(), ErrorKind::NotConnected);
+
             let (client, server) = pair().await;
             client.set_linger(Some(Duration::ZERO)).unwrap();
             drop(client);
