@@ -23,33 +23,27 @@
 //! Without `std` the shard's lock spins, so an interrupt must not push: it may have stopped the holder.
 //! A list of producers by CAS would lift that; it is not built yet.
 
-use crate::config::{INJECT_BATCH, INJECT_SHARDS};
+use crate::config::INJECT_SHARDS;
+use crate::queue::shards::Shards;
 use crate::queue::{Chain, Linked};
 use crate::sync::{AtomicU32, CachePadded, Lock, Ordering};
 use core::fmt;
-
-const _: () =
-    assert!(INJECT_SHARDS.is_power_of_two() && INJECT_SHARDS <= 32, "one bit each, chosen by masking");
 
 /// The sharded injection queue. See the module.
 pub struct Inject<T: Linked> {
     nonempty: CachePadded<AtomicU32>,
     shards: [CachePadded<Lock<Chain<T>>>; INJECT_SHARDS],
-    /// Shards in use less one; a power of two less one.
-    mask: usize,
-    workers: usize,
+    in_use: Shards,
 }
 
 impl<T: Linked> Inject<T> {
     /// An empty queue for a runtime of `workers` workers (at least one).
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        let workers = workers.max(1);
         Inject {
             nonempty: CachePadded(AtomicU32::new(0)),
             shards: core::array::from_fn(|_| CachePadded(Lock::new(Chain::new()))),
-            mask: workers.next_power_of_two().min(INJECT_SHARDS) - 1,
-            workers,
+            in_use: Shards::new(workers),
         }
     }
 
@@ -66,7 +60,7 @@ impl<T: Linked> Inject<T> {
     ///
     /// The caller then calls `Sleep::notify`.
     pub fn push(&self, hint: usize, task: T) {
-        let index = hint & self.mask;
+        let index = self.in_use.of(hint);
         let mut shard = self.shards[index].lock();
         shard.push_back(task);
         self.set_bit(index, shard.len() == 1);
@@ -77,7 +71,7 @@ impl<T: Linked> Inject<T> {
         if chain.is_empty() {
             return;
         }
-        let index = hint & self.mask;
+        let index = self.in_use.of(hint);
         let mut shard = self.shards[index].lock();
         let was_empty = shard.is_empty();
         shard.append(chain);
@@ -94,7 +88,7 @@ impl<T: Linked> Inject<T> {
     /// Empty if every shard is (or `room` is 0). `start` selects the shard to try first.
     #[must_use]
     pub fn pop_batch(&self, start: usize, room: usize) -> Chain<T> {
-        self.pop_some(start, |len| (len / self.workers + 1).min(INJECT_BATCH).min(room))
+        self.pop_some(start, |len| self.in_use.share(len, room))
     }
 
     fn pop_some(&self, start: usize, share: impl Fn(usize) -> usize) -> Chain<T> {
@@ -103,11 +97,7 @@ impl<T: Linked> Inject<T> {
         if nonempty == 0 {
             return Chain::new();
         }
-        for i in 0..=self.mask {
-            let index = start.wrapping_add(i) & self.mask;
-            if nonempty & 1 << index == 0 {
-                continue;
-            }
+        for index in self.in_use.set_in(nonempty, start) {
             let mut shard = self.shards[index].lock();
             let n = share(shard.len());
             let taken = shard.split_front(n);
@@ -141,12 +131,7 @@ impl<T: Linked> Inject<T> {
 
 impl<T: Linked> fmt::Debug for Inject<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // ORDERING: Relaxed, a snapshot for the reader.
-        let nonempty = self.nonempty.load(Ordering::Relaxed);
-        f.debug_struct("Inject")
-            .field("nonempty", &nonempty)
-            .field("shards", &(self.mask + 1))
-            .finish_non_exhaustive()
+        self.in_use.debug(f, "Inject", &self.nonempty)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod inject;
 pub(crate) mod intake;
 pub mod lifo;
 pub mod ring;
+mod shards;
 pub mod stack;
 #[cfg(test)]
 pub(crate) mod testing;

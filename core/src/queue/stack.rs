@@ -21,7 +21,8 @@
 use core::fmt;
 use core::ptr::{self, NonNull};
 
-use crate::config::{INJECT_BATCH, INJECT_SHARDS};
+use crate::config::INJECT_SHARDS;
+use crate::queue::shards::Shards;
 use crate::queue::{Chain, Linked};
 use crate::sync::{AtomicPtr, AtomicU32, CachePadded, Lock, LockGuard, Ordering};
 
@@ -34,9 +35,7 @@ struct Shard<T: Linked> {
 pub struct StackInject<T: Linked> {
     nonempty: CachePadded<AtomicU32>,
     shards: [Shard<T>; INJECT_SHARDS],
-    /// Shards in use less one; a power of two less one.
-    mask: usize,
-    workers: usize,
+    in_use: Shards,
 }
 
 // SAFETY: the stacks own tasks, as the lists do, and `T: Send`.
@@ -48,7 +47,6 @@ impl<T: Linked> StackInject<T> {
     /// An empty queue for a runtime of `workers` workers (at least one).
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        let workers = workers.max(1);
         let shard = |_| Shard {
             top: CachePadded(AtomicPtr::new(ptr::null_mut())),
             list: CachePadded(Lock::new(Chain::new())),
@@ -56,8 +54,7 @@ impl<T: Linked> StackInject<T> {
         StackInject {
             nonempty: CachePadded(AtomicU32::new(0)),
             shards: core::array::from_fn(shard),
-            mask: workers.next_power_of_two().min(INJECT_SHARDS) - 1,
-            workers,
+            in_use: Shards::new(workers),
         }
     }
 
@@ -75,7 +72,7 @@ impl<T: Linked> StackInject<T> {
     /// The caller then calls `Sleep::notify`.
     pub fn push(&self, hint: usize, task: T) {
         let node = task.into_raw();
-        self.push_linked(hint & self.mask, node, node);
+        self.push_linked(self.in_use.of(hint), node, node);
     }
 
     /// Appends a whole chain, in order, at once.
@@ -87,7 +84,7 @@ impl<T: Linked> StackInject<T> {
             unsafe { T::set_next(node, Some(top)) };
             top = node;
         }
-        self.push_linked(hint & self.mask, top, first);
+        self.push_linked(self.in_use.of(hint), top, first);
     }
 
     /// Puts nodes, linked from `top` to `bottom`, on the stack of one shard.
@@ -121,18 +118,14 @@ impl<T: Linked> StackInject<T> {
     /// `Sleep::notify`. Empty if every shard is.
     #[must_use]
     pub fn pop_batch(&self, start: usize, room: usize) -> (Chain<T>, bool) {
-        self.pop_some(start, |len| (len / self.workers + 1).min(INJECT_BATCH).min(room))
+        self.pop_some(start, |len| self.in_use.share(len, room))
     }
 
     fn pop_some(&self, start: usize, share: impl Fn(usize) -> usize) -> (Chain<T>, bool) {
         // ORDERING: Relaxed, see `is_empty`.
         let nonempty = self.nonempty.load(Ordering::Relaxed);
         let mut passed = None;
-        for i in 0..=self.mask {
-            let index = start.wrapping_add(i) & self.mask;
-            if nonempty & 1 << index == 0 {
-                continue;
-            }
+        for index in self.in_use.set_in(nonempty, start) {
             let Some(list) = self.shards[index].list.try_lock() else {
                 passed = Some(index);
                 continue;
@@ -198,7 +191,7 @@ impl<T: Linked> StackInject<T> {
 
 impl<T: Linked> Drop for StackInject<T> {
     fn drop(&mut self) {
-        for index in 0..=self.mask {
+        for index in self.in_use.all() {
             drop(self.take_stack(index));
         }
     }
@@ -206,12 +199,7 @@ impl<T: Linked> Drop for StackInject<T> {
 
 impl<T: Linked> fmt::Debug for StackInject<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // ORDERING: Relaxed, a snapshot for the reader.
-        let nonempty = self.nonempty.load(Ordering::Relaxed);
-        f.debug_struct("StackInject")
-            .field("nonempty", &nonempty)
-            .field("shards", &(self.mask + 1))
-            .finish_non_exhaustive()
+        self.in_use.debug(f, "StackInject", &self.nonempty)
     }
 }
 
