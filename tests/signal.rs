@@ -3,13 +3,14 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use ouzel::signal::ctrl_c;
 use ouzel::signal::unix::{Signal, SignalKind, signal};
 use ouzel::time::{sleep, timeout};
-use ouzel_tests::{on_each, watchdog};
+use ouzel_tests::{on_each, until, watchdog};
 
 fn raise(kind: SignalKind) {
     let this = std::process::id().cast_signed();
@@ -168,6 +169,52 @@ fn a_signal_of_a_forked_child_is_not_the_parents() {
             assert_eq!(count(&mut signals).await, 0);
             raise(kind);
             signals.recv().await;
+        });
+    });
+}
+
+static BEFORE: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn plain(signal: libc::c_int) {
+    BEFORE.fetch_add(signal as usize, Ordering::SeqCst);
+}
+
+extern "C" fn with_info(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel gave it.
+    let told = unsafe { (*info).si_signo };
+    assert_eq!(signal, told);
+    BEFORE.fetch_add(1000 * signal as usize, Ordering::SeqCst);
+}
+
+fn install(signal: i32, handler: usize, flags: i32) {
+    // SAFETY: all zeros is a `sigaction`.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    (action.sa_sigaction, action.sa_flags) = (handler, flags);
+    // SAFETY: the handlers above add to a number.
+    assert_eq!(unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) }, 0);
+}
+
+#[test]
+fn handlers_that_were_there_before_are_called_too() {
+    watchdog("handlers before", || {
+        install(libc::SIGURG, plain as extern "C" fn(_) as usize, 0);
+        install(libc::SIGTTIN, with_info as extern "C" fn(_, _, _) as usize, libc::SA_SIGINFO);
+        // Ignored before: as good as none.
+        install(libc::SIGTTOU, libc::SIG_IGN, 0);
+        ouzel::LocalRuntime::new().unwrap().block_on(async {
+            let mut called = 0;
+            for (number, adds) in
+                [(libc::SIGURG, libc::SIGURG), (libc::SIGTTIN, 1000 * libc::SIGTTIN), (libc::SIGTTOU, 0)]
+            {
+                let kind = SignalKind::from_raw(number);
+                let (mut first, mut second) = (signal(kind).unwrap(), signal(kind).unwrap());
+                raise(kind);
+                first.recv().await;
+                second.recv().await;
+                called += adds as usize;
+                // It is called last, and perhaps on another thread.
+                until(|| BEFORE.load(Ordering::SeqCst) == called);
+            }
         });
     });
 }

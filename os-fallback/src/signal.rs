@@ -7,15 +7,16 @@
 //! The flag comes before the byte, and is taken after it: a signal whose byte finds the pipe full is seen with the
 //! bytes that are in it. Signals of one kind that come faster than they are taken become one.
 //!
-//! The handler belongs to the process that opened the pipe. In a forked child it does nothing: the pipe is the parent's.
+//! A handler that was there before is called as well, last. A default action is not taken any more.
+//!
+//! The flag and the byte belong to the process that opened the pipe: not to a forked child, for the pipe is the parent's.
 
 use std::io::{self, PipeReader, Read};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
-use std::ptr;
+use std::{mem, ptr};
 
 use ouzel_core::driver::Errno;
-use ouzel_core::sync::{AtomicBool, AtomicU32, Ordering};
+use ouzel_core::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// Numbers above all signals there are.
 const SIGNALS: usize = 128;
@@ -24,6 +25,10 @@ const NONE: u32 = u32::MAX;
 
 /// Signals that came since they were last taken.
 static CAME: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
+/// Handlers that were there before, by signal: addresses, 0 for none.
+static BEFORE: [AtomicUsize; SIGNALS] = [const { AtomicUsize::new(0) }; SIGNALS];
+/// Whether those take three arguments.
+static TAKES_INFO: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
 /// The writing end. Stays open as long as the process.
 static PIPE: AtomicU32 = AtomicU32::new(NONE);
 /// The process that opened it.
@@ -37,12 +42,16 @@ fn this_process() -> u32 {
     rustix::process::getpid().as_raw_pid().cast_unsigned()
 }
 
-extern "C" fn handle(signal: libc::c_int) {
+type Plain = extern "C" fn(libc::c_int);
+type WithInfo = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let saved = errno::errno();
+    let index = usize::try_from(signal).unwrap_or(SIGNALS);
     // ORDERING: Relaxed, here and below: set before the first handler was installed, and never again.
     let pipe = PIPE.load(Ordering::Relaxed);
     if pipe != NONE && PROCESS.load(Ordering::Relaxed) == this_process() {
-        if let Some(came) = usize::try_from(signal).ok().and_then(|n| CAME.get(n)) {
+        if let Some(came) = CAME.get(index) {
             // ORDERING: Relaxed: the pipe's write and read, which are the kernel's, bring it to the receiver.
             came.store(true, Ordering::Relaxed);
         }
@@ -52,6 +61,28 @@ extern "C" fn handle(signal: libc::c_int) {
         let _ = rustix::io::write(pipe, &[0]);
     }
     errno::set_errno(saved);
+    call_before(index, signal, info, context);
+}
+
+/// Calls the handler that was there before.
+fn call_before(index: usize, signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let (Some(before), Some(takes_info)) = (BEFORE.get(index), TAKES_INFO.get(index)) else { return };
+    // ORDERING: Relaxed: written before our handler was installed, by whose kernel call it is seen.
+    let address = before.load(Ordering::Relaxed);
+    if address == 0 {
+        return;
+    }
+    let handler = ptr::with_exposed_provenance::<()>(address);
+    // ORDERING: as above.
+    if takes_info.load(Ordering::Relaxed) {
+        // SAFETY: the kernel gave this address as a handler with three arguments.
+        let handler = unsafe { mem::transmute::<*const (), WithInfo>(handler) };
+        handler(signal, info, context);
+    } else {
+        // SAFETY: the kernel gave this address as a handler with one argument.
+        let handler = unsafe { mem::transmute::<*const (), Plain>(handler) };
+        handler(signal);
+    }
 }
 
 /// The end that is read. One in a process.
@@ -94,25 +125,40 @@ impl Receiver {
     }
 }
 
-/// Catches `signal` from now on, in the whole process, in place of whatever was done with it before.
+/// Catches `signal` from now on, in the whole process. To be called once for each signal.
 ///
 /// # Errors
 /// `EINVAL` for what is no signal, and for those that cannot be caught, or after which a process must not go on; `EPERM` in
 /// a forked child.
 pub fn catch(signal: i32) -> Result<(), Errno> {
-    let is_known = usize::try_from(signal).is_ok_and(|n| (1..SIGNALS).contains(&n));
-    if !is_known || FORBIDDEN.contains(&signal) {
-        return Err(Errno(libc::EINVAL));
-    }
+    let index = usize::try_from(signal).ok().filter(|n| (1..SIGNALS).contains(n));
+    let Some(index) = index.filter(|_| !FORBIDDEN.contains(&signal)) else { return Err(Errno(libc::EINVAL)) };
     // ORDERING: Relaxed: a number that is compared.
     if PROCESS.load(Ordering::Relaxed) != this_process() {
         return Err(Errno(libc::EPERM));
     }
+    let before = sigaction(signal, None)?;
+    let ours = handle as WithInfo as *const ();
+    let address = before.sa_sigaction;
+    if ![libc::SIG_DFL, libc::SIG_IGN, ours.addr()].contains(&address) {
+        // ORDERING: Relaxed: the kernel's call below comes after it, and a handler after that.
+        TAKES_INFO[index].store(before.sa_flags & libc::SA_SIGINFO != 0, Ordering::Relaxed);
+        // ORDERING: as above.
+        BEFORE[index].store(address, Ordering::Relaxed);
+    }
     // SAFETY: all zeros is a `sigaction`: no flags, an empty mask.
-    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-    action.sa_sigaction = handle as extern "C" fn(libc::c_int) as usize;
-    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: the handler calls nothing that a handler may not.
-    let failed = unsafe { libc::sigaction(signal, &action, ptr::null_mut()) } != 0;
-    if failed { Err(Errno(errno::errno().0)) } else { Ok(()) }
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = ours.expose_provenance();
+    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_SIGINFO;
+    sigaction(signal, Some(&action)).map(drop)
+}
+
+/// What is done at `signal`, and `new` from now on.
+fn sigaction(signal: i32, new: Option<&libc::sigaction>) -> Result<libc::sigaction, Errno> {
+    // SAFETY: all zeros is a `sigaction`.
+    let mut old: libc::sigaction = unsafe { mem::zeroed() };
+    let new = new.map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: both are `sigaction`s or null, and the one handler that is ever given calls nothing that a handler may not.
+    let failed = unsafe { libc::sigaction(signal, new, &mut old) } != 0;
+    if failed { Err(Errno(errno::errno().0)) } else { Ok(old) }
 }

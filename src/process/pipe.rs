@@ -108,14 +108,46 @@ macro_rules! reads {
 
 pipe! {
     /// What a child reads. Dropping it is the end of the child's input.
+    ///
+    /// ```
+    /// use ouzel::process::{Command, Stdio};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+    /// # runtime.block_on(async {
+    /// let mut sort = Command::new("sort").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// let stdin = sort.stdin.take().unwrap();
+    /// stdin.write_all("pear\napple\n").await.0?;
+    /// drop(stdin);
+    /// assert_eq!(sort.wait_with_output().await?.stdout, b"apple\npear\n");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     ChildStdin
 }
 pipe! {
     /// What a child writes.
+    ///
+    /// ```
+    /// use ouzel::process::{Command, Stdio};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+    /// # runtime.block_on(async {
+    /// let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let (result, bytes) = child.stdout.as_ref().unwrap().read(Vec::with_capacity(64)).await;
+    /// result?;
+    /// assert_eq!(bytes, b"hello\n");
+    /// assert!(child.wait().await?.success());
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     ChildStdout
 }
 pipe! {
-    /// What a child says about errors.
+    /// What a child says about errors. As [`ChildStdout`].
     ChildStderr
 }
 reads!(ChildStdout);

@@ -5,8 +5,9 @@
 //! whose threads all sleep. A thread rather than an operation of a driver: the pipe has one reader whatever runtimes come
 //! and go, and signals are rare.
 //!
-//! Listening to a signal replaces what the process did at it before, for good: dropping the last listener
-//! does not bring the default back. In a child that was forked and runs no other program, caught signals do nothing.
+//! Listening to a signal ends the system's default action at it (the end of the process, as a rule), for good: dropping the last
+//! listener does not bring it back. A handler that somebody had installed before is called as well. In a child
+//! that was forked and runs no other program, caught signals are not told.
 
 mod registry;
 pub mod unix;

@@ -8,6 +8,12 @@ use std::task::{Context, Poll};
 use super::registry::Listener;
 
 /// Which signal.
+///
+/// ```
+/// use ouzel::signal::unix::SignalKind;
+///
+/// assert_eq!(SignalKind::interrupt(), SignalKind::from_raw(2));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalKind(i32);
 
@@ -96,7 +102,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     Listener::new(kind.0).map(|listener| Signal { listener })
 }
 
-/// A listener to one signal. Each one hears each signal that comes after it was made.
+/// A listener to one signal; made by [`signal()`], with an example. Each one hears each signal that comes after it was made.
 ///
 /// Several signals of a kind may be told as one, if they come faster than they are received: a signal means *at least
 /// once since last time*.

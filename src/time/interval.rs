@@ -14,6 +14,24 @@ use super::sleep::{Sleep, sleep_until};
 const LATE: Duration = Duration::from_millis(5);
 
 /// What follows a tick that was fetched late: by more than 5 ms, or by a period if that is shorter.
+///
+/// ```
+/// use ouzel::time::{MissedTickBehavior, interval};
+/// use std::time::Duration;
+///
+/// # fn main() -> std::io::Result<()> {
+/// ouzel::LocalRuntime::new()?.block_on(async {
+///     let mut ticks = interval(Duration::from_millis(1));
+///     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+///     let first = ticks.tick().await;
+///     std::thread::sleep(Duration::from_millis(5));
+///     // One that was missed is fetched now; the next is one that lies ahead.
+///     ticks.tick().await;
+///     assert!(ticks.tick().await.since(first) >= Duration::from_millis(5));
+/// });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissedTickBehavior {
@@ -77,7 +95,7 @@ pub fn interval_at(start: Nanos, period: Duration) -> Interval {
     Interval { sleep: sleep_until(start), period, missed: MissedTickBehavior::default() }
 }
 
-/// See [`interval`]. Allocates nothing.
+/// Ticks at a fixed distance; made by [`interval`], with an example. Allocates nothing.
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,

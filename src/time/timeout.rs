@@ -102,6 +102,22 @@ impl<F: Future> Future for Timeout<F> {
 }
 
 /// The time given to [`timeout`] was over.
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+///
+/// async fn patient() -> io::Result<()> {
+///     // As an error of the kind `TimedOut`.
+///     ouzel::timeout(Duration::from_millis(1), std::future::pending()).await?
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// let error = ouzel::LocalRuntime::new()?.block_on(patient()).unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 
