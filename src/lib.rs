@@ -40,6 +40,8 @@ mod addr;
 mod blocking;
 pub mod buf;
 mod builder;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
+pub mod compat;
 mod current;
 mod driver;
 mod fd;

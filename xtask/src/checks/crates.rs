@@ -1,4 +1,5 @@
-//! Crates depend downwards, and peer runtimes are known to `benches` alone, as optional dependencies.
+//! Crates depend downwards, and peer runtimes are known to `benches` alone, as optional dependencies. (The facade may name
+//! tokio for its traits: optional, and with none of its features.)
 //!
 //! `programs, ffi, benches, tests -> ouzel -> ouzel-os-* -> ouzel-core -> core, alloc`
 //!
@@ -71,7 +72,14 @@ fn fault(package: &str, dependency: &Value, ours: &[&str]) -> Option<String> {
     if package == "ouzel-core" && !CORE_MAY.contains(&on) {
         return Some(format!("ouzel-core depends on {on}"));
     }
-    if PEERS.contains(&on) && (package != "ouzel-bench" || dependency["optional"] != true) {
+    let optional = dependency["optional"] == true;
+    let traits_alone = optional
+        && dependency["uses_default_features"] == false
+        && dependency["features"].as_array().is_some_and(Vec::is_empty);
+    if on == "tokio" && package == "ouzel" && traits_alone {
+        return None;
+    }
+    if PEERS.contains(&on) && (package != "ouzel-bench" || !optional) {
         return Some(format!("{package} depends on the peer {on} (only ouzel-bench may, optionally)"));
     }
     None
@@ -93,7 +101,12 @@ mod tests {
             package("ouzel-core", &["heapless", "rustix"]),
             package("ouzel-os-linux", &["ouzel-core", "ouzel-os-fallback"]),
             package("ouzel-os-fallback", &["ouzel-core"]),
-            package("ouzel", &["ouzel-core", "ouzel-os-linux"]),
+            {"name": "ouzel", "dependencies": [
+                {"name": "ouzel-core"},
+                {"name": "tokio", "optional": true, "uses_default_features": false, "features": []},
+                {"name": "tokio", "optional": true, "uses_default_features": false, "features": ["rt"]},
+                {"name": "tokio", "optional": true, "uses_default_features": true, "features": []},
+            ]},
             package("ouzel-bench", &["ouzel", "ouzel-core", "monoio", "tokio"]),
             package("ouzel-cached", &["ouzel", "ouzel-core"]),
         ]});
@@ -103,6 +116,8 @@ mod tests {
             [
                 "ouzel-core depends on rustix",
                 "ouzel-os-linux depends on ouzel-os-fallback",
+                "ouzel depends on the peer tokio (only ouzel-bench may, optionally)",
+                "ouzel depends on the peer tokio (only ouzel-bench may, optionally)",
                 "ouzel-bench depends on ouzel-core",
                 "ouzel-bench depends on the peer tokio (only ouzel-bench may, optionally)",
                 "ouzel-cached depends on ouzel-core",
