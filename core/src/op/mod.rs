@@ -20,7 +20,7 @@
 //! nothing is assumed about the width of pointers. Bit 63 is never set and the upper half is never
 //! zero, so a driver may use other values for itself.
 //!
-//! Given up: 500 bytes per operation in flight, most of them for what only some operations need. Gained:
+//! Given up: 450 bytes per operation in flight, most of them for what only some operations need. Gained:
 //! no allocation, and one kind of slot for all.
 
 mod file;

@@ -1,7 +1,7 @@
 //! The completions of a multishot operation on their way from owner to holder.
 //!
-//! A ring of a few entries in the slot, one producer (owner) and one consumer (holder). What does not
-//! fit goes to a list on the heap that is the owner's until DONE hands it to the holder. The list is
+//! A ring of a few entries, one producer (owner) and one consumer (holder). Most slots never need one, so it is
+//! allocated for a slot's first multishot operation and stays with the slot. What does not fit goes to a list on the heap that is the owner's until DONE hands it to the holder. The list is
 //! *sticky*: once one completion is in it, all later ones follow, or their order would be lost. The
 //! operation is cancelled at that moment, so the list holds what arrives until the cancel lands.
 //!
@@ -10,7 +10,9 @@
 //!
 //! Prior work: the ring is Lamport's (1983).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::cell::OnceCell;
 
 use super::Completion;
 use crate::config::MULTI_RING;
@@ -19,6 +21,8 @@ use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 const MASK: u32 = MULTI_RING as u32 - 1;
 const _: () = assert!(MULTI_RING.is_power_of_two());
 
+type Ring = [UnsafeCell<Completion>; MULTI_RING];
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Multi {
@@ -26,7 +30,8 @@ pub(super) struct Multi {
     head: AtomicU32,
     /// Written by the owner.
     tail: AtomicU32,
-    ring: [UnsafeCell<Completion>; MULTI_RING],
+    /// Made by the owner before there is a holder, and never changed.
+    ring: OnceCell<Box<Ring>>,
     /// The owner's until DONE, then the holder's, then the owner's again with the freed slot.
     overflow: UnsafeCell<VecDeque<Completion>>,
     /// Owner only: `overflow` has been used in this operation.
@@ -50,15 +55,16 @@ impl Multi {
         Multi {
             head: AtomicU32::new(0),
             tail: AtomicU32::new(0),
-            ring: core::array::from_fn(|_| UnsafeCell::new(Completion::default())),
+            ring: OnceCell::new(),
             overflow: UnsafeCell::new(VecDeque::new()),
             sticky: core::cell::Cell::new(false),
         }
     }
 
-    /// Owner: a new operation begins; the queue is empty already.
-    pub(super) fn reset(&self) {
+    /// Owner: a new multishot operation begins, and has no holder yet; the queue is empty already.
+    pub(super) fn begin(&self) {
         self.sticky.set(false);
+        self.ring.get_or_init(|| Box::new(core::array::from_fn(|_| UnsafeCell::new(Completion::default()))));
     }
 
     /// Owner, before DONE.
@@ -68,9 +74,10 @@ impl Multi {
         // ORDERING: Acquire pairs with the Release in `pop`: the holder has read the entry we overwrite.
         let head = self.head.load(Ordering::Acquire);
         let first = !self.sticky.get();
-        if first && tail.wrapping_sub(head) <= MASK {
+        let ring = self.ring.get().filter(|_| first && tail.wrapping_sub(head) <= MASK);
+        if let Some(ring) = ring {
             // SAFETY: entry `tail` is outside head..tail, so the holder is not in it.
-            self.ring[(tail & MASK) as usize].with_mut(|p| unsafe { *p = c });
+            ring[(tail & MASK) as usize].with_mut(|p| unsafe { *p = c });
             // ORDERING: Release pairs with the Acquire in `pop`: the entry is written.
             self.tail.store(tail.wrapping_add(1), Ordering::Release);
             return AfterPush::Queued;
@@ -90,8 +97,9 @@ impl Multi {
         if head == tail {
             return None;
         }
+        let ring = self.ring.get()?;
         // SAFETY: entry `head` is inside head..tail, so the owner is not in it.
-        let c = self.ring[(head & MASK) as usize].with(|p| unsafe { *p });
+        let c = ring[(head & MASK) as usize].with(|p| unsafe { *p });
         // ORDERING: Release pairs with the Acquire in `push`: we have read the entry.
         self.head.store(head.wrapping_add(1), Ordering::Release);
         Some(c)

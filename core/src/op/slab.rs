@@ -90,7 +90,7 @@ impl OpSlab {
     /// Takes a slot for an operation on `payload`. `build` gets the addresses that payload and scratch
     /// space have until the end; the request it returns goes to the driver, with the handle's key.
     ///
-    /// Allocates when all slots are in use, and for a payload above 64 bytes.
+    /// Allocates when all slots are in use, for a payload above 64 bytes, and for a slot's first multishot operation.
     ///
     /// # Errors
     /// [`Rejected`], with the payload.
@@ -114,8 +114,11 @@ impl OpSlab {
         let guard = Withdraw(Some(handle));
         let request = build(place, slot.scratch.with_mut(|p| p));
         slot.request.set(request);
-        slot.is_multi.set(matches!(request, Request::RecvMulti { .. } | Request::AcceptMulti { .. }));
-        slot.multi.reset();
+        let multi = matches!(request, Request::RecvMulti { .. } | Request::AcceptMulti { .. });
+        slot.is_multi.set(multi);
+        if multi {
+            slot.multi.begin();
+        }
         Ok((guard.disarm(), request))
     }
 

@@ -50,7 +50,7 @@ pub(super) struct Slot {
 }
 
 #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
-const _: () = assert!(size_of::<Slot>() <= 512, "an idle connection keeps one slot per pending operation");
+const _: () = assert!(size_of::<Slot>() <= 448, "an idle connection keeps one slot per pending operation");
 
 impl Slot {
     pub(super) fn new(local: bool, index: u32) -> Self {

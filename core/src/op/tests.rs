@@ -7,12 +7,15 @@ use std::rc::Rc;
 use std::task::Wake;
 
 use super::*;
+use crate::config::MULTI_RING;
 use crate::driver::{Deadline, Nanos, Unpark};
 use crate::park::ParkWord;
 use crate::sync::{AtomicUsize, Ordering};
 use crate::timer::Wheel;
 
 const BOTH: [Flavour; 2] = [Flavour::Shared, Flavour::Local];
+/// Completions that fit the ring of a multishot operation.
+const FULL: u16 = MULTI_RING as u16;
 
 #[derive(Default)]
 struct Bell(AtomicUsize);
@@ -335,7 +338,7 @@ fn multishot_keeps_order_past_full_and_ends_once() {
         let key = handle.key();
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(handle.poll_next(cx).is_pending());
-        for id in 0..20 {
+        for id in 0..FULL + 12 {
             // SAFETY: no driver ever hears of it.
             let _ = unsafe { slab.complete(key, Completion::in_buffer(1, id, true)) };
         }
@@ -347,7 +350,7 @@ fn multishot_keeps_order_past_full_and_ends_once() {
         }
         // There is room in the ring again, but order counts.
         // SAFETY: no driver ever hears of it.
-        let _ = unsafe { slab.complete(key, Completion::in_buffer(1, 20, true)) };
+        let _ = unsafe { slab.complete(key, Completion::in_buffer(1, FULL + 12, true)) };
         let _ = complete(&slab, key, -125);
         while let Poll::Ready(Some(c)) = handle.poll_next(cx) {
             match c.buffer() {
@@ -355,7 +358,7 @@ fn multishot_keeps_order_past_full_and_ends_once() {
                 None => assert_eq!(c.res, -125),
             }
         }
-        assert_eq!(seen, (0..=20).collect::<Vec<_>>());
+        assert_eq!(seen, (0..=FULL + 12).collect::<Vec<_>>());
         assert_eq!(handle.poll_next(cx), Poll::Ready(None));
         assert!(handle.is_done());
     }
@@ -372,16 +375,16 @@ fn completions_that_nobody_fetched_are_handed_back() {
         };
         let handle = submit(&slab, (), Request::RecvMulti { fd: 3 });
         let key = handle.key();
-        for id in 0..12 {
+        for id in 0..FULL + 4 {
             // SAFETY: no driver ever hears of it.
             let _ = unsafe { slab.complete(key, Completion::in_buffer(1, id, true)) };
         }
         // SAFETY: as above.
-        let _ = unsafe { slab.complete(key, Completion::in_buffer(1, 12, false)) };
+        let _ = unsafe { slab.complete(key, Completion::in_buffer(1, FULL + 4, false)) };
         std::thread::spawn(move || drop(handle)).join().unwrap();
         cancels(&slab);
         let ids: Vec<_> = unclaimed(&slab).iter().map(|c| c.buffer().unwrap()).collect();
-        assert_eq!(ids, (0..13).collect::<Vec<_>>());
+        assert_eq!(ids, (0..=FULL + 4).collect::<Vec<_>>());
         // After it is gone, each is the caller's at once.
         let handle = submit(&slab, (), Request::RecvMulti { fd: 3 });
         let key = handle.key();
@@ -394,15 +397,15 @@ fn completions_that_nobody_fetched_are_handed_back() {
         assert_eq!(unclaimed(&slab), []);
         // Connections that were accepted for nobody, the last of them included.
         let handle = submit(&slab, (), Request::AcceptMulti { fd: 3 });
-        for fd in 10..22 {
+        for fd in 10..60 {
             // SAFETY: as above.
             let _ = unsafe { slab.complete(handle.key(), Completion::step(fd)) };
         }
         cancels(&slab);
-        let _ = complete(&slab, handle.key(), 22);
+        let _ = complete(&slab, handle.key(), 60);
         drop(handle);
         let fds: Vec<_> = unclaimed(&slab).iter().map(|c| c.res).collect();
-        assert_eq!(fds, (10..=22).collect::<Vec<_>>());
+        assert_eq!(fds, (10..=60).collect::<Vec<_>>());
         // A descriptor that was never looked at; a byte count is nothing to give back.
         let null = core::ptr::null_mut();
         let accept = Request::Accept { fd: 3, addr: null, addr_len: null.cast() };

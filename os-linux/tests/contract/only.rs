@@ -1,6 +1,7 @@
 //! What one driver alone promises.
 
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,30 @@ fn a_reply_costs_one_entry_and_no_completion() {
 #[test]
 fn epoll_makes_three_calls_per_request_and_registers_once() {
     run(Kind::Epoll(Mask::NONE), |rig| assert_eq!(echo_costs(rig), [3, 0, 0, 0]));
+}
+
+#[test]
+fn epoll_asks_once_before_it_waits_for_readiness() {
+    run(Kind::Epoll(Mask::NONE), |rig| {
+        let (mut a, b) = tcp_pair();
+        let mut byte = [0];
+        let mut before = rig.counters();
+        for round in 0..55 {
+            if round == 5 {
+                before = rig.counters();
+            }
+            let key = rig.start(&Request::Poll { fd: b.as_raw_fd(), writing: false });
+            assert!(rig.take(key).is_none(), "nothing was sent yet");
+            a.write_all(b"x").unwrap();
+            while rig.take(key).is_none() {
+                rig.turn(None, false);
+            }
+            (&b).read_exact(&mut byte).unwrap();
+        }
+        let after = rig.counters();
+        // The question, and the wait; the event is the answer.
+        assert_eq!((after.syscalls - before.syscalls, after.ctl - before.ctl), (2 * 50, 0));
+    });
 }
 
 #[test]
