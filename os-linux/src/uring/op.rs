@@ -8,10 +8,8 @@ use ouzel_core::op::{Fd, OpKey, Request};
 use super::files;
 use crate::sys::{self, MAX_BYTES};
 
-/// Bits that are never all zero in a key: an address above the first page.
-const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
-
-/// User data of the driver's own entries. `Lazy` carries a sequence number.
+/// User data of the driver's own entries: the upper half is zero, where a key has its generation. `Lazy` carries a
+/// sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Own {
     /// A cancel that found nothing, and the like: no news.
@@ -27,19 +25,19 @@ impl Own {
             Own::Nothing => 1,
             Own::Unpark => 2,
             Own::Timer => 3,
-            Own::Lazy(seq) => 4 | u64::from(seq) << 48,
+            Own::Lazy(seq) => 4 | u64::from(seq) << 16,
         }
     }
 
     /// None: the user data is an operation's key.
     pub(super) fn of(user_data: u64) -> Option<Own> {
-        if user_data & ADDRESS != 0 {
+        if is_key(OpKey(user_data)) {
             return None;
         }
-        Some(match user_data & 0xfff {
+        Some(match user_data & 0xffff {
             2 => Own::Unpark,
             3 => Own::Timer,
-            4 => Own::Lazy((user_data >> 48) as u16),
+            4 => Own::Lazy((user_data >> 16) as u16),
             _ => Own::Nothing,
         })
     }
@@ -47,7 +45,7 @@ impl Own {
 
 /// Whether `key` can be told from the driver's own user data.
 pub(super) fn is_key(key: OpKey) -> bool {
-    key.0 & ADDRESS != 0
+    key.generation() != 0
 }
 
 /// A lazy send between `submit` and the end of the `io_uring_enter` that submits it.

@@ -40,8 +40,7 @@ impl UringDriver {
     /// Starts an operation. Makes a system call only if the submission queue is full, or to try a file.
     ///
     /// What the request points at stays valid and untouched until the operation's last completion:
-    /// the contract of [`Request`]. `key` is a slot's address (bits 12 to 47 are not all zero) and not in
-    /// flight.
+    /// the contract of [`Request`]. The upper half of `key`, its generation, is not zero, and it is not in flight.
     pub fn submit(&mut self, key: OpKey, req: &Request) -> Submitted {
         debug_assert!(op::is_key(key), "{key:?} looks like the driver's own");
         if self.made.is_foreign() {

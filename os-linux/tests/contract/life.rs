@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use ouzel_core::op::{Completion, Request, Submitted};
+use ouzel_core::op::{Completion, OpKey, Request, Submitted};
 
 use crate::rig::{Rig, pattern, recv};
 use crate::sockets::{owned, tcp_pair};
@@ -115,5 +115,21 @@ pub(crate) fn a_busy_connection_does_not_starve_another(rig: &mut Rig) {
     rig.cancel(multi);
     while rig.in_flight() > 0 {
         rig.turn(Some(rig.after(Duration::from_millis(30))), false);
+    }
+}
+
+/// A slot that has served many operations has a generation of any form, and one of the lowest numbers.
+pub(crate) fn an_operation_of_any_generation_completes(rig: &mut Rig) {
+    for generation in [1, 0xfff, 0x1_0000, 0x2_0000, 0x10_0000, 0x7fff_0000, 0x7fff_ffff] {
+        for index in 0..8 {
+            let key = OpKey(generation << 32 | index);
+            match rig.submit_as(key, &Request::Nop) {
+                Submitted::Done(c) => assert_eq!(c.res, 0),
+                submitted => {
+                    assert_eq!(submitted, Submitted::InFlight);
+                    assert_eq!(rig.finish_op(key).res, 0, "{key:?}");
+                }
+            }
+        }
     }
 }

@@ -40,6 +40,7 @@ macro_rules! suite {
                 life::a_number_closed_elsewhere_is_used_again,
                 life::shutdown_of_the_driver_cancels_everything,
                 life::a_busy_connection_does_not_starve_another,
+                life::an_operation_of_any_generation_completes,
                 sockets::done_at_once_needs_no_wait,
                 parking::a_deadline_ends_the_wait,
                 parking::a_short_deadline_is_kept_precisely,

@@ -95,16 +95,19 @@ impl Rig {
         assert_eq!(self.in_flight(), 0);
     }
 
-    /// Like a slot's address with a generation around it.
+    /// As a slab makes them: a slot's number, and above it a generation.
     pub(crate) fn key(&mut self) -> OpKey {
         self.next += 1;
-        OpKey((self.next << 49) | (0x7f00_0000_1000 + self.next * 0x140) | (self.next & 0x3f))
+        OpKey((self.next << 32) | (self.next & 7))
     }
 
     pub(crate) fn submit(&mut self, req: &Request) -> (OpKey, Submitted) {
         let key = self.key();
-        let submitted = each!(&mut self.driver, d => d.submit(key, req));
-        (key, submitted)
+        (key, self.submit_as(key, req))
+    }
+
+    pub(crate) fn submit_as(&mut self, key: OpKey, req: &Request) -> Submitted {
+        each!(&mut self.driver, d => d.submit(key, req))
     }
 
     /// Submits; what is done at once or blocks goes to `done`.
