@@ -215,7 +215,7 @@ mod os {
         linux::file_stat(room)
     }
 
-    pub(crate) use linux::{begin_to_wait, open_cached, read_cached};
+    pub(crate) use linux::{begin_to_wait, open_cached, read_cached, stat_cached, stat_open_cached};
 
     pub(crate) fn fd_changed(fd: Fd) {
         fds().changed(fd);
@@ -304,6 +304,16 @@ mod os {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
+    /// As there.
+    pub(crate) fn stat_cached(_: &CStr, _: bool) -> io::Result<FileStat> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// As there.
+    pub(crate) fn stat_open_cached(_: BorrowedFd<'_>) -> io::Result<FileStat> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
     pub(crate) fn begin_to_wait(_: BorrowedFd<'_>) {}
 
     pub(crate) fn fd_changed(_: Fd) {}
@@ -345,4 +355,5 @@ use os::{NATIVE, make_one};
 pub(crate) use os::{
     abstract_sockaddr, arm_fork_detection, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat,
     from_abstract, heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached,
+    stat_cached, stat_open_cached,
 };

@@ -9,7 +9,7 @@ mod cached;
 mod calls;
 mod stat;
 
-pub use cached::{begin_to_wait, open_cached, read_cached};
+pub use cached::{begin_to_wait, open_cached, read_cached, stat_cached, stat_open_cached};
 pub(crate) use calls::{STAT_MASK, stat_of};
 pub use stat::file_stat;
 

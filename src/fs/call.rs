@@ -1,16 +1,21 @@
-//! File calls as operations.
+//! File calls as operations, and what is known without one.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use ouzel_core::coop;
 use ouzel_core::op::{FileCall, FileStat, StatRoom};
+use rustix::path::Arg;
 
+use crate::current;
 use crate::fd::SharedFd;
+use crate::op::raw::SubmitReason;
 use crate::op::{Op, Request};
-use crate::platform;
+use crate::platform::{self, Files};
 
 /// Where relative paths start.
 pub(super) fn here() -> RawFd {
@@ -49,13 +54,42 @@ pub(super) async fn on_file(fd: &SharedFd, call: FileCall) -> io::Result<()> {
     Op::new(fd.clone(), move |_, _| Request::File(call)).await.0.map(drop)
 }
 
-/// The status of a path.
-pub(super) async fn status_of_path(path: &Path, flags: i32) -> io::Result<FileStat> {
+/// How this thread's driver reads files. Where they are read on the spot nothing ever waits, so this gives way.
+pub(super) async fn files() -> io::Result<Files> {
+    poll_fn(coop::proceed).await;
+    current::with(|c| c.map(|c| c.reactor.files()).ok_or_else(|| SubmitReason::NoRuntime.into()))
+}
+
+/// Calls `f` with the path as the kernel reads it: on the stack if it is short. A NUL inside is an error of this call.
+pub(super) fn with_c_path<T>(path: &Path, f: impl FnOnce(&CStr) -> io::Result<T>) -> io::Result<T> {
+    let mut result = Err(io::ErrorKind::InvalidInput.into());
+    path.into_with_c_str(|path| {
+        result = f(path);
+        Ok(())
+    })?;
+    result
+}
+
+/// The status of a path; of the link itself, if it is one, unless `follow`.
+pub(super) async fn status_of_path(path: &Path, follow: bool) -> io::Result<FileStat> {
+    if files().await?.tried {
+        match with_c_path(path, |path| platform::stat_cached(path, follow)) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            known => return known,
+        }
+    }
+    let flags = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
     status((c_path(path)?, StatRoom::ZERO), |path| (here(), path.as_ptr().cast()), flags).await
 }
 
 /// The status of an open file.
 pub(super) async fn status_of_file(fd: &SharedFd) -> io::Result<FileStat> {
+    if files().await?.tried {
+        match platform::stat_open_cached(fd.as_fd()) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            known => return known,
+        }
+    }
     status((fd.clone(), StatRoom::ZERO), |fd| (fd.raw(), std::ptr::null()), 0).await
 }
 

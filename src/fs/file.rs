@@ -108,7 +108,7 @@ impl File {
         on_file(&self.fd, FileCall::Allocate { fd: self.fd.raw(), mode: 0, offset, len }).await
     }
 
-    /// The file's status. Allocates room for it.
+    /// The file's status: from memory where that is the truth, else by an operation that allocates room for it.
     ///
     /// # Errors
     /// The system's.

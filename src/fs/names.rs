@@ -12,8 +12,9 @@ use super::metadata::Metadata;
 
 /// The status of what `path` leads to.
 ///
-/// One operation, and one allocation. As with all functions here that take a path, dropping the future leaves
-/// open whether the call is made.
+/// What the kernel has in memory is had on the spot, without allocation, where the file system is one that keeps
+/// its truth there; else it is one operation and two allocations. As with all functions here that take a path,
+/// dropping the future leaves open whether the call is made.
 ///
 /// # Errors
 /// The system's: not found, no permission.
@@ -28,7 +29,7 @@ use super::metadata::Metadata;
 /// # }
 /// ```
 pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
-    status_of_path(path.as_ref(), 0).await.map(Metadata::new)
+    status_of_path(path.as_ref(), true).await.map(Metadata::new)
 }
 
 /// As [`metadata`], of the symbolic link itself if `path` is one.
@@ -36,7 +37,7 @@ pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// # Errors
 /// As there.
 pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
-    status_of_path(path.as_ref(), libc::AT_SYMLINK_NOFOLLOW).await.map(Metadata::new)
+    status_of_path(path.as_ref(), false).await.map(Metadata::new)
 }
 
 /// Whether `path` leads to anything.

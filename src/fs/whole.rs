@@ -21,21 +21,16 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::future::poll_fn;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use ouzel_core::coop;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, fstat};
-use rustix::path::Arg;
 
-use super::call::{c_path, here};
+use super::call::{c_path, files, here, with_c_path};
 use super::job::on_pool;
 use crate::buf::IoBuf;
-use crate::current;
-use crate::op::raw::SubmitReason;
 use crate::op::{Op, Request};
 use crate::platform::{self, Files};
 
@@ -101,11 +96,10 @@ pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 /// # }
 /// ```
 pub async fn read_into(path: impl AsRef<Path>, mut buf: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
-    // Such a read need never wait, so it gives way itself.
-    poll_fn(coop::proceed).await;
     buf.clear();
-    let Some(files) = current::with(|c| c.map(|c| c.reactor.files())) else {
-        return (Err(SubmitReason::NoRuntime.into()), buf);
+    let files = match files().await {
+        Ok(files) => files,
+        Err(e) => return (Err(e), buf),
     };
     let tried = if files.tried { read_cached(path.as_ref(), &mut buf) } else { Ok(Rest::Open) };
     let (result, buf) = match tried {
@@ -145,13 +139,7 @@ enum Rest {
 }
 
 fn read_cached(path: &Path, buf: &mut Vec<u8>) -> io::Result<Rest> {
-    let mut opened = Err(io::ErrorKind::WouldBlock.into());
-    // Short paths become C strings on the stack. A NUL inside is an error of this call.
-    path.into_with_c_str(|path| {
-        opened = platform::open_cached(path);
-        Ok(())
-    })?;
-    match opened {
+    match with_c_path(path, platform::open_cached) {
         Ok(fd) => read_open(fd, buf, true),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Rest::Open),
         Err(e) => Err(e),

@@ -46,8 +46,10 @@ pub(crate) unsafe fn openat_cached_nonblocking(dir: Fd, path: *const u8, flags: 
     if flags & CREATES != 0 {
         return -libc::EAGAIN;
     }
+    // An `O_PATH` waits for nothing, and is refused with a flag it has no use for.
+    let nonblocking = if flags & libc::O_PATH != 0 { 0 } else { libc::O_NONBLOCK };
     // A `struct open_how`: flags, mode (nothing is created), how to resolve.
-    let how: [u64; 3] = [(flags | libc::O_CLOEXEC | libc::O_NONBLOCK) as u64, 0, RESOLVE_CACHED];
+    let how: [u64; 3] = [(flags | libc::O_CLOEXEC | nonblocking) as u64, 0, RESOLVE_CACHED];
     // SAFETY: the caller's for `path`; `how` outlives the call and has the size given.
     let ret = unsafe { libc::syscall(libc::SYS_openat2, dir, path, how.as_ptr(), size_of_val(&how)) };
     match answer(ret as isize) {
