@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown};
 use std::pin::pin;
 use std::time::Duration;
 
-use ouzel::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use ouzel::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixStream};
 use ouzel::op::is_cancelled;
 use ouzel::time::sleep;
 use ouzel_tests::on_each;
@@ -280,6 +280,36 @@ fn a_stream_goes_to_std_and_comes_back_unless_it_is_in_use() {
             assert!(waits(&mut read).await, "it must not block");
             client.write_all("back").await.0.unwrap();
             assert_eq!(read.await.1, b"back");
+        });
+    });
+}
+
+#[test]
+fn version_six_does_the_same() {
+    if let Err(e) = std::net::TcpListener::bind("[::1]:0") {
+        return println!("skipped: no loopback of IP version six here: {e}");
+    }
+    on_each(|setup| {
+        setup.run(async move {
+            let listener = TcpListener::bind("[::1]:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (server, peer) = listener.accept().await.unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+            client.set_ttl(9).unwrap();
+            assert_eq!(client.ttl().unwrap(), 9);
+            assert_eq!(client.set_ttl(1000).unwrap_err().kind(), ErrorKind::InvalidInput);
+            client.write_all("six").await.0.unwrap();
+            assert_eq!(read_exactly(&server, 3).await.unwrap(), b"six");
+            let (a, b) = (UdpSocket::bind("[::1]:0").unwrap(), UdpSocket::bind("[::1]:0").unwrap());
+            a.send_to("six", b.local_addr().unwrap()).await.0.unwrap();
+            let (result, buf) = b.recv_from(Vec::with_capacity(8)).await;
+            assert_eq!((result.unwrap(), buf), ((3, a.local_addr().unwrap()), b"six".to_vec()));
+            let group = "ff01::1:2".parse().unwrap();
+            // SAFETY: the name ends in NUL.
+            let lo = unsafe { libc::if_nametoindex(c"lo".as_ptr()) };
+            a.join_multicast_v6(&group, lo).unwrap();
+            a.leave_multicast_v6(&group, lo).unwrap();
+            assert!(a.leave_multicast_v6(&group, lo).is_err(), "it has left");
         });
     });
 }
