@@ -16,7 +16,7 @@ mod epoll;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crowd::{Crowd, Turns};
+use crowd::{Crowd, Then, Turns};
 use epoll::{Bell, Epoll};
 use ouzel_core::local::LocalExecutor;
 use ouzel_core::park::ParkWord;
@@ -39,26 +39,21 @@ fn executor() -> (LocalExecutor<Epoll>, Arc<Bell>) {
 fn an_epoll_loop_drives_the_core_turn_by_turn() {
     watchdog("turn by turn", || {
         let (ex, bell) = executor();
-        let crowd = Crowd::new(TASKS);
-        for i in 0..TASKS {
-            drop(ex.spawn(crowd.member(i)));
-        }
-        let threads = crowd.wake_from_outside();
+        let (crowd, threads) = Crowd::gather(TASKS, |task| ex.spawn(task).detach());
         let mut turns = Turns::default();
         loop {
             let tick = ex.run_nowait(POLLS).unwrap();
-            turns.count(tick.polled, tick.more);
-            if ex.live_tasks() == 0 {
-                break;
+            match turns.count(tick.polled, tick.more, ex.live_tasks()) {
+                Then::End => break,
+                Then::Again => {}
+                Then::Wait => {
+                    if ex.begin_wait() {
+                        turns.waits += 1;
+                        ex.with_driver(|epoll| epoll.wait(None)).unwrap();
+                    }
+                    ex.end_wait();
+                }
             }
-            if tick.more {
-                continue;
-            }
-            if ex.begin_wait() {
-                turns.waits += 1;
-                ex.with_driver(|epoll| epoll.wait(None)).unwrap();
-            }
-            ex.end_wait();
         }
         threads.into_iter().for_each(|t| t.join().unwrap());
         crowd.assert_done(ex.metrics().polls);
@@ -70,9 +65,8 @@ fn an_epoll_loop_drives_the_core_turn_by_turn() {
 fn an_epoll_loop_is_where_the_core_sleeps() {
     watchdog("block_on", || {
         let (ex, bell) = executor();
-        let crowd = Crowd::new(TASKS);
-        let tasks: Vec<_> = (0..TASKS).map(|i| ex.spawn(crowd.member(i))).collect();
-        let threads = crowd.wake_from_outside();
+        let mut tasks = Vec::new();
+        let (crowd, threads) = Crowd::gather(TASKS, |task| tasks.push(ex.spawn(task)));
         ex.block_on(async {
             for task in tasks {
                 task.await.unwrap();
@@ -112,11 +106,7 @@ fn two_epoll_loops_are_workers_of_one_scheduler() {
         for (.., begin) in &seated {
             begin.send(Arc::clone(&shared)).unwrap();
         }
-        let crowd = Crowd::new(TASKS);
-        for i in 0..TASKS {
-            shared.spawn_detached(crowd.member(i)).ok().unwrap();
-        }
-        let outside = crowd.wake_from_outside();
+        let (crowd, outside) = Crowd::gather(TASKS, |task| shared.spawn_detached(task).ok().unwrap());
         crowd.wait_until_done();
         outside.into_iter().for_each(|t| t.join().unwrap());
         shared.close();
@@ -141,22 +131,18 @@ fn an_epoll_loop_drives_the_facade_by_its_descriptor() {
                 return;
             };
             epoll.watch(fd).unwrap();
-            let crowd = Crowd::new(TASKS);
-            for i in 0..TASKS {
-                drop(runtime.spawn(crowd.member(i)));
-            }
             drop(runtime.spawn(async { ouzel::sleep(Duration::from_millis(1)).await }));
-            let threads = crowd.wake_from_outside();
+            let (crowd, threads) = Crowd::gather(TASKS, |task| drop(runtime.spawn(task)));
             let mut turns = Turns::default();
             loop {
                 let tick = runtime.run_nowait(POLLS).unwrap();
-                turns.count(tick.polled, tick.more);
-                if runtime.live_tasks() == 0 {
-                    break;
-                }
-                if !tick.more && !runtime.before_wait() {
-                    turns.waits += 1;
-                    epoll.wait(runtime.next_timeout()).unwrap();
+                match turns.count(tick.polled, tick.more, runtime.live_tasks()) {
+                    Then::End => break,
+                    Then::Wait if !runtime.before_wait() => {
+                        turns.waits += 1;
+                        epoll.wait(runtime.next_timeout()).unwrap();
+                    }
+                    Then::Again | Then::Wait => {}
                 }
             }
             threads.into_iter().for_each(|t| t.join().unwrap());

@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
-use crowd::{Crowd, Turns};
+use crowd::{Crowd, Then, Turns};
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos, Unpark};
 use ouzel_core::local::LocalExecutor;
 use ouzel_core::park::ParkWord;
@@ -92,23 +92,18 @@ fn a_task_of_tokio_drives_the_core() {
         let bell = Arc::new(Bell::default());
         let clock = Clock(Instant::now());
         let ex = LocalExecutor::new(clock, Arc::new(ParkWord::new()), Arc::clone(&bell) as _);
-        let crowd = Crowd::new(TASKS);
-        for i in 0..TASKS {
-            drop(ex.spawn(crowd.member(i)));
-        }
-        let threads = crowd.wake_from_outside();
+        let (crowd, threads) = Crowd::gather(TASKS, |task| ex.spawn(task).detach());
         let mut turns = Turns::default();
         loop {
             let tick = ex.run_nowait(POLLS).unwrap();
-            turns.count(tick.polled, tick.more);
-            if ex.live_tasks() == 0 {
-                break;
-            }
-            if tick.more {
-                yield_now().await;
-            } else if ex.begin_wait() {
-                turns.waits += 1;
-                bell.heard().await;
+            match turns.count(tick.polled, tick.more, ex.live_tasks()) {
+                Then::End => break,
+                Then::Again => yield_now().await,
+                Then::Wait if ex.begin_wait() => {
+                    turns.waits += 1;
+                    bell.heard().await;
+                }
+                Then::Wait => {}
             }
         }
         threads.into_iter().for_each(|t| t.join().unwrap());
@@ -132,25 +127,21 @@ fn a_task_of_tokio_drives_the_facade_by_its_descriptor() {
             let fd = runtime.backend_fd().expect("on Linux every driver has one");
             // SAFETY: the runtime keeps it open, and outlives this.
             let fd = AsyncFd::new(unsafe { BorrowedFd::borrow_raw(fd) }).unwrap();
-            let crowd = Crowd::new(TASKS);
-            for i in 0..TASKS {
-                drop(runtime.spawn(crowd.member(i)));
-            }
-            let threads = crowd.wake_from_outside();
+            let (crowd, threads) = Crowd::gather(TASKS, |task| drop(runtime.spawn(task)));
             let mut turns = Turns::default();
             loop {
                 let tick = runtime.run_nowait(POLLS).unwrap();
-                turns.count(tick.polled, tick.more);
-                if runtime.live_tasks() == 0 {
-                    break;
-                }
-                if tick.more {
-                    yield_now().await;
-                } else if !runtime.before_wait() {
-                    turns.waits += 1;
-                    // There is no timer in it, or `next_timeout` would bound this wait.
-                    assert_eq!(runtime.next_timeout(), None);
-                    fd.readable().await.unwrap().clear_ready();
+                match turns.count(tick.polled, tick.more, runtime.live_tasks()) {
+                    Then::End => break,
+                    Then::Again => yield_now().await,
+                    Then::Wait if !runtime.before_wait() => {
+                        turns.waits += 1;
+                        // There is no timer in it, or `next_timeout` would bound this wait; a task that has become
+                        // ready since the line above makes it zero, and shows on the descriptor.
+                        assert!(runtime.next_timeout().is_none_or(|t| t.is_zero()));
+                        fd.readable().await.unwrap().clear_ready();
+                    }
+                    Then::Wait => {}
                 }
             }
             threads.into_iter().for_each(|t| t.join().unwrap());

@@ -45,7 +45,7 @@ struct Inside {
 pub(crate) struct Crowd(Arc<Inside>);
 
 impl Crowd {
-    pub(crate) fn new(tasks: usize) -> Self {
+    fn new(tasks: usize) -> Self {
         Crowd(Arc::new(Inside {
             seats: (0..tasks).map(|_| Seat::default()).collect(),
             wakes: AtomicU64::new(0),
@@ -56,13 +56,21 @@ impl Crowd {
         }))
     }
 
+    /// As many tasks, each of which went to `spawn`, and the threads that wake them.
+    pub(crate) fn gather(tasks: usize, spawn: impl FnMut(Member)) -> (Self, Vec<JoinHandle<()>>) {
+        let crowd = Crowd::new(tasks);
+        (0..tasks).map(|i| crowd.member(i)).for_each(spawn);
+        let threads = crowd.wake_from_outside();
+        (crowd, threads)
+    }
+
     /// Task `index`.
-    pub(crate) fn member(&self, index: usize) -> Member {
+    fn member(&self, index: usize) -> Member {
         Member { crowd: Arc::clone(&self.0), index, passed: 0 }
     }
 
     /// Threads that open every gate of every task, each its share, a few tasks between two pauses.
-    pub(crate) fn wake_from_outside(&self) -> Vec<JoinHandle<()>> {
+    fn wake_from_outside(&self) -> Vec<JoinHandle<()>> {
         let open = |first: usize| {
             let inside = Arc::clone(&self.0);
             std::thread::spawn(move || {
@@ -155,6 +163,16 @@ impl Future for Member {
     }
 }
 
+/// What a host does after a turn.
+pub(crate) enum Then {
+    /// Every task is over.
+    End,
+    /// There is more to poll.
+    Again,
+    /// Nothing is ready.
+    Wait,
+}
+
 /// What a host's loop did.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
@@ -166,9 +184,15 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    pub(crate) fn count(&mut self, polled: u64, more: bool) {
+    /// Counts a turn that polled so often and left this many tasks; `more`: some of them are ready.
+    pub(crate) fn count(&mut self, polled: u64, more: bool, left: usize) -> Then {
         self.all += 1;
         self.idle += u64::from(polled == 0 && !more);
+        match (left, more) {
+            (0, _) => Then::End,
+            (_, true) => Then::Again,
+            (_, false) => Then::Wait,
+        }
     }
 
     /// A turn without work comes from a sleep that a bell ended, or from one that was refused for a token: each
