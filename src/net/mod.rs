@@ -16,6 +16,7 @@
 
 mod base;
 mod chunk;
+mod exact;
 mod incoming;
 mod lookup;
 mod message;
@@ -36,6 +37,7 @@ mod unix_stream;
 mod vectored;
 
 pub use chunk::Chunk;
+pub use exact::{ReadExact, WriteAll};
 pub use incoming::Incoming;
 pub use lookup::{ToHost, lookup_host};
 pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
@@ -47,7 +49,7 @@ pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;
 pub use tcp_stream::TcpStream;
 pub use to_socket_addrs::ToSocketAddrs;
-pub use transfer::{Read, ReadExact, Write, WriteAll};
+pub use transfer::{Read, Write};
 pub use udp::UdpSocket;
 pub use unix_addr::UCred;
 pub use unix_datagram::UnixDatagram;

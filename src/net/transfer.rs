@@ -4,7 +4,6 @@
 //! `cancel` asks for the end and the future is awaited as before: it gives the buffer back, with what it had done
 //! by then, or an error for which [`is_cancelled`](crate::op::is_cancelled) holds.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -16,11 +15,11 @@ use crate::op::raw::{AT_POSITION, Scratch};
 use crate::op::{Build, Op, Request};
 
 /// What a transfer owns until its end.
-type Owned<B> = (SharedFd, B);
+pub(super) type Owned<B> = (SharedFd, B);
 
 /// By which call bytes move.
 #[derive(Clone, Copy)]
-enum By {
+pub(super) enum By {
     /// A socket's own, with flags.
     Socket(i32),
     /// A pipe's.
@@ -29,9 +28,9 @@ enum By {
 
 /// A receive into a buffer, from its byte `at` on.
 #[derive(Clone, Copy)]
-struct Receive {
-    at: usize,
-    by: By,
+pub(super) struct Receive {
+    pub(super) at: usize,
+    pub(super) by: By,
 }
 
 impl<B: IoBufMut> Build<Owned<B>> for Receive {
@@ -48,9 +47,9 @@ impl<B: IoBufMut> Build<Owned<B>> for Receive {
 
 /// A send of a buffer, from its byte `at` on.
 #[derive(Clone, Copy)]
-struct Transmit {
-    at: usize,
-    by: By,
+pub(super) struct Transmit {
+    pub(super) at: usize,
+    pub(super) by: By,
 }
 
 impl<B: IoBuf> Build<Owned<B>> for Transmit {
@@ -163,142 +162,15 @@ impl<B: IoBuf> Future for Write<B> {
     }
 }
 
-/// Receives in progress until a buffer is full; see the method that made it.
-#[must_use = "a read does nothing until it is awaited"]
-pub struct ReadExact<B: IoBufMut> {
-    op: Op<Owned<B>, Receive>,
-    by: By,
-    done: usize,
-    room: usize,
-}
-
-impl<B: IoBufMut> ReadExact<B> {
-    pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
-        Self::by(fd, buf, By::Socket(0))
-    }
-
-    /// Of what is no socket.
-    pub(crate) fn of_pipe(fd: &SharedFd, buf: B) -> Self {
-        Self::by(fd, buf, By::Pipe)
-    }
-
-    fn by(fd: &SharedFd, buf: B, by: By) -> Self {
-        let room = buf.capacity();
-        ReadExact { op: Op::with((fd.clone(), buf), Receive { at: 0, by }), by, done: 0, room }
-    }
-
-    /// Asks for the end. Await the future afterwards: it gives the buffer back, with what had arrived.
-    pub fn cancel(&mut self) {
-        self.op.cancel();
-    }
-
-    /// Bytes received so far.
-    #[must_use]
-    pub fn transferred(&self) -> usize {
-        self.done
-    }
-}
-
-impl<B: IoBufMut> Future for ReadExact<B> {
-    type Output = (io::Result<()>, B);
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let was_cancelled = self.op.is_cancelled();
-            let (result, (fd, mut buf)) = ready!(Pin::new(&mut self.op).poll(cx));
-            let result = match result {
-                Ok(0) if self.done < self.room => Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => {
-                    self.done += n;
-                    Ok(())
-                }
-                Err(e) => Err(e),
-            };
-            if result.is_ok() && self.done < self.room {
-                let (at, by) = (self.done, self.by);
-                self.op = Op::with((fd, buf), Receive { at, by });
-                if was_cancelled {
-                    self.op.cancel();
-                }
-                continue;
-            }
-            // SAFETY: the kernel wrote so many bytes from the buffer's start, at most its capacity.
-            unsafe { buf.set_filled(self.done) };
-            return Poll::Ready((result, buf));
-        }
-    }
-}
-
-/// Sends in progress until all of a buffer is out; see the method that made it.
-#[must_use = "a write does nothing until it is awaited"]
-pub struct WriteAll<B: IoBuf> {
-    op: Op<Owned<B>, Transmit>,
-    by: By,
-    done: usize,
-}
-
-impl<B: IoBuf> WriteAll<B> {
-    pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
-        Self::by(fd, buf, By::Socket(0))
-    }
-
-    /// Of what is no socket.
-    pub(crate) fn of_pipe(fd: &SharedFd, buf: B) -> Self {
-        Self::by(fd, buf, By::Pipe)
-    }
-
-    fn by(fd: &SharedFd, buf: B, by: By) -> Self {
-        WriteAll { op: Op::with((fd.clone(), buf), Transmit { at: 0, by }), by, done: 0 }
-    }
-
-    /// Asks for the end. Await the future afterwards: it gives the buffer back, and
-    /// [`transferred`](Self::transferred) says how much of it went out.
-    pub fn cancel(&mut self) {
-        self.op.cancel();
-    }
-
-    /// Bytes sent so far.
-    #[must_use]
-    pub fn transferred(&self) -> usize {
-        self.done
-    }
-}
-
-impl<B: IoBuf> Future for WriteAll<B> {
-    type Output = (io::Result<()>, B);
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let was_cancelled = self.op.is_cancelled();
-            let (result, (fd, buf)) = ready!(Pin::new(&mut self.op).poll(cx));
-            let result = match result {
-                Ok(0) if self.done < buf.len() => Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.done += n;
-                    Ok(())
-                }
-                Err(e) => Err(e),
-            };
-            if result.is_ok() && self.done < buf.len() {
-                let (at, by) = (self.done, self.by);
-                self.op = Op::with((fd, buf), Transmit { at, by });
-                if was_cancelled {
-                    self.op.cancel();
-                }
-                continue;
-            }
-            return Poll::Ready((result, buf));
-        }
-    }
-}
-
+/// `Debug` of a future with an operation in it.
 macro_rules! debug {
     ($($name:ident: $bound:ident),*) => {$(
-        impl<B: $bound> fmt::Debug for $name<B> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl<B: $bound> std::fmt::Debug for $name<B> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_tuple(stringify!($name)).field(&self.op).finish()
             }
         }
     )*};
 }
-debug!(Read: IoBufMut, Write: IoBuf, ReadExact: IoBufMut, WriteAll: IoBuf);
+pub(super) use debug;
+debug!(Read: IoBufMut, Write: IoBuf);
