@@ -351,9 +351,51 @@ mod os {
 }
 
 pub(crate) use fallback::signal;
+/// Where a system sets a socket's flags by one call more, or signals a broken pipe unless the socket says not to.
+mod sockets {
+    use std::io;
+    use std::os::fd::{AsFd, OwnedFd};
+
+    use rustix::net::{AddressFamily, SendFlags, SocketType};
+
+    /// For a send that neither waits nor signals.
+    #[cfg(not(target_vendor = "apple"))]
+    pub(crate) const SEND_NOW: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+    #[cfg(target_vendor = "apple")]
+    pub(crate) const SEND_NOW: SendFlags = SendFlags::DONTWAIT;
+
+    /// A new socket: close-on-exec, non-blocking.
+    #[cfg(not(target_vendor = "apple"))]
+    pub(crate) fn socket(family: AddressFamily, kind: SocketType) -> io::Result<OwnedFd> {
+        use rustix::net::SocketFlags;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        Ok(rustix::net::socket_with(family, kind, flags, None)?)
+    }
+
+    #[cfg(target_vendor = "apple")]
+    pub(crate) fn socket(family: AddressFamily, kind: SocketType) -> io::Result<OwnedFd> {
+        let fd = rustix::net::socket(family, kind, None)?;
+        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        rustix::net::sockopt::set_socket_nosigpipe(&fd, true)?;
+        Ok(fd)
+    }
+
+    #[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
+    pub(crate) fn set_reuseport(fd: &impl AsFd, on: bool) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_reuseport(fd, on)?)
+    }
+
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    pub(crate) fn set_reuseport(_: &impl AsFd, _: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 use os::{NATIVE, make_one};
 pub(crate) use os::{
     abstract_sockaddr, arm_fork_detection, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat,
     from_abstract, heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached,
     stat_cached, stat_open_cached,
 };
+pub(crate) use sockets::{SEND_NOW, set_reuseport, socket};

@@ -22,11 +22,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
 use ouzel_core::coop;
-use rustix::net::SendFlags;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{HyperExecutor, HyperLocalExecutor, HyperTimer};
 use crate::net::{PollFd, TcpStream, UnixStream};
+use crate::platform;
 
 /// A stream under other libraries' traits; see [the module](self).
 ///
@@ -72,7 +72,7 @@ calls!(TcpStream, UnixStream);
 
 fn send_vectored(fd: BorrowedFd<'_>, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
     let mut nothing = rustix::net::SendAncillaryBuffer::default();
-    Ok(rustix::net::sendmsg(fd, bufs, &mut nothing, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    Ok(rustix::net::sendmsg(fd, bufs, &mut nothing, platform::SEND_NOW)?)
 }
 
 /// Ends the sending side; a connection that is gone already has ended, too.

@@ -3,16 +3,16 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::addr::STORAGE;
 use crate::fd::SharedFd;
 use crate::op::{self, Op, Request};
+use crate::platform;
 
 /// A new socket: close-on-exec, non-blocking.
 pub(super) fn new_socket(family: AddressFamily, kind: SocketType) -> io::Result<SharedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(SharedFd::new(socket_with(family, kind, flags, None)?))
+    Ok(SharedFd::new(platform::socket(family, kind)?))
 }
 
 pub(super) fn family_of(address: SocketAddr) -> AddressFamily {

@@ -82,8 +82,7 @@ macro_rules! write_methods {
         /// # Errors
         /// `WouldBlock`; else the system's.
         pub fn try_write(&self, buf: &[u8]) -> std::io::Result<usize> {
-            let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
-            Ok(rustix::net::send(self.shared_fd(), buf, flags)?)
+            Ok(rustix::net::send(self.shared_fd(), buf, crate::platform::SEND_NOW)?)
         }
 
         /// Sends from several buffers, one after the other; gives them back with the count, which may be short.

@@ -10,6 +10,7 @@ use super::methods::as_fd;
 use super::{TcpListener, TcpStream};
 use crate::addr;
 use crate::fd::SharedFd;
+use crate::platform;
 
 /// A TCP socket whose options are set before it becomes a listener or a stream.
 ///
@@ -68,7 +69,7 @@ impl TcpSocket {
     /// # Errors
     /// The system's.
     pub fn set_reuseport(&self, on: bool) -> io::Result<()> {
-        Ok(sockopt::set_socket_reuseport(&self.fd, on)?)
+        platform::set_reuseport(&self.fd, on)
     }
 
     /// Asks for this many bytes of receive buffer; set before `listen` or `connect`, it bounds the window.
