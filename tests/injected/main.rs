@@ -53,7 +53,7 @@ const EPOLL: &[Case] = &[
     ("epoll_pwait2", "EINTR", "3+2", Nothing),
     ("epoll_ctl", "ENOMEM", "4+4", Losses),
     ("epoll_ctl", "ENOSPC", "4+4", Losses),
-    ("close", "EINTR", "4+4", Nothing),
+    ("close", "EINTR", "9+3", Nothing),
 ];
 
 const URING: &[Case] = &[
