@@ -85,18 +85,11 @@ pub(super) fn listen() -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 pub(super) async fn echo(stream: TcpStream, echoed: &'static Echoed) {
-    let mut buf = Vec::with_capacity(ECHO_BUFFER);
-    loop {
-        let (n, b) = stream.read(buf).await;
-        match n {
-            Ok(n @ 1..) => echoed.add(n),
-            _ => return,
-        }
-        let (sent, b) = stream.write_all(b).await;
-        if sent.is_err() {
+    let mut pieces = stream.recv_stream();
+    while let Some(Ok(piece)) = pieces.next().await {
+        echoed.add(piece.len());
+        if stream.write_all(piece).await.0.is_err() {
             return;
         }
-        buf = b;
-        buf.clear();
     }
 }
