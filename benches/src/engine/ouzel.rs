@@ -1,7 +1,7 @@
 //! `ouzel`: [`ouzel::Runtime`].
 
 use super::{Engine, Inject, Joined};
-use crate::work::echo::{ECHO_BUFFER, Echoed};
+use crate::work::echo::Echoed;
 use crate::work::files::Queue;
 use ouzel::net::{TcpListener, TcpStream};
 use std::future::Future;
