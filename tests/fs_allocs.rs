@@ -2,35 +2,11 @@
 //!
 //! One test, so that nothing else in this process allocates meanwhile.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ouzel::{Driver, Runtime};
+use ouzel_tests::counting::{Counting, allocations};
 use ouzel_tests::{drivers, watchdog};
-
-/// Counts what it hands on to the system.
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: all of it is the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.realloc(at, layout, bytes) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.dealloc(at, layout) };
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -47,7 +23,7 @@ fn threads() -> usize {
 async fn read_all(paths: &[PathBuf]) -> usize {
     let mut buf = Vec::with_capacity(8192);
     let file = ouzel::fs::File::open(&paths[0]).await.unwrap();
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations();
     for _ in 0..ROUNDS {
         for path in paths {
             let (n, back) = ouzel::fs::read_into(path, buf).await;
@@ -58,7 +34,7 @@ async fn read_all(paths: &[PathBuf]) -> usize {
         assert_eq!(n.unwrap(), 4000);
         buf = back;
     }
-    ALLOCATIONS.load(Ordering::Relaxed) - before
+    allocations() - before
 }
 
 #[test]
