@@ -146,6 +146,7 @@ impl LocalRuntime {
     pub fn before_wait(&self) -> bool {
         // There before anything can show on it. Then parked: what is armed below watches for the end of that.
         let _descriptor = self.reactor.pollable();
+        self.reactor.settle_lazy_waits();
         let wait = self.shared.executor.begin_wait();
         self.reactor.flush();
         self.reactor.arm_notify();

@@ -331,6 +331,15 @@ impl ReactorCell {
         self.lazy_waited.set(true);
     }
 
+    /// Before a host waits: a lazy send that somebody waits for must not wait for an event.
+    pub(crate) fn settle_lazy_waits(&self) {
+        if self.lazy_waited.replace(false) {
+            self.flush();
+            // What the kernel says is said again at the next look, where it can be told.
+            let _ = self.reap();
+        }
+    }
+
     /// Gives what was submitted to the kernel now.
     pub(crate) fn flush(&self) {
         if let Ok(mut driver) = self.driver.try_borrow_mut() {
