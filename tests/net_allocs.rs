@@ -77,6 +77,19 @@ async fn streamed((client, mut stream): (TcpStream, RecvStream)) -> (TcpStream, 
     (client, stream)
 }
 
+/// A reply as a server sends it: the buffer comes back with the next event.
+async fn lazy((client, server, buf): (TcpStream, TcpStream, Vec<u8>)) -> (TcpStream, TcpStream, Vec<u8>) {
+    let mut sending = server.write_lazy("a reply").unwrap();
+    let (n, buf) = client.read(buf).await;
+    assert_eq!((n.unwrap(), &*buf), (7, &b"a reply"[..]));
+    let (sent, _) = match sending.try_finish() {
+        Some(done) => done,
+        None => sending.await,
+    };
+    assert_eq!(sent.unwrap(), 7);
+    (client, server, buf)
+}
+
 #[test]
 fn operations_on_sockets_allocate_nothing() {
     for driver in drivers() {
@@ -85,6 +98,8 @@ fn operations_on_sockets_allocate_nothing() {
                 let (client, server) = pair().await;
                 let room = || Vec::with_capacity(64);
                 assert_eq!(steady((client, server, room()), reads).await, 0, "reads and writes");
+                let (client, server) = pair().await;
+                assert_eq!(steady((client, server, room()), lazy).await, 0, "lazy writes");
                 let (client, server) = pair().await;
                 let rooms = [Vec::with_capacity(3), room()];
                 assert_eq!(steady((client, server, rooms), vectored).await, 0, "vectored");

@@ -76,6 +76,21 @@ macro_rules! write_methods {
             crate::net::WriteAll::new(self.shared_fd(), buf)
         }
 
+        /// Begins to send all of `buf`, for a task that has other things to do than to wait for it: a server's replies.
+        /// See [`LazyWrite`](crate::net::LazyWrite).
+        ///
+        /// One at a time, and no other write beside it: they might overtake each other. Allocates nothing for
+        /// buffers whose handle has up to 56 bytes.
+        ///
+        /// # Errors
+        /// There is no runtime here, or it is closing, or memory has run out; the buffer comes back.
+        pub fn write_lazy<B: crate::buf::IoBuf>(
+            &self,
+            buf: B,
+        ) -> Result<crate::net::LazyWrite<B>, (std::io::Error, B)> {
+            crate::net::LazyWrite::begin(self.shared_fd(), buf)
+        }
+
         /// Sends what there is room for, now: `WouldBlock` if there is none. To wait in between:
         /// [`PollFd`](crate::net::PollFd).
         ///

@@ -7,6 +7,7 @@
 //! | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] | the same between processes of one machine |
 //! | [`Incoming`], [`RecvStream`] | one operation for all connections, for all bytes of a stream |
 //! | [`Read`], [`Write`], [`RecvFrom`], .. | transfers in progress: kept, awaited, cancelled |
+//! | [`LazyWrite`] | a send that nobody waits for |
 //! | [`ReadHalf`] and its like | a stream's two directions apart |
 //! | [`PollFd`] | readiness alone, of any descriptor: for borrowed memory, for adapters |
 //!
@@ -18,6 +19,7 @@ mod base;
 mod chunk;
 mod exact;
 mod incoming;
+mod lazy;
 mod lookup;
 mod message;
 mod methods;
@@ -39,6 +41,7 @@ mod vectored;
 pub use chunk::Chunk;
 pub use exact::{ReadExact, WriteAll};
 pub use incoming::Incoming;
+pub use lazy::LazyWrite;
 pub use lookup::{ToHost, lookup_host};
 pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
 pub(crate) use methods::as_fd;

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod incoming;
+mod lazy;
 mod ready;
 mod recv_stream;
 mod tcp;
