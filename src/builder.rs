@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use ouzel_core::config::MAX_WORKERS;
 
@@ -70,6 +71,25 @@ impl Builder {
     pub fn buffers(mut self, count: u32, bytes: u32) -> Self {
         self.io.buffers = count;
         self.io.buffer_size = bytes;
+        self
+    }
+
+    /// How much later than asked a timer may end, so that several are served by one wake-up of their thread. Default
+    /// 100 us; more than 250 us is as 250 us, and zero wakes the thread for every tick of 4 us that has a timer.
+    ///
+    /// A timer without another one close behind it is not put off.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> std::io::Result<()> {
+    /// // For a server that gives each of many requests a limit of seconds.
+    /// let runtime = ouzel::LocalRuntime::builder().timer_slack(Duration::from_micros(250)).build_local()?;
+    /// runtime.block_on(ouzel::sleep(Duration::from_millis(1)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn timer_slack(mut self, slack: Duration) -> Self {
+        self.io.timer_slack = slack;
         self
     }
 

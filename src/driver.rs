@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// How a runtime waits for the operating system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,10 +71,22 @@ pub(crate) struct DriverOptions {
     pub(crate) buffers: u32,
     /// Bytes of each.
     pub(crate) buffer_size: u32,
+    /// How long a wait may be put off to serve several timers.
+    pub(crate) timer_slack: Duration,
 }
+
+/// 100,000 timers within half a second cost 7.2 us of CPU each without a slack (two workers; 4.5 on one thread), 3.4 (2.2)
+/// with 50 us, 3.0 (1.85) with 100 and 2.1 (1.3) with 250. The median of the lateness stays below 100 us with 100.
+const TIMER_SLACK: Duration = Duration::from_micros(100);
 
 impl Default for DriverOptions {
     fn default() -> Self {
-        DriverOptions { driver: Driver::Auto, entries: 256, buffers: 256, buffer_size: 16 * 1024 }
+        DriverOptions {
+            driver: Driver::Auto,
+            entries: 256,
+            buffers: 256,
+            buffer_size: 16 * 1024,
+            timer_slack: TIMER_SLACK,
+        }
     }
 }

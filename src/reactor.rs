@@ -385,10 +385,11 @@ impl ReactorCell {
         self.driver.borrow_mut().arm_notify();
     }
 
-    /// The next timer.
+    /// When to look at the timers next.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
-        let operations = self.wheel.borrow().next_deadline(&self.slab);
-        operations.into_iter().chain(self.alarms.next_deadline()).min()
+        let slack = self.options.timer_slack;
+        let operations = self.wheel.borrow().next_wait(&self.slab, slack);
+        operations.into_iter().chain(self.alarms.next_wait(slack)).min()
     }
 
     /// Cancels everything in flight and waits for the kernel's answers. The reactor stays usable.

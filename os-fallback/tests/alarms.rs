@@ -25,6 +25,7 @@ struct Rig {
     clock: Clock,
     driver: ManualDriver,
     alarms: Alarms,
+    slack: Duration,
     parks: usize,
 }
 
@@ -33,7 +34,7 @@ impl Rig {
         let clock = Clock::new();
         let mut driver = ManualDriver::new(&clock, OnPark::Jump);
         let alarms = Alarms::new(driver.now(), Arc::new(ParkWord::new()), driver.unparker());
-        Rig { clock, driver, alarms, parks: 0 }
+        Rig { clock, driver, alarms, slack: Duration::ZERO, parks: 0 }
     }
 
     fn set(&self, after: Duration) -> (Alarm, Arc<Noted>, Nanos) {
@@ -45,7 +46,7 @@ impl Rig {
 
     /// What a thread does: parks until the next alarm and wakes what is due, until there is none.
     fn run(&mut self) {
-        while let Some(next) = self.alarms.next_deadline() {
+        while let Some(next) = self.alarms.next_wait(self.slack) {
             self.driver.park(Some(next)).unwrap();
             self.parks += 1;
             let now = self.driver.now();
@@ -93,4 +94,24 @@ fn alarms_that_were_ended_do_not_end_a_park() {
     assert!(rig.parks <= 9);
     assert_eq!(kept.1.at.lock().unwrap().len(), 1);
     assert!(rig.clock.now() >= kept.2 && rig.clock.now() < kept.2 + TICK);
+}
+
+#[test]
+fn alarms_close_together_ring_together_and_late_by_the_slack_at_the_most() {
+    const SLACK: Duration = Duration::from_micros(50);
+    let mut parks = Vec::new();
+    for slack in [Duration::ZERO, SLACK] {
+        let mut rig = Rig::new();
+        rig.slack = slack;
+        let all: Vec<_> = (0..20_000).map(|i| rig.set(Duration::from_micros(1000 + 5 * i))).collect();
+        rig.run();
+        for (_, noted, due) in &all {
+            let at = noted.at.lock().unwrap().clone();
+            assert_eq!(at.len(), 1, "rang {} times", at.len());
+            assert!(at[0] >= *due && at[0] < *due + TICK + slack, "due at {due:?}, rang at {:?}", at[0]);
+        }
+        parks.push(rig.parks);
+    }
+    // One of 5 us each, against one of 50 us and one more for every slot of 262 us.
+    assert!(parks[0] >= 20_000 && parks[1] <= 2600, "{parks:?}");
 }

@@ -35,6 +35,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::task::Waker;
+use core::time::Duration;
 
 use crate::driver::{Deadline, Nanos, Unpark};
 use crate::park::ParkWord;
@@ -139,7 +140,14 @@ impl Alarms {
     /// When [`Alarms::expire`] has something to do, at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.own().next_deadline()
+        self.next_wait(Duration::ZERO)
+    }
+
+    /// As [`Alarms::next_deadline`], put off by `slack` at the most to ring several alarms together; see
+    /// [`Wheel::next_wait`](crate::timer::Wheel::next_wait).
+    #[must_use]
+    pub fn next_wait(&self, slack: Duration) -> Option<Deadline> {
+        self.own().next_wait(slack)
     }
 
     /// Wakes all that is due at `now`; returns how many.

@@ -6,6 +6,7 @@ use core::alloc::Layout;
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use core::task::Waker;
+use core::time::Duration;
 
 use super::node::{AlarmState, Node};
 use crate::config::ALARM_CHUNK_NODES;
@@ -133,9 +134,9 @@ impl Own {
         self.wheel.with(|wheel| unsafe { &*wheel }.len())
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Deadline> {
+    pub(super) fn next_wait(&self, slack: Duration) -> Option<Deadline> {
         // SAFETY: as above.
-        self.wheel.with(|wheel| unsafe { &*wheel }.next_deadline(&self.nodes))
+        self.wheel.with(|wheel| unsafe { &*wheel }.next_wait(&self.nodes, slack))
     }
 
     /// Nodes whose alarms have not ended.

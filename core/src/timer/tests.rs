@@ -1,3 +1,4 @@
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
@@ -92,6 +93,37 @@ fn equal_deadlines_come_out_in_order_of_insertion() {
 }
 
 #[test]
+fn a_wait_with_slack_ends_for_all_timers_within_it_and_is_not_put_off_for_a_lone_one() {
+    let tick = |n: u64| at(1000 * TICK + n * TICK);
+    let slack = Duration::from_nanos(12 * TICK);
+    let nodes = Nodes::new(9);
+    let mut wheel = Wheel::new(Nanos(1000 * TICK));
+    // In the lowest level, and in the one above it.
+    for (key, n) in [(0, 1), (1, 5), (2, 13), (3, 14), (4, 200), (5, 205), (6, 230)] {
+        wheel.insert(&nodes, key, tick(n));
+    }
+    let mut waits = Vec::new();
+    while let Some(next) = wheel.next_wait(&nodes, slack) {
+        waits.push((next, expired(&mut wheel, &nodes, next.0.0).len()));
+    }
+    assert_eq!(waits, [(tick(13), 3), (tick(14), 1), (tick(205), 2), (tick(230), 1)]);
+}
+
+#[test]
+fn a_crowded_slot_is_put_off_only_if_all_of_it_is_near() {
+    let slack = Duration::from_nanos(12 * TICK);
+    for (ticks, put_off) in [(100, 12 * TICK), (10_000, 0)] {
+        let nodes = Nodes::new(20);
+        let mut wheel = Wheel::new(Nanos(0));
+        for key in 0..20 {
+            wheel.insert(&nodes, key, at(ticks * TICK));
+        }
+        let (next, late) = (wheel.next_deadline(&nodes).unwrap(), wheel.next_wait(&nodes, slack).unwrap());
+        assert_eq!(late.0.0 - next.0.0, put_off);
+    }
+}
+
+#[test]
 fn wrong_keys_are_refused() {
     let nodes = Nodes::new(1);
     let mut wheel = Wheel::new(Nanos(0));
@@ -111,6 +143,8 @@ enum Step {
     Remove(u32),
     Advance(u64),
     Sleep,
+    /// Sleeps with a slack of so many ticks.
+    Slack(u64),
 }
 
 /// Delays of all magnitudes, so that all levels are used.
@@ -124,6 +158,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u32..32).prop_map(Step::Remove),
         1 => delay().prop_map(Step::Advance),
         3 => Just(Step::Sleep),
+        2 => (0u64..80).prop_map(Step::Slack),
     ]
 }
 
@@ -159,6 +194,19 @@ proptest! {
                     prop_assert_eq!(next.is_some(), !model.is_empty());
                     if let Some(next) = next {
                         now = now.max(next.0.0);
+                    }
+                }
+                Step::Slack(ticks) => {
+                    let slack = Duration::from_nanos(ticks * TICK);
+                    let (next, put_off) = (wheel.next_deadline(&nodes), wheel.next_wait(&nodes, slack));
+                    prop_assert_eq!(next.is_some(), put_off.is_some());
+                    if let Some((next, put_off)) = next.zip(put_off) {
+                        prop_assert!(put_off >= next);
+                        prop_assert!(put_off.0.0 - next.0.0 <= ticks.min(63) * TICK, "beyond the slack");
+                        if model.len() == 1 {
+                            prop_assert_eq!(put_off, next, "a lone timer is put off");
+                        }
+                        now = now.max(put_off.0.0);
                     }
                 }
             }
