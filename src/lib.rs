@@ -7,6 +7,7 @@
 //! | [`net`], [`fs`], [`time`] | sockets and files with owned buffers, timers |
 //! | [`process`] | child processes |
 //! | [`signal`] | signals of the operating system |
+//! | [`sync`] | a semaphore and a bounded channel |
 //! | [`spawn_blocking`] | work that blocks, on a pool that grows only when it is stuck |
 //! | [`op`], [`buf`] | what the above is built on |
 //!
@@ -58,6 +59,7 @@ mod reactor;
 mod runtime;
 mod shared;
 pub mod signal;
+pub mod sync;
 mod task;
 pub mod time;
 

@@ -17,6 +17,7 @@
 //! | `coop` | how long a task may go on without letting others run |
 //! | `timer` | the hierarchical timer wheel |
 //! | `alarm` | timers that futures wait for, on a thread's wheel |
+//! | `waiting` | tasks that wait for each other: permits, a bounded queue |
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
@@ -57,3 +58,5 @@ pub mod task;
 #[cfg(all(test, feature = "std", not(ouzel_loom)))]
 mod testing;
 pub mod timer;
+#[cfg(feature = "alloc")]
+pub mod waiting;

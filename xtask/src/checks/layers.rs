@@ -17,6 +17,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("op", &["owned", "sched", "local"]),
     ("timer", &["task", "slab", "queue", "owned", "sched", "local", "fixed"]),
     ("alarm", &["task", "slab", "owned", "sched", "local", "op", "fixed"]),
+    ("waiting", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer", "alarm", "fixed"]),
     ("anchor", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),
     ("driver", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer", "park"]),
     ("park", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),
