@@ -182,7 +182,8 @@ pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
     })
 }
 
-/// Whether this process is a forked child of one that made a runtime: then that runtime cannot be used.
+/// Whether this process is a forked child of one that made a runtime, and has made none itself: its parent's cannot be
+/// used here.
 #[must_use]
 pub fn in_forked_child() -> bool {
     platform::in_forked_child()

@@ -15,7 +15,7 @@ use ouzel_core::op::Flavour as OpFlavour;
 use crate::blocking::BlockingHandle;
 use crate::current::{self, Current, Flavour};
 use crate::metrics::Metrics;
-use crate::platform;
+use crate::platform::{self, Home};
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{LocalShared, Options, check_not_forked};
 use ouzel_core::local::LocalJoinHandle;
@@ -51,7 +51,6 @@ pub struct LocalRuntime {
 
 impl LocalRuntime {
     pub(crate) fn start(options: Options) -> io::Result<Self> {
-        platform::arm_fork_detection();
         let reactor = ReactorCell::new(&options.driver, OpFlavour::Local)?;
         let seat = reactor.seat();
         let driver = ReactorDriver::new(Rc::clone(&reactor));
@@ -74,7 +73,7 @@ impl LocalRuntime {
     /// # Panics
     /// Inside one of this runtime's own tasks, and in a forked child.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        check_not_forked().unwrap_or_else(|e| panic!("{e}"));
+        check_not_forked(self.shared.home).unwrap_or_else(|e| panic!("{e}"));
         let _entered = self.enter();
         self.shared.executor.block_on(future)
     }
@@ -109,7 +108,7 @@ impl LocalRuntime {
     /// # Errors
     /// The system's, if waiting failed; an error in a forked child.
     pub fn run_once(&self, timeout: Option<Duration>) -> io::Result<Tick> {
-        check_not_forked()?;
+        check_not_forked(self.shared.home)?;
         let _entered = self.enter();
         let deadline = timeout.map(|t| Deadline(platform::now() + t));
         self.shared.executor.run_once(deadline).map_err(|e| io::Error::from_raw_os_error(e.0))
@@ -120,7 +119,7 @@ impl LocalRuntime {
     /// # Errors
     /// As [`LocalRuntime::run_once`].
     pub fn run_nowait(&self, max_polls: u32) -> io::Result<Tick> {
-        check_not_forked()?;
+        check_not_forked(self.shared.home)?;
         let _entered = self.enter();
         self.shared.executor.run_nowait(max_polls).map_err(|e| io::Error::from_raw_os_error(e.0))
     }
@@ -156,7 +155,7 @@ impl LocalRuntime {
     /// A handle for other threads.
     #[must_use]
     pub fn handle(&self) -> LocalHandle {
-        LocalHandle { spawner: self.shared.executor.spawner() }
+        LocalHandle { spawner: self.shared.executor.spawner(), home: self.shared.home }
     }
 
     /// Refuses spawns, drops every task, and waits until every operation's buffer is free. Idempotent.
@@ -176,6 +175,11 @@ impl LocalRuntime {
     /// to the tasks that have ended.
     pub fn trim(&self) {
         self.shared.executor.trim();
+    }
+
+    /// Calls `f` for each task that is there, with its id if one has been made.
+    pub fn for_each_task(&self, f: impl FnMut(Option<TaskId>, TaskState)) {
+        self.shared.executor.local().for_each_task(f);
     }
 
     /// Tasks that have been spawned and not yet ended.
@@ -220,7 +224,7 @@ impl LocalRuntime {
 
 impl Drop for LocalRuntime {
     fn drop(&mut self) {
-        if !platform::in_forked_child() {
+        if !self.shared.home.is_elsewhere() {
             self.shutdown();
         }
     }
@@ -243,6 +247,7 @@ pub struct EnterGuard {
 #[derive(Clone, Debug)]
 pub struct LocalHandle {
     spawner: LocalSpawner,
+    home: Home,
 }
 
 impl LocalHandle {
@@ -252,14 +257,32 @@ impl LocalHandle {
         self.spawner.spawn_detached(future).is_ok()
     }
 
+    /// As [`spawn_send`](Self::spawn_send), and gives out the task's id. It is stale until the runtime has taken the task
+    /// in, at its next turn; an [`abort`](Self::abort) by it comes after that in any case. None: refused.
+    pub fn spawn_named(&self, future: impl Future<Output = ()> + Send + 'static) -> Option<TaskId> {
+        self.spawner.spawn_named(future).ok()
+    }
+
+    /// Whether this process is a forked child of the one the runtime belongs to: there it cannot be used.
+    #[inline]
+    #[must_use]
+    pub fn in_forked_child(&self) -> bool {
+        self.home.is_elsewhere()
+    }
+
     /// Ends the runtime's wait, if it waits; it looks around and goes on.
     pub fn notify(&self) {
         self.spawner.notify();
     }
 
-    /// Wakes the task `id` names, if it is still there.
+    /// Wakes the task `id` names, if it is still there. Lock-free: may be called in signal handlers.
     pub fn wake(&self, id: TaskId) -> WakeResult {
         self.spawner.wake(id)
+    }
+
+    /// Wakes many tasks and then the runtime, once; returns how many were queued by this.
+    pub fn wake_many(&self, ids: impl IntoIterator<Item = TaskId>) -> usize {
+        self.spawner.wake_many(ids)
     }
 
     /// Cancels the task `id` names; false if it is not there any more.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ouzel_core::driver::Counters;
+use ouzel_core::sched::SchedulerMetrics;
 
 use crate::blocking::BlockingMetrics;
 
@@ -45,6 +46,22 @@ impl IoTotals {
         for (cell, sum) in self.0.iter().zip(all) {
             // ORDERING: Relaxed, plain counters.
             *sum += cell.load(Ordering::Relaxed);
+        }
+    }
+}
+
+impl From<SchedulerMetrics> for Metrics {
+    fn from(scheduler: SchedulerMetrics) -> Self {
+        Metrics {
+            polls: scheduler.polls,
+            spawned: scheduler.spawned,
+            completed: scheduler.completed,
+            steals: scheduler.steals,
+            parks: scheduler.parks,
+            injected: scheduler.injected,
+            raids: scheduler.raids,
+            task_bytes: scheduler.task_bytes,
+            ..Metrics::default()
         }
     }
 }

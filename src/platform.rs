@@ -250,16 +250,28 @@ mod os {
         Ok((cred.uid.as_raw(), cred.gid.as_raw(), Some(cred.pid.as_raw_nonzero().get())))
     }
 
-    /// The generation of the process's first runtime; 0 before.
+    /// The process in which a runtime was made last; 0 before.
     static MADE: AtomicU64 = AtomicU64::new(0);
 
-    pub(crate) fn arm_fork_detection() {
-        let now = linux::fork::Generation::current().number();
-        // ORDERING: Relaxed: a number that is set once.
-        let _ = MADE.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    /// The process that something is made in, and belongs to.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Home(linux::fork::Generation);
+
+    impl Home {
+        pub(crate) fn here() -> Self {
+            let here = linux::fork::Generation::current();
+            // ORDERING: Relaxed: a number; a fork is a point in one thread's program order.
+            MADE.store(here.number(), Ordering::Relaxed);
+            Home(here)
+        }
+
+        /// Whether this process is a forked child of that one.
+        #[inline]
+        pub(crate) fn is_elsewhere(self) -> bool {
+            self.0.is_foreign()
+        }
     }
 
-    #[inline]
     pub(crate) fn in_forked_child() -> bool {
         // ORDERING: Relaxed, as above.
         let made = MADE.load(Ordering::Relaxed);
@@ -342,9 +354,21 @@ mod os {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(crate) fn arm_fork_detection() {}
+    /// Nothing tells a forked child here.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Home;
 
-    #[inline]
+    impl Home {
+        pub(crate) fn here() -> Self {
+            Home
+        }
+
+        #[inline]
+        pub(crate) fn is_elsewhere(self) -> bool {
+            false
+        }
+    }
+
     pub(crate) fn in_forked_child() -> bool {
         false
     }
@@ -392,10 +416,10 @@ mod sockets {
     }
 }
 
-use os::{NATIVE, make_one};
 pub(crate) use os::{
-    abstract_sockaddr, arm_fork_detection, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat,
-    from_abstract, heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached,
-    stat_cached, stat_open_cached,
+    Home, abstract_sockaddr, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat, from_abstract,
+    heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached, stat_cached,
+    stat_open_cached,
 };
+use os::{NATIVE, make_one};
 pub(crate) use sockets::{SEND_NOW, set_reuseport, socket};

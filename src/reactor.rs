@@ -13,6 +13,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,7 @@ use ouzel_core::timer::Wheel;
 use crate::blocking::Runner;
 use crate::driver::DriverOptions;
 use crate::metrics::IoTotals;
-use crate::platform::{self, AnyDriver, Files};
+use crate::platform::{self, AnyDriver, Files, Home};
 use crate::provided::Provided;
 
 /// See the module.
@@ -40,8 +41,10 @@ pub(crate) struct ReactorCell {
     wheel: RefCell<Wheel>,
     /// Timers that are not.
     pub(crate) alarms: Alarms,
-    driver: RefCell<AnyDriver>,
+    /// Not dropped in a forked child, where that would reach into the parent's epoll.
+    driver: ManuallyDrop<RefCell<AnyDriver>>,
     why: String,
+    home: Home,
     options: DriverOptions,
     files: Files,
     seat: Seat,
@@ -119,8 +122,9 @@ impl ReactorCell {
             wheel: RefCell::new(Wheel::new(now)),
             alarms: Alarms::new(now, Arc::clone(&seat.park), Arc::clone(&seat.unpark)),
             files: driver.files(),
-            driver: RefCell::new(driver),
+            driver: ManuallyDrop::new(RefCell::new(driver)),
             why,
+            home: Home::here(),
             options: *options,
             mailbox: Arc::new(Mailbox {
                 full: AtomicBool::new(false),
@@ -142,7 +146,8 @@ impl ReactorCell {
             static KEPT: RefCell<Option<Rc<ReactorCell>>> = const { RefCell::new(None) };
         }
         let kept = KEPT.with(|k| k.borrow().clone());
-        if let Some(kept) = kept.filter(|k| k.options == *options && Rc::strong_count(k) == 2) {
+        let fits = |k: &Rc<Self>| k.options == *options && Rc::strong_count(k) == 2 && !k.home.is_elsewhere();
+        if let Some(kept) = kept.filter(fits) {
             return Ok(kept);
         }
         let new = ReactorCell::new(options, Flavour::Shared)?;
@@ -439,8 +444,10 @@ impl ReactorCell {
 
 impl Drop for ReactorCell {
     fn drop(&mut self) {
-        if !platform::in_forked_child() {
+        if !self.home.is_elsewhere() {
             self.close();
+            // SAFETY: once, and nobody uses it after this.
+            unsafe { ManuallyDrop::drop(&mut self.driver) };
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::blocking::{BlockingHandle, BlockingPool};
 use crate::current::{self, Current, Flavour};
 use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
-use crate::platform;
+use crate::platform::{self, Home};
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, on_worker};
 use ouzel_core::task::{TaskId, TaskState, WakeResult};
@@ -59,7 +59,6 @@ struct Ready {
 
 impl Runtime {
     pub(crate) fn start(options: Options) -> io::Result<Self> {
-        platform::arm_fork_detection();
         let workers = options.workers;
         let (ready, seats) = mpsc::channel::<io::Result<Ready>>();
         let mut starts = Vec::with_capacity(workers);
@@ -82,6 +81,7 @@ impl Runtime {
         }
         let all: Vec<Ready> = all.into_iter().map(|r| r.expect("every worker reports")).collect();
         let inner = Arc::new(Inner {
+            home: Home::here(),
             shared: Shared::new(
                 all.iter().map(|r| r.seat.clone()),
                 platform::heavy_barrier(),
@@ -109,7 +109,7 @@ impl Runtime {
     /// # Panics
     /// On a worker, where it would block other tasks, and when this thread's driver cannot be made.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        check_not_forked().unwrap_or_else(|e| panic!("{e}"));
+        check_not_forked(self.inner.home).unwrap_or_else(|e| panic!("{e}"));
         assert!(
             !on_worker(),
             "block_on was called on a worker: it would block the tasks there; await the future, or use spawn_blocking"
@@ -251,6 +251,35 @@ impl Handle {
     /// Wakes the task `id` names, if it is still there.
     pub fn wake(&self, id: TaskId) -> WakeResult {
         self.inner.shared.wake(id)
+    }
+
+    /// The same without a lock and past the workers' own queues, for signal handlers.
+    pub fn wake_in_signal(&self, id: TaskId) -> WakeResult {
+        self.inner.shared.wake_in_signal(id)
+    }
+
+    /// Wakes many tasks; returns how many were queued by this. Off the workers one worker is woken for all of them.
+    pub fn wake_many(&self, ids: impl IntoIterator<Item = TaskId>) -> usize {
+        self.inner.shared.wake_many(ids)
+    }
+
+    /// Whether this process is a forked child of the one the runtime belongs to: there it cannot be used.
+    #[inline]
+    #[must_use]
+    pub fn in_forked_child(&self) -> bool {
+        self.inner.home.is_elsewhere()
+    }
+
+    /// Calls `f` for each task that is there, with its id if one has been made. A walk, and not a snapshot.
+    pub fn for_each_task(&self, f: impl FnMut(Option<TaskId>, TaskState)) {
+        self.inner.shared.for_each_task(f);
+    }
+
+    /// What one worker has counted so far; none if there is no such worker. What comes from outside the workers, and
+    /// the blocking pool's part, is zero here.
+    #[must_use]
+    pub fn worker_metrics(&self, worker: usize) -> Option<Metrics> {
+        self.inner.worker_metrics(worker)
     }
 
     /// Cancels the task `id` names; false if it is not there any more.

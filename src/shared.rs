@@ -12,9 +12,10 @@ use ouzel_core::sched::Shared;
 
 use crate::blocking::{BlockingConfig, BlockingPool};
 use crate::driver::DriverOptions;
+use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
+use crate::platform::Home;
 use crate::reactor::ReactorDriver;
-use crate::{join::JoinHandle, platform};
 use ouzel_core::local::LocalJoinHandle;
 
 /// Options with every choice made.
@@ -28,6 +29,7 @@ pub(crate) struct Options {
 
 /// What workers, handles and the runtime share.
 pub(crate) struct Inner {
+    pub(crate) home: Home,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: BlockingPool,
     pub(crate) options: Options,
@@ -45,7 +47,7 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if platform::in_forked_child() {
+        if self.home.is_elsewhere() {
             return JoinHandle::refused();
         }
         // A refused future is dropped here, and its handle says cancelled.
@@ -57,7 +59,7 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if !platform::in_forked_child() {
+        if !self.home.is_elsewhere() {
             // A refused future is dropped here.
             drop(self.shared.spawn_detached(future));
         }
@@ -70,7 +72,7 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if platform::in_forked_child() {
+        if self.home.is_elsewhere() {
             return Err(future);
         }
         self.shared.spawn_here(future).map(JoinHandle::new)
@@ -83,32 +85,21 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if platform::in_forked_child() {
+        if self.home.is_elsewhere() {
             return Err(future);
         }
         self.shared.spawn_detached_here(future)
     }
 
     pub(crate) fn trim(&self) {
-        if !platform::in_forked_child() {
+        if !self.home.is_elsewhere() {
             self.shared.trim();
         }
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
-        let scheduler = self.shared.metrics();
-        let mut metrics = Metrics {
-            workers: self.options.workers as u64,
-            polls: scheduler.polls,
-            spawned: scheduler.spawned,
-            completed: scheduler.completed,
-            steals: scheduler.steals,
-            parks: scheduler.parks,
-            injected: scheduler.injected,
-            raids: scheduler.raids,
-            task_bytes: scheduler.task_bytes,
-            ..Metrics::default()
-        };
+        let mut metrics =
+            Metrics { workers: self.options.workers as u64, ..Metrics::from(self.shared.metrics()) };
         metrics.set_blocking(self.pool.metrics());
         for io in &self.io {
             io.add_to(&mut metrics.io);
@@ -116,8 +107,15 @@ impl Inner {
         metrics
     }
 
+    /// One worker's part of them.
+    pub(crate) fn worker_metrics(&self, worker: usize) -> Option<Metrics> {
+        let mut metrics = Metrics { workers: 1, ..Metrics::from(self.shared.worker_metrics(worker)?) };
+        self.io.get(worker)?.add_to(&mut metrics.io);
+        Some(metrics)
+    }
+
     pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ShutdownError> {
-        if platform::in_forked_child() {
+        if self.home.is_elsewhere() {
             return Err(ShutdownError::Forked);
         }
         let deadline = timeout.map(|t| Instant::now() + t);
@@ -146,6 +144,7 @@ impl Inner {
 
 /// What the runtime and the thread's place in it share.
 pub(crate) struct LocalShared {
+    pub(crate) home: Home,
     pub(crate) executor: LocalExecutor<ReactorDriver>,
     pool: OnceCell<BlockingPool>,
     options: Options,
@@ -153,7 +152,7 @@ pub(crate) struct LocalShared {
 
 impl LocalShared {
     pub(crate) fn new(executor: LocalExecutor<ReactorDriver>, options: Options) -> Self {
-        LocalShared { executor, pool: OnceCell::new(), options }
+        LocalShared { home: Home::here(), executor, pool: OnceCell::new(), options }
     }
 
     pub(crate) fn pool_if_used(&self) -> Option<&BlockingPool> {
@@ -209,8 +208,8 @@ impl fmt::Display for ShutdownError {
 
 impl std::error::Error for ShutdownError {}
 
-pub(crate) fn check_not_forked() -> io::Result<()> {
-    if platform::in_forked_child() {
+pub(crate) fn check_not_forked(home: Home) -> io::Result<()> {
+    if home.is_elsewhere() {
         return Err(io::Error::other(
             "the runtime belongs to the parent process: it cannot be used after fork",
         ));

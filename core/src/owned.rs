@@ -118,6 +118,16 @@ impl OwnedTasks {
         id.state(&self.table)
     }
 
+    /// Calls `f` for each task that is there, with its id if one has been made. A walk, and not a snapshot.
+    pub fn for_each(&self, mut f: impl FnMut(Option<TaskId>, TaskState)) {
+        self.table.all(|cell| {
+            if let Some((id, state)) = TaskId::look(cell) {
+                f(id, state);
+            }
+            true
+        });
+    }
+
     /// A counted handle for a weak id, if its task is still there.
     #[must_use]
     pub fn upgrade(&self, id: TaskId) -> Option<AbortHandle> {

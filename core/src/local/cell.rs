@@ -6,7 +6,7 @@ use core::future::Future;
 use core::ptr::NonNull;
 
 use super::newborn::Newborn;
-use super::shared::{Shared, finish_held};
+use super::shared::Shared;
 use super::word::{can_grow, get, has_more, is_last, set};
 use super::{refs, remote};
 use crate::slab::{self, Slab};
@@ -32,8 +32,10 @@ pub(super) fn spawn<F: Future + 'static>(
 }
 
 /// Makes a task of what another thread has built, and puts it on the run queue. It has no handle.
-pub(super) fn adopt(shared: &Shared, task: Newborn) {
-    begin(shared, task.into_cell(), false);
+pub(super) fn adopt(shared: &Shared, task: Newborn) -> NonNull<Header> {
+    let task = task.into_cell();
+    begin(shared, task, false);
+    task
 }
 
 /// The cell is built, and nobody else's yet.
@@ -216,16 +218,17 @@ pub(super) fn abort_by_id(shared: &Shared, id: TaskId) -> bool {
     true
 }
 
-/// Wakes the task that `id` names, from any thread and from signal handlers: a CAS, a push, an unpark.
+/// Wakes the task that `id` names, from any thread and from signal handlers: a CAS, a push, and a call of `unpark`,
+/// which is to end the owner's sleep, if not at once.
 ///
 /// The task may end meanwhile, and its cell serve another one, which is then woken for nothing.
-pub(super) fn wake_by_id_elsewhere(shared: &Shared, id: TaskId) -> WakeResult {
+pub(super) fn wake_by_id_elsewhere(shared: &Shared, id: TaskId, unpark: impl FnOnce()) -> WakeResult {
     let Some(task) = find(shared, id) else { return WakeResult::Stale };
     // SAFETY: cells in a table stay mapped.
     let after = remote::wake_by_ref(&unsafe { task.as_ref() }.remote);
     let pending = after == remote::Foreign::Nothing;
     // SAFETY: that was this cell's word, and the caller holds `shared`.
-    if unsafe { finish_held(shared, task, after) } {
+    if unsafe { remote::finish(after, task, &shared.stack, unpark) } {
         // SAFETY: it was queued by us alone when the executor ended.
         unsafe { free(task) };
     }

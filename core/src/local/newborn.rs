@@ -12,10 +12,10 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::slab::{self, Slab};
-use crate::task::Header;
 use crate::task::cell::drop_payload_caught;
 use crate::task::in_slab::{build, unstore};
 use crate::task::unwind::discard;
+use crate::task::{Header, TaskId};
 
 /// See the module. Dropping it drops the future and gives the cell back; a panic of that drop ends here.
 pub(super) struct Newborn(NonNull<Header>);
@@ -30,6 +30,11 @@ impl Newborn {
     /// The future back when memory has run out.
     pub(super) fn new<F: Future + Send + 'static>(slab: &Slab, future: F) -> Result<Self, F> {
         build(slab, future).map(Newborn)
+    }
+
+    /// The id that the task will have, once its owner has taken it in as one with a name.
+    pub(super) fn id(&self) -> TaskId {
+        TaskId::of_next(self.0)
     }
 
     /// The cell, to be made a task.

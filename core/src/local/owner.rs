@@ -12,6 +12,7 @@ use core::ptr::{self, NonNull};
 
 use super::cell;
 use super::join::{self, LocalJoinHandle};
+use super::newborn::Newborn;
 use super::refs;
 use super::run;
 use super::shared::{Home, Job, Shared};
@@ -20,7 +21,7 @@ use crate::config::COOP_BUDGET;
 use crate::context;
 use crate::slab::Slab;
 use crate::sync::per_thread;
-use crate::task::{Header, TaskId, WakeResult};
+use crate::task::{Header, TaskId, TaskState, WakeResult};
 
 // The executor in whose turn this thread is; null if none.
 per_thread! {
@@ -167,8 +168,12 @@ impl Local {
         for job in jobs.drain(..) {
             match job {
                 Job::Spawn(task) => {
-                    self.home.spawned.set(self.home.spawned.get() + 1);
-                    cell::adopt(&self.shared, task);
+                    self.adopt(task);
+                }
+                Job::SpawnNamed(task) => {
+                    let id = task.id();
+                    let exported = TaskId::export(self.adopt(task));
+                    debug_assert_eq!(id, exported, "a cell's next generation is known");
                 }
                 Job::Abort(id) => {
                     cell::abort_by_id(&self.shared, id);
@@ -176,6 +181,21 @@ impl Local {
             }
         }
         self.jobs.set(jobs);
+    }
+
+    fn adopt(&self, task: Newborn) -> NonNull<Header> {
+        self.home.spawned.set(self.home.spawned.get() + 1);
+        cell::adopt(&self.shared, task)
+    }
+
+    /// Calls `f` for each task that is there, with its id if one has been made.
+    pub fn for_each_task(&self, mut f: impl FnMut(Option<TaskId>, TaskState)) {
+        self.shared.table.all(|cell| {
+            if let Some((id, state)) = TaskId::look(cell) {
+                f(id, state);
+            }
+            true
+        });
     }
 
     #[cold]

@@ -30,7 +30,19 @@ const RING_SLOTS: usize = 64;
 /// What another thread asks of the owner.
 pub(super) enum Job {
     Spawn(Newborn),
+    /// Somebody has its id already.
+    SpawnNamed(Newborn),
     Abort(TaskId),
+}
+
+impl Job {
+    /// The task of a refused spawn.
+    pub(super) fn into_task(self) -> Newborn {
+        match self {
+            Job::Spawn(task) | Job::SpawnNamed(task) => task,
+            Job::Abort(_) => unreachable!("a spawn gives back what it was given"),
+        }
+    }
 }
 
 /// What a spawn needs beside [`Shared`], and no other thread ever reaches.

@@ -55,6 +55,25 @@ impl LocalSpawner {
         self.submit(task).map_err(|task| unsafe { task.into_future::<F>() })
     }
 
+    /// As [`spawn_detached`](Self::spawn_detached), and gives out the task's id.
+    ///
+    /// Until the executor has taken the task in, at its next turn, the id is *stale*: such a task is to be polled in any
+    /// case. An [`abort`](Self::abort) by it reaches the task all the same.
+    ///
+    /// # Errors
+    /// As for `spawn_detached`.
+    pub fn spawn_named<F>(&self, future: F) -> Result<TaskId, F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task = self.with_slab(future, Newborn::new)?;
+        let id = task.id();
+        let submitted = self.0.submit(Job::SpawnNamed(task));
+        // SAFETY: it was made of an `F`, three lines above.
+        submitted.map_err(|job| unsafe { job.into_task().into_future::<F>() })?;
+        Ok(id)
+    }
+
     /// Makes something of `future` in the slab for other threads' tasks; gives it back once that is closed.
     fn with_slab<F, R>(&self, future: F, make: impl FnOnce(&Slab, F) -> Result<R, F>) -> Result<R, F> {
         self.0.foreign.with(
@@ -67,10 +86,7 @@ impl LocalSpawner {
     }
 
     fn submit(&self, task: Newborn) -> Result<(), Newborn> {
-        self.0.submit(Job::Spawn(task)).map_err(|job| match job {
-            Job::Spawn(task) => task,
-            Job::Abort(_) => unreachable!("it gives back what it was given"),
-        })
+        self.0.submit(Job::Spawn(task)).map_err(Job::into_task)
     }
 
     /// Makes the executor's sleep, or its next one, end.
@@ -81,7 +97,25 @@ impl LocalSpawner {
     /// Wakes the task that `id` names, if it is still there. Lock-free and without allocation, so it may be
     /// called in signal handlers, also of the executor's own thread.
     pub fn wake(&self, id: TaskId) -> WakeResult {
-        cell::wake_by_id_elsewhere(&self.0, id)
+        cell::wake_by_id_elsewhere(&self.0, id, || self.0.unpark())
+    }
+
+    /// Wakes many tasks and then, once, the executor; returns how many were queued by this. As [`wake`](Self::wake).
+    pub fn wake_many(&self, ids: impl IntoIterator<Item = TaskId>) -> usize {
+        /// Unparks, also if the iterator panics: others may have relied on it already.
+        struct Unpark<'a>(&'a Shared, bool);
+
+        impl Drop for Unpark<'_> {
+            fn drop(&mut self) {
+                if self.1 {
+                    self.0.unpark();
+                }
+            }
+        }
+
+        let mut unpark = Unpark(&self.0, false);
+        let wake = |id| cell::wake_by_id_elsewhere(&self.0, id, || unpark.1 = true);
+        ids.into_iter().map(wake).filter(|woken| *woken == WakeResult::Queued).count()
     }
 
     /// What the task that `id` names is doing.

@@ -2,6 +2,7 @@
 
 mod end;
 mod handles;
+mod named;
 mod remote;
 mod threads;
 

@@ -11,6 +11,8 @@ pub mod interval;
 mod run;
 #[cfg(feature = "alloc")]
 mod shared;
+#[cfg(feature = "alloc")]
+mod signalled;
 pub mod sleep;
 // Compiled for its switch, and for its tests.
 #[cfg(any(test, ouzel_switch = "spin"))]

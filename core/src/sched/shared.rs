@@ -13,13 +13,14 @@ use core::fmt;
 use crate::driver::Unpark;
 use crate::owned::{ChunkTable, OwnedTasks};
 use crate::park::ParkWord;
+use crate::queue::intake::Stack;
 use crate::queue::{Chain, Lifo, Owner, Ring};
 use crate::sched::biased::{Biased, HeavyBarrier};
 use crate::sched::injected::{Injected, Take};
 use crate::sched::sleep::Sleep;
 use crate::slab::{Pages, SharedSlab, SlabMeta};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
-use crate::task::{Notified, Schedule, TaskId, TaskState, WakeResult};
+use crate::task::{Header, Notified, Schedule, TaskId, TaskState, WakeResult};
 
 /// Where a worker sleeps and how it is woken. Made by the adapter, on the worker's own thread.
 #[derive(Clone)]
@@ -147,6 +148,8 @@ pub(super) const DRAINED: u32 = 2;
 pub struct Shared {
     pub(super) remotes: Box<[Remote]>,
     pub(super) inject: Injected,
+    /// Tasks that signal handlers woke (`signalled`).
+    pub(super) signalled: Stack<Header>,
     pub(super) sleep: Sleep,
     pub(super) owned: OwnedTasks,
     pub(super) phase: AtomicU32,
@@ -187,6 +190,7 @@ impl Shared {
         Arc::new(Shared {
             remotes,
             inject: Injected::new(workers),
+            signalled: Stack::new(),
             sleep: Sleep::new(workers, heavy.filter(|_| cfg!(ouzel_switch = "membarrier"))),
             owned: OwnedTasks::new(Arc::new(ChunkTable::new(pages))),
             phase: AtomicU32::new(OPEN),
@@ -208,6 +212,7 @@ impl Shared {
 
     /// Takes one task of the injection queue, from shard `round` on.
     pub(super) fn take_injected(&self, round: usize) -> Option<Notified> {
+        self.gather(round);
         let (task, left) = self.inject.take(round);
         if left {
             self.notify();
@@ -217,6 +222,7 @@ impl Shared {
 
     /// Takes a worker's share of one shard, at most `room` tasks.
     pub(super) fn take_injected_batch(&self, round: usize, room: usize) -> Chain<Notified> {
+        self.gather(round);
         let (batch, left) = self.inject.take_batch(round, room);
         if left {
             self.notify();
@@ -254,9 +260,14 @@ impl Shared {
         self.watched.store(false, Ordering::Relaxed);
     }
 
+    /// The same for what came from outside the workers.
+    pub(super) fn has_injected(&self) -> bool {
+        !self.inject.is_empty() || !self.signalled.is_empty()
+    }
+
     /// Whether a task waits where any worker could take it. Read after the fence of `Sleep::announce`.
     pub(super) fn has_work(&self) -> bool {
-        !self.inject.is_empty() || self.remotes.iter().any(|r| !r.ring.is_empty())
+        self.has_injected() || self.remotes.iter().any(|r| !r.ring.is_empty())
     }
 
     /// Refuses spawns from now on and tells the workers to leave. Idempotent, returns at once.
@@ -340,16 +351,41 @@ impl Shared {
             task_bytes: self.owned.table().bytes(),
             ..SchedulerMetrics::default()
         };
-        for Remote { counts, .. } in &self.remotes {
-            m.polls += get(&counts.polls);
-            m.spawned += get(&counts.spawned);
-            m.completed += get(&counts.completed);
-            m.steals += get(&counts.steals);
-            m.parks += get(&counts.parks);
-            m.raids += get(&counts.raids);
-            m.trims += get(&counts.trims);
+        for worker in (0..).map_while(|worker| self.worker_metrics(worker)) {
+            m.polls += worker.polls;
+            m.spawned += worker.spawned;
+            m.completed += worker.completed;
+            m.steals += worker.steals;
+            m.parks += worker.parks;
+            m.raids += worker.raids;
+            m.trims += worker.trims;
         }
         m
+    }
+
+    /// What one worker has counted so far; none if there is no such worker. What comes from outside the workers and
+    /// what they share is zero here.
+    #[must_use]
+    pub fn worker_metrics(&self, worker: usize) -> Option<SchedulerMetrics> {
+        // ORDERING: Relaxed, plain counters.
+        let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        let Counts { polls, completed, steals, parks, raids, spawned, trims } =
+            &*self.remotes.get(worker)?.counts;
+        Some(SchedulerMetrics {
+            polls: get(polls),
+            spawned: get(spawned),
+            completed: get(completed),
+            steals: get(steals),
+            parks: get(parks),
+            raids: get(raids),
+            trims: get(trims),
+            ..SchedulerMetrics::default()
+        })
+    }
+
+    /// Calls `f` for each task that is there, with its id if one has been made. A walk, and not a snapshot.
+    pub fn for_each_task(&self, f: impl FnMut(Option<TaskId>, TaskState)) {
+        self.owned.for_each(f);
     }
 }
 

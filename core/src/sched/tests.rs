@@ -20,6 +20,7 @@ mod end;
 #[cfg(not(ouzel_shuttle))]
 mod ids;
 mod rig;
+mod signalled;
 
 use std::sync::Arc;
 use std::vec::Vec;

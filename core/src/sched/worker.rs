@@ -282,7 +282,7 @@ impl<D: Driver> Worker<D> {
                 break;
             }
             shared.sleep.announce(core.index, false);
-            if shared.inject.is_empty() && !shared.owned.all_complete() {
+            if !shared.has_injected() && !shared.owned.all_complete() {
                 doze(core, &mut self.driver);
             }
             if shared.sleep.woken(core.index) == Woken::Searching {

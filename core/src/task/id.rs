@@ -13,7 +13,8 @@ use super::chunk::chunk_of;
 use super::header::Header;
 use super::in_slab::{InSlab, task_of};
 use super::join::JoinHandle;
-use super::state::{CANCELLED, COMPLETE, SCHED, Weak};
+use super::schedule::Notified;
+use super::state::{After, CANCELLED, COMPLETE, EXPORTED, SCHED, Weak, Word};
 use super::waker::{follow, submit};
 use crate::context;
 use crate::slab::ChunkTable;
@@ -61,14 +62,48 @@ pub enum TaskState {
     Stale,
 }
 
+impl TaskState {
+    /// Of a cell that is not free.
+    fn of(word: Word) -> Self {
+        if word.has(COMPLETE) {
+            TaskState::Complete
+        } else if word.has(SCHED) {
+            TaskState::Scheduled
+        } else {
+            TaskState::Idle
+        }
+    }
+}
+
 impl TaskId {
     /// The id of a task that the caller holds a reference to.
     pub(crate) fn export(task: NonNull<Header>) -> TaskId {
         // SAFETY: the caller's reference.
         let generation = unsafe { task.as_ref() }.state.export();
-        // SAFETY: the caller's reference keeps the chunk.
-        let head = unsafe { chunk_of(task).as_ref() };
-        TaskId { index: (head.index << CELL_BITS) | head.number_of(task), generation }
+        TaskId::at(task, generation)
+    }
+
+    /// The id that a free cell's next task will have. Not to be used before that has begun and been exported.
+    pub(crate) fn of_next(cell: NonNull<Header>) -> TaskId {
+        // ORDERING: Relaxed: the cell is the caller's alone.
+        // SAFETY: the cell is the caller's.
+        let word = unsafe { cell.as_ref() }.state.load(Ordering::Relaxed);
+        TaskId::at(cell, word.next_generation())
+    }
+
+    /// What is in a cell that stays mapped, and its id if that has been made: making one here would need a reference.
+    pub(crate) fn look(cell: NonNull<Header>) -> Option<(Option<TaskId>, TaskState)> {
+        // ORDERING: Acquire pairs with the Release of `spawn`: the chunk's head, which the id is made of.
+        // SAFETY: the caller's promise.
+        let word = unsafe { cell.as_ref() }.state.load(Ordering::Acquire);
+        let id = || TaskId::at(cell, word.generation());
+        (!word.is_free()).then(|| (word.has(EXPORTED).then(id), TaskState::of(word)))
+    }
+
+    fn at(cell: NonNull<Header>, generation: u32) -> TaskId {
+        // SAFETY: a cell's chunk stays mapped as long as the cell.
+        let head = unsafe { chunk_of(cell).as_ref() };
+        TaskId { index: (head.index << CELL_BITS) | head.number_of(cell), generation }
     }
 
     /// The cell this id points at, whatever is in it now. Stays mapped as long as `table`.
@@ -106,6 +141,25 @@ impl TaskId {
         }
     }
 
+    /// As [`wake`](Self::wake) on a thread that knows nothing, but leaves it to the caller to queue the task. The caller
+    /// keeps the scheduler until it has.
+    pub(crate) fn mark(self, table: &ChunkTable) -> (WakeResult, Option<Notified>) {
+        let Some(cell) = self.cell(table) else { return (WakeResult::Stale, None) };
+        // SAFETY: cells in a table stay mapped.
+        let state = &unsafe { cell.as_ref() }.state;
+        match state.wake_if(self.generation) {
+            Weak::Submit => {
+                // The task has its own reference, which travels with N.
+                let after = state.drop_ref();
+                debug_assert!(after == After::Nothing, "a task that is to be run is there");
+                // SAFETY: SCHED was set just now.
+                (WakeResult::Queued, Some(unsafe { Notified::from_raw(cell) }))
+            }
+            Weak::Pending => (WakeResult::AlreadyPending, None),
+            Weak::Stale => (WakeResult::Stale, None),
+        }
+    }
+
     /// A counted handle of the task, if its cell still holds it.
     pub(crate) fn upgrade(self, table: &ChunkTable) -> Option<AbortHandle> {
         let cell = self.cell(table)?;
@@ -132,12 +186,8 @@ impl TaskId {
         let seen = state.load(Ordering::Acquire);
         if seen.is_free() || seen.generation() != self.generation {
             TaskState::Stale
-        } else if seen.has(COMPLETE) {
-            TaskState::Complete
-        } else if seen.has(SCHED) {
-            TaskState::Scheduled
         } else {
-            TaskState::Idle
+            TaskState::of(seen)
         }
     }
 }

@@ -132,6 +132,12 @@ impl Word {
         first
     }
 
+    /// The generation of the task that a free cell becomes next.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn next_generation(self) -> u32 {
+        Word(self.begun(false)).generation()
+    }
+
     /// A free cell that must not be reused: the next generation would be one that weak ids still name.
     #[cfg(feature = "alloc")]
     #[inline(always)]
