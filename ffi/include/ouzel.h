@@ -246,7 +246,8 @@ const char *ouzel_driver_name(uint32_t driver);
 /* Sends messages of at most `max_level` to `fn`, for the whole process; NULL or OUZEL_LOG_OFF ends that. `ud` stays
  * borrowed for ever: a message may be on its way when the call returns. [any] */
 int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
-/* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. [any] */
+/* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. OUZEL_ENOTSUP in
+ * a library that was built small, without panic messages: there the process ends at once, by SIGILL. [any] */
 int32_t ouzel_set_panic_hook(ouzel_panic_fn fn, void *ud);
 
 /* ---- runtime ---------------------------------------------------------------------------------------------------- */

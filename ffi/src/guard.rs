@@ -96,6 +96,10 @@ pub extern "C" fn ouzel_set_log(max_level: u32, function: Option<LogFn>, ud: *mu
 /// Sets the function that is told of a broken invariant. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_set_panic_hook(function: Option<PanicFn>, ud: *mut c_void) -> i32 {
+    // A library in which a panic is a single instruction has nobody to call the hook.
+    if cfg!(ouzel_immediate_abort) {
+        return crate::error::OUZEL_ENOTSUP;
+    }
     guard(|| {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) =
             function.map(|function| Hook { function, ud });

@@ -29,6 +29,7 @@ mod firmware;
 mod llvm;
 mod models;
 mod mutants;
+mod nightly;
 mod progress;
 mod python;
 mod sanitizers;
@@ -62,9 +63,10 @@ usage: cargo xtask <command> [options]
                         Cortex-M in QEMU; prints what they counted and their sizes
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
                         FILTER, one at a time, to a copy; each must make its model fail
-  dist [options]        what is shipped, as under a prefix: libouzel.a (one object), libouzel.so, header,
+  dist [options]        what is shipped, as under a prefix: libouzel.a (one object), libouzel.so, headers,
                         pkg-config and CMake files
     --out DIR           where to (ouzel-VERSION in the build folder)
+    --messages          keep panic messages and the panic hook: half as large again, and no nightly compiler
     --check             build into a temporary folder and use it from C, C++, CMake and beside another Rust library
   zig                   the Zig binding's tests and examples, with every version of Zig we support (from
                         PyPI); minutes the first time
@@ -248,7 +250,7 @@ mod tests {
             "soak --minutes 2 --seeds 9",
             "mutants x",
             "demo --quick --seconds 1",
-            "dist --out there",
+            "dist --out there --messages",
             "bench --quick --cases echo",
             "rmw --where --ops 64",
             "insns --case ping_pong",

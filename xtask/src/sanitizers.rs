@@ -15,11 +15,11 @@
 //! under `cfg(ouzel_tsan)`, and `xtask/sanitizers/tsan.supp` names the little that is left. The facade and its
 //! drivers, which lock with `std`, are not run under TSan: their handshakes are core's.
 
+use crate::nightly::{self, TARGET};
 use crate::workspace::{Workspace, build, run as command};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// How often `tsan` runs the tests of the whole scheduler: one clean run proves little.
 const ROUNDS: usize = 5;
 
@@ -73,23 +73,15 @@ struct Built {
 impl Built {
     /// `None` where there is no nightly compiler.
     fn new(ws: &Workspace, folder: &str, flags: &str, what: &[&str]) -> Result<Option<Self>, String> {
-        if !nightly() {
+        if !nightly::installed() {
             println!(
                 "(skipped: no nightly compiler for {TARGET}; `rustup toolchain install nightly` adds it)"
             );
             return Ok(None);
         }
-        let mut cargo = Command::new("cargo");
-        cargo
-            .args(["+nightly", "test", "--no-run", "--target", TARGET])
-            .args(what)
-            .current_dir(&ws.root)
-            .stdin(Stdio::null())
-            .env("CARGO_TARGET_DIR", ws.target.join(folder))
-            .env("RUSTFLAGS", format!("{flags} -Cunsafe-allow-abi-mismatch=sanitizer"));
-        for inherited in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
-            cargo.env_remove(inherited);
-        }
+        let flags = format!("{flags} -Cunsafe-allow-abi-mismatch=sanitizer");
+        let mut cargo = nightly::cargo(ws, folder, &flags);
+        cargo.args(["test", "--no-run", "--target", TARGET]).args(what);
         let found = build(&mut cargo)?;
         let tests: Vec<_> = found.into_iter().filter_map(|a| Some((a.name, a.executable?))).collect();
         if tests.is_empty() {
@@ -123,9 +115,4 @@ impl Built {
         println!("{name}: reported, as it must be ({report})");
         Ok(())
     }
-}
-
-fn nightly() -> bool {
-    let version = Command::new("rustc").args(["+nightly", "-vV"]).env_remove("RUSTUP_TOOLCHAIN").output();
-    version.is_ok_and(|v| v.status.success() && String::from_utf8_lossy(&v.stdout).contains(TARGET))
 }

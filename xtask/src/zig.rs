@@ -1,7 +1,7 @@
 //! The Zig binding: its tests, the documents' programs, the echo example under load, and a `zig build`, with every version of Zig we support,
 //! from PyPI.
 
-use crate::dist::layout;
+use crate::dist::{layout, library::Kind};
 use crate::python;
 use crate::workspace::{Workspace, run as command};
 use std::fs;
@@ -24,7 +24,7 @@ pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {
     declarations(ws)?;
     let work = ws.target.join("zig");
     let prefix = work.join("prefix");
-    layout::make(ws, &prefix)?;
+    layout::make(ws, &prefix, Kind::Small)?;
     for (version, builds_soon) in VERSIONS {
         let python = python::with(ws, &format!("zig-{version}"), &format!("ziglang=={version}"))?;
         let zig = Zig { ws, python, prefix: prefix.clone(), work: work.join(version) };

@@ -9,13 +9,13 @@ use std::path::Path;
 pub(crate) struct Tree {
     /// Rust files.
     pub(crate) sources: Vec<Source>,
-    /// Other source files (C, Python, shell, Zig): path and text.
+    /// Other source files (C, C++, Python, shell, Zig): path and text.
     pub(crate) others: Vec<(String, String)>,
     /// `cargo metadata --no-deps`.
     pub(crate) metadata: serde_json::Value,
 }
 
-const OTHERS: &[&str] = &["c", "h", "py", "sh", "zig"];
+const OTHERS: &[&str] = &["c", "cpp", "h", "hpp", "py", "sh", "zig"];
 
 impl Tree {
     /// Reads the repository at `root`.

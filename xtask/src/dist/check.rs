@@ -2,6 +2,7 @@
 //! Rust library.
 
 use super::layout::{SYSTEM, make, write};
+use super::library::Kind;
 use crate::python;
 use crate::workspace::{Workspace, run as command};
 use std::fs;
@@ -9,7 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The largest a stripped program that runs one task may be, in bytes.
-const HELLO: u64 = 800 * 1024;
+fn most(kind: Kind) -> u64 {
+    match kind {
+        Kind::Small => 350 * 1024,
+        Kind::WithMessages => 800 * 1024,
+    }
+}
 
 const CMAKE_PACKAGE: &str = "cmake==4.0.3";
 
@@ -27,11 +33,28 @@ int main(void) {
     if (ouzel_check_abi(OUZEL_ABI_VERSION) != OUZEL_OK || ouzel_runtime_new(NULL, &rt) != OUZEL_OK) return 1;
     static char text[] = "hello";
     if (ouzel_spawn(rt, hello, text, NULL, NULL) != OUZEL_OK || ouzel_run(rt) != OUZEL_RUN_IDLE) return 2;
+    if (ouzel_set_panic_hook(NULL, NULL) != PANIC_HOOK) return 4;
     return ouzel_runtime_free(rt) == OUZEL_OK ? 0 : 3;
 }
 "#;
 
+/// The same in C++20.
+const COROUTINE: &str = r#"#include <ouzel.hpp>
+#include <cstdio>
+
+static ouzel::task<int> hello() {
+    co_await ouzel::sleep_for(std::chrono::milliseconds(1));
+    co_return std::printf("hello from a task on %s\n", ouzel_version_string());
+}
+
+int main() {
+    ouzel::runtime rt;
+    return rt.block_on(hello()) > 0 ? 0 : 1;
+}
+"#;
+
 const CMAKE: &str = "cmake_minimum_required(VERSION 3.13)\nproject(user C CXX)\nfind_package(ouzel 0.1 REQUIRED)\n\
+    add_compile_definitions(PANIC_HOOK=${PANIC_HOOK})\n\
     add_executable(shared hello.c)\ntarget_link_libraries(shared ouzel::ouzel)\n\
     add_executable(static hello.c)\ntarget_link_libraries(static ouzel::static)\n";
 
@@ -42,9 +65,10 @@ const BOTH: &str =
     "int other(void);\nint hello_main(void);\nint main(void) { return other() == 6 ? hello_main() : 9; }\n";
 
 /// Builds and uses it.
-pub(crate) fn check(ws: &Workspace) -> Result<(), String> {
+pub(crate) fn check(ws: &Workspace, wanted: Kind) -> Result<(), String> {
     let place = std::env::temp_dir().join(format!("ouzel-dist-{}", std::process::id()));
-    let result = Check { out: place.join("prefix"), place: place.clone() }.all(ws);
+    let out = place.join("prefix");
+    let result = make(ws, &out, wanted).and_then(|kind| Check { out, place: place.clone(), kind }.all(ws));
     let removed = fs::remove_dir_all(&place);
     result.and(removed.map_err(|e| format!("{}: {e}", place.display())))
 }
@@ -53,14 +77,18 @@ struct Check {
     out: PathBuf,
     /// Where programs are made.
     place: PathBuf,
+    kind: Kind,
 }
 
 impl Check {
     fn all(&self, ws: &Workspace) -> Result<(), String> {
-        make(ws, &self.out)?;
-        for (name, text) in
-            [("hello.c", PROGRAM), ("CMakeLists.txt", CMAKE), ("other.rs", OTHER), ("both.c", BOTH)]
-        {
+        for (name, text) in [
+            ("hello.c", PROGRAM),
+            ("coroutine.cpp", COROUTINE),
+            ("CMakeLists.txt", CMAKE),
+            ("other.rs", OTHER),
+            ("both.c", BOTH),
+        ] {
             write(&self.place.join(name), text)?;
         }
         fs::copy(self.place.join("hello.c"), self.place.join("hello.cpp")).map_err(|e| e.to_string())?;
@@ -70,6 +98,7 @@ impl Check {
                 self.pkg_config(compiler, true)?;
             }
         }
+        self.coroutine()?;
         self.beside_another_library()?;
         self.cmake(&cmake(ws)?)?;
         self.size()
@@ -78,7 +107,16 @@ impl Check {
     fn cc(&self, compiler: &str, source: &str, to: &str) -> Command {
         let mut cc = Command::new(compiler);
         cc.current_dir(&self.place).args(["-O2", "-Wall", "-Wextra", "-Werror", source, "-o", to]);
+        cc.arg(format!("-DPANIC_HOOK={}", self.panic_hook()));
         cc
+    }
+
+    /// What setting a panic hook answers.
+    fn panic_hook(&self) -> &'static str {
+        match self.kind {
+            Kind::Small => "OUZEL_ENOTSUP",
+            Kind::WithMessages => "OUZEL_OK",
+        }
     }
 
     fn run(&self, program: &str) -> Result<(), String> {
@@ -113,6 +151,15 @@ impl Check {
         Ok(())
     }
 
+    fn coroutine(&self) -> Result<(), String> {
+        let mut cc = self.cc("g++", "coroutine.cpp", "coroutine");
+        cc.arg("-std=c++20").arg("-I").arg(self.out.join("include")).arg(self.out.join("lib/libouzel.a"));
+        command(cc.args(SYSTEM.split(' ')))?;
+        self.run("coroutine")?;
+        println!("a coroutine, g++: ok");
+        Ok(())
+    }
+
     fn beside_another_library(&self) -> Result<(), String> {
         let mut rustc = Command::new("rustc");
         rustc.current_dir(&self.place).args([
@@ -137,6 +184,7 @@ impl Check {
     fn cmake(&self, cmake: &Path) -> Result<(), String> {
         let mut configure = Command::new(cmake);
         configure.current_dir(&self.place).args(["-S", ".", "-B", "build"]).stdout(Stdio::null());
+        configure.arg(format!("-DPANIC_HOOK={}", self.panic_hook()));
         command(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", self.out.display())))?;
         command(
             Command::new(cmake).current_dir(&self.place).args(["--build", "build"]).stdout(Stdio::null()),
@@ -154,8 +202,9 @@ impl Check {
         command(cc.args(SYSTEM.split(' ')).args(["-Wl,--gc-sections", "-s"]))?;
         self.run("small")?;
         let size = fs::metadata(self.place.join("small")).map_err(|e| e.to_string())?.len();
-        println!("a stripped program that runs a task: {size} bytes (at most {HELLO})");
-        if size <= HELLO { Ok(()) } else { Err(format!("{size} bytes, more than {HELLO}")) }
+        let most = most(self.kind);
+        println!("a stripped program that runs a task: {size} bytes (at most {most})");
+        if size <= most { Ok(()) } else { Err(format!("{size} bytes, more than {most}")) }
     }
 }
 

@@ -1,13 +1,18 @@
 //! Builds the parts and puts each in its place.
 
+use super::library::{self, Kind};
 use super::{archive, object};
-use crate::workspace::{Workspace, build as cargo_build};
+use crate::workspace::Workspace;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a static library of Rust's needs of the system.
 pub(super) const SYSTEM: &str = "-lgcc_s -lpthread -ldl -lm";
+
+/// What is shipped as it lies in `ffi`.
+const COPIED: [&str; 5] =
+    ["include/ouzel.h", "include/ouzel.hpp", "zig/ouzel.zig", "zig/c.zig", "zig/build.zig"];
 
 /// The version that is being built.
 pub(super) fn version(ws: &Workspace) -> Result<String, String> {
@@ -17,8 +22,8 @@ pub(super) fn version(ws: &Workspace) -> Result<String, String> {
     ours.map(str::to_owned).ok_or_else(|| "cargo names no ouzel-ffi".into())
 }
 
-/// Builds, and lays out under `out`.
-pub(crate) fn make(ws: &Workspace, out: &Path) -> Result<(), String> {
+/// Builds, and lays out under `out`. Returns which kind of library it could be.
+pub(crate) fn make(ws: &Workspace, out: &Path, wanted: Kind) -> Result<Kind, String> {
     let version = version(ws)?;
     let mut numbers = version.split('.');
     let major = numbers.next().unwrap_or_default();
@@ -37,7 +42,7 @@ pub(crate) fn make(ws: &Workspace, out: &Path) -> Result<(), String> {
     {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
-    let library = static_library(ws)?;
+    let (library, kind) = library::build(ws, wanted)?;
     let names = header_functions(ws)?;
     let one = object::merge(&library, &names, &work)?;
     archive::write(&one, &names, &out.join("lib/libouzel.a"))?;
@@ -54,25 +59,15 @@ pub(crate) fn make(ws: &Workspace, out: &Path) -> Result<(), String> {
         symlink(to, &link).map_err(|e| format!("{}: {e}", link.display()))?;
     }
 
-    let header = out.join("include/ouzel.h");
-    fs::copy(ws.root.join("ffi/include/ouzel.h"), &header)
-        .map_err(|e| format!("{}: {e}", header.display()))?;
-    for name in ["ouzel.zig", "c.zig", "build.zig"] {
-        let to = out.join("zig").join(name);
-        fs::copy(ws.root.join("ffi/zig").join(name), &to).map_err(|e| format!("{}: {e}", to.display()))?;
+    for name in COPIED {
+        let to = out.join(name);
+        fs::copy(ws.root.join("ffi").join(name), &to).map_err(|e| format!("{}: {e}", to.display()))?;
     }
     write(&out.join("lib/pkgconfig/ouzel.pc"), &fill("ouzel.pc.in")?)?;
     for name in ["ouzelConfig.cmake", "ouzelConfigVersion.cmake"] {
         write(&out.join("lib/cmake/ouzel").join(name), &fill(&format!("{name}.in"))?)?;
     }
-    Ok(())
-}
-
-/// rustc's archive of everything.
-fn static_library(ws: &Workspace) -> Result<PathBuf, String> {
-    let built = cargo_build(&mut ws.cargo(&["build", "-p", "ouzel-ffi", "--profile", "dist", "--lib"]))?;
-    let mut files = built.into_iter().flat_map(|a| a.files);
-    files.find(|f| f.ends_with("libouzel_ffi.a")).ok_or_else(|| "cargo names no libouzel_ffi.a".into())
+    Ok(kind)
 }
 
 /// Every function the header declares.

@@ -5,7 +5,7 @@
 //!   lib/libouzel.so -> .so.0 -> .so.0.1.0
 //!   lib/pkgconfig/ouzel.pc           finds its prefix by where it lies
 //!   lib/cmake/ouzel/                 ouzel::ouzel and ouzel::static
-//!   include/ouzel.h
+//!   include/ouzel.h, ouzel.hpp      for C and C++; for C++20 coroutines
 //!   zig/ouzel.zig, c.zig            the Zig binding, and a build.zig to start from
 //! ```
 //! rustc's own archive will not do: it holds hundreds of objects, whose symbols meet those of any other Rust archive
@@ -14,10 +14,12 @@
 mod archive;
 mod check;
 pub(crate) mod layout;
+pub(crate) mod library;
 mod object;
 
 use crate::workspace::Workspace;
 use layout::{make, version};
+use library::Kind;
 use std::fs;
 use std::path::PathBuf;
 
@@ -28,6 +30,7 @@ pub(crate) use check::check;
 pub(crate) struct Options {
     out: Option<PathBuf>,
     check: bool,
+    messages: bool,
 }
 
 impl Options {
@@ -39,6 +42,7 @@ impl Options {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
                 Long("check") => options.check = true,
+                Long("messages") => options.messages = true,
                 Long("out") => options.out = Some(parser.value()?.into()),
                 other => return Err(other.unexpected()),
             }
@@ -49,12 +53,13 @@ impl Options {
 
 /// Builds everything into the folder of `options`, or `ouzel-VERSION` in the build folder; or only tries it out.
 pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
+    let kind = if options.messages { Kind::WithMessages } else { Kind::Small };
     if options.check {
-        return check(ws);
+        return check(ws, kind);
     }
     let version = version(ws)?;
     let out = options.out.clone().unwrap_or_else(|| ws.target.join(format!("ouzel-{version}")));
-    make(ws, &out)?;
+    make(ws, &out, kind)?;
     println!("{}", out.display());
     for entry in ["lib/libouzel.a".to_string(), format!("lib/libouzel.so.{version}")] {
         let size = fs::metadata(out.join(&entry)).map_err(|e| format!("{entry}: {e}"))?.len();
