@@ -1,7 +1,7 @@
 //! C and C++ compilers, for tests.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,49 +10,84 @@ pub(crate) enum Language {
     C99,
     C11,
     Cpp17,
+    Cpp20,
 }
 
 impl Language {
     pub(crate) fn suffix(self) -> &'static str {
-        if self == Language::Cpp17 { "cpp" } else { "c" }
+        if self.is_cpp() { "cpp" } else { "c" }
+    }
+    fn is_cpp(self) -> bool {
+        matches!(self, Language::Cpp17 | Language::Cpp20)
     }
     fn flag(self) -> &'static str {
         match self {
             Language::C99 => "-std=c99",
             Language::C11 => "-std=c11",
             Language::Cpp17 => "-std=c++17",
+            Language::Cpp20 => "-std=c++20",
         }
     }
 }
 
-pub(crate) struct Compiler(&'static str);
+/// A compiler that is there: its name, and the words it is called by.
+pub(crate) struct Compiler(&'static str, Vec<OsString>);
 
 impl Compiler {
-    pub(crate) fn all(language: Language) -> [Compiler; 2] {
-        match language {
-            Language::Cpp17 => [Compiler("g++"), Compiler("clang++")],
-            _ => [Compiler("gcc"), Compiler("clang")],
+    /// Those of `language` that are installed; one that is not is named, with what would bring it.
+    pub(crate) fn all(language: Language) -> Vec<Compiler> {
+        let (gnu, clang, zig) =
+            if language.is_cpp() { ("g++", "clang++", "c++") } else { ("gcc", "clang", "cc") };
+        let mut found = Vec::new();
+        match Compiler::of(gnu, vec![gnu.into()]) {
+            Some(compiler) => found.push(compiler),
+            None => eprintln!("skipped: {gnu} is not installed (Debian's package is called {gnu})"),
         }
+        let pythons = zig_pythons().into_iter();
+        let zigs = pythons.map(|python| vec![python.into(), "-m".into(), "ziglang".into(), zig.into()]);
+        match [vec![clang.into()]].into_iter().chain(zigs).find_map(|words| Compiler::of(clang, words)) {
+            Some(compiler) => found.push(compiler),
+            None => eprintln!("skipped: {clang} (Debian's package clang, or PyPI's ziglang, which has one)"),
+        }
+        found
     }
 
-    /// Itself if it is installed; says so if not.
-    pub(crate) fn found(self) -> Option<Self> {
-        let found = Command::new(self.0).arg("--version").output().is_ok_and(|o| o.status.success());
-        if !found {
-            eprintln!("skipped: {} is not installed", self.0);
-        }
-        found.then_some(self)
+    fn of(name: &'static str, words: Vec<OsString>) -> Option<Compiler> {
+        let compiler = Compiler(name, words);
+        let asked = compiler.command().arg("--version").output();
+        asked.is_ok_and(|o| o.status.success()).then_some(compiler)
     }
 
     pub(crate) fn name(&self) -> &'static str {
         self.0
     }
 
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.1[0]);
+        command.args(&self.1[1..]);
+        let caches = Path::new(env!("CARGO_TARGET_TMPDIR")).join("zig-cache");
+        command.env("ZIG_LOCAL_CACHE_DIR", &caches).env("ZIG_GLOBAL_CACHE_DIR", &caches);
+        command
+    }
+
     pub(crate) fn run(&self, language: Language, flags: &[&str], rest: &[&OsStr]) {
-        let mut command = Command::new(self.0);
+        let mut command = self.command();
         command.arg(language.flag()).args(flags).arg("-I").arg(include_dir()).args(rest);
         succeed(&mut command);
     }
+}
+
+/// Pythons that may have ziglang: those `cargo xtask zig` made, and the system's.
+fn zig_pythons() -> Vec<PathBuf> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let folders = std::fs::read_dir(target).into_iter().flatten().flatten();
+    let mut pythons: Vec<PathBuf> = folders
+        .filter(|folder| folder.file_name().to_string_lossy().starts_with("zig-"))
+        .map(|folder| folder.path().join("bin/python"))
+        .collect();
+    pythons.sort();
+    pythons.push("python3".into());
+    pythons
 }
 
 fn succeed(command: &mut Command) -> String {
@@ -115,6 +150,14 @@ pub(crate) fn compile(source: &Path, program: &Path, linked: bool) {
         command.arg(library()).args(["-lpthread", "-ldl", "-lm"]);
     }
     succeed(&mut command);
+}
+
+/// Compiles one C++20 file with g++, against the library.
+pub(crate) fn compile_cpp(source: &Path, program: &Path, flags: &[&str]) {
+    let mut command = Command::new("g++");
+    command.args(["-std=c++20", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(include_dir());
+    command.args(flags).arg(source).arg("-o").arg(program).arg(library());
+    succeed(command.args(["-lpthread", "-ldl", "-lm"]));
 }
 
 /// Runs a program to its end, which must be a success.
