@@ -185,6 +185,7 @@ pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
 /// Whether this process is a forked child of one that made a runtime, and has made none itself: its parent's cannot be
 /// used here.
 #[must_use]
+#[inline]
 pub fn in_forked_child() -> bool {
     platform::in_forked_child()
 }

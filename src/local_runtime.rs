@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use ouzel_core::driver::Deadline;
@@ -89,6 +90,12 @@ impl LocalRuntime {
     /// Wakes the task `id` names, if it is still there. [`LocalHandle::wake`] does it from other threads.
     pub fn wake(&self, id: TaskId) -> WakeResult {
         self.shared.executor.local().wake(id)
+    }
+
+    /// A waker of the task `id` names, if it is still there. It keeps the task's memory, but not the task.
+    #[must_use]
+    pub fn waker(&self, id: TaskId) -> Option<Waker> {
+        self.shared.executor.local().waker(id)
     }
 
     /// Cancels the task `id` names; false if it is not there any more.

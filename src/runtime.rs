@@ -287,6 +287,12 @@ impl Handle {
         self.inner.shared.abort(id)
     }
 
+    /// A waker of the task `id` names, if it is still there. It keeps the task's memory, but not the task.
+    #[must_use]
+    pub fn waker(&self, id: TaskId) -> Option<Waker> {
+        self.inner.shared.waker(id)
+    }
+
     /// What the task `id` names is doing.
     #[must_use]
     pub fn state(&self, id: TaskId) -> TaskState {

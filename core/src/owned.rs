@@ -20,6 +20,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::task::Waker;
 
 pub use crate::slab::ChunkTable;
 use crate::sync::{AtomicBool, Ordering, fence};
@@ -105,6 +106,12 @@ impl OwnedTasks {
     /// Wakes a task by its id.
     pub fn wake(&self, id: TaskId) -> WakeResult {
         id.wake(&self.table)
+    }
+
+    /// A waker of a task by its id; none if it is not there any more.
+    #[must_use]
+    pub fn waker(&self, id: TaskId) -> Option<Waker> {
+        id.waker(&self.table)
     }
 
     /// Aborts a task by its id; false if it is not there any more.

@@ -37,7 +37,8 @@
  * Memory
  *   Once a high-water mark is reached, nothing on the way of a request allocates: polling and waking a task, spawning a
  *   detached one, submitting, polling and cancelling an operation. What does: making a runtime, spawning a task that
- *   can be joined, ouzel_blocking, an operation with `waker`, cancelling a host-driven runtime's task on another thread.
+ *   can be joined, ouzel_blocking, an operation whose `waker` is of a host-driven runtime of another thread, cancelling
+ *   a host-driven runtime's task on another thread.
  *
  * Misuse is answered, not undefined:  NULL -> OUZEL_ENULL, stale id -> OUZEL_ESTALE, wrong thread -> OUZEL_EWRONGTHREAD,
  *   run inside run -> OUZEL_EREENTRANT, use of a parent's runtime in a forked child -> OUZEL_EFORKED, ABI mismatch ->

@@ -5,11 +5,10 @@ use core::ffi::c_void;
 use crate::error::{Error, Result, code};
 use crate::guard::guard;
 use crate::id::ouzel_op;
-use crate::lent::Lent;
 use crate::op::Flight;
 use crate::options::Ud;
 use crate::place::{Engine, ouzel_runtime};
-use crate::submit::{admit, ouzel_op_opts, prepare};
+use crate::submit::{Prepared, admit, ouzel_op_opts, prepare};
 
 /// Runs `function(arg)` on the blocking pool.
 ///
@@ -23,8 +22,9 @@ unsafe fn blocking(
     out: *mut ouzel_op,
 ) -> Result<i32> {
     // SAFETY: the caller's promise about `opts`.
-    let (place, body, opts, delivery) = unsafe { prepare(rt, opts, false) }?;
-    let lent = Lent::new(place, opts.release, Ud(opts.ud)).for_job(&body.jobs);
+    let Prepared { at, claim, lent, delivery } = unsafe { prepare(rt, opts, false) }?;
+    let body = at.body;
+    let lent = lent.for_job(&body.jobs);
     let arg = Ud(arg);
     let job = move || {
         let arg = arg; // whole, not its pointer alone
@@ -35,7 +35,7 @@ unsafe fn blocking(
         Engine::Shared { handle, .. } => handle.spawn_blocking(job),
     };
     // SAFETY: the caller's promise about `out`.
-    Ok(unsafe { admit(place, body, Flight::Job(job), delivery, out) })
+    Ok(unsafe { admit(&at, claim, Flight::Job(job), delivery, out) })
 }
 
 /// `int64_t (*)(void *)`.

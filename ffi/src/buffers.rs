@@ -15,10 +15,14 @@ pub(crate) struct Buffers(RefCell<Vec<u64>>);
 
 impl Buffers {
     /// Notes that a completion brings the host a buffer, and where it is.
+    #[inline(always)]
     pub(crate) fn hand_out(&self, cqe: &mut ouzel_cqe) {
-        if cqe.flags & OUZEL_CQE_BUFFER == 0 {
-            return;
+        if cqe.flags & OUZEL_CQE_BUFFER != 0 {
+            self.note(cqe);
         }
+    }
+
+    fn note(&self, cqe: &mut ouzel_cqe) {
         let (word, bit) = (cqe.buf_id as usize / 64, cqe.buf_id % 64);
         let mut words = self.0.borrow_mut();
         if word >= words.len() {

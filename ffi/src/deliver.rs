@@ -4,11 +4,14 @@
 //! or locked.
 
 use core::future::Future;
+use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::guard::guard;
+use crate::op::Looked;
 use crate::place::{Body, Engine, Inside, ouzel_runtime};
+use crate::table::Place;
 
 /// The task that calls releases.
 struct Releasing(&'static ouzel_runtime);
@@ -41,16 +44,16 @@ fn spawn_ours(body: &Body, future: impl Future<Output = ()> + Send + 'static) {
 /// Delivers an operation's completions to a callback of the host.
 pub(crate) struct Deliver {
     place: &'static ouzel_runtime,
-    id: (u32, u32),
+    at: Place,
 }
 
 /// Callbacks in a row, then others have their turn.
 const DELIVERIES: usize = 64;
 
 /// Starts the task that calls `done`.
-pub(crate) fn start_delivering(place: &'static ouzel_runtime, body: &Body, id: (u32, u32)) {
+pub(crate) fn start_delivering(place: &'static ouzel_runtime, body: &Body, at: Place) {
     body.work_begun();
-    spawn_ours(body, Deliver { place, id });
+    spawn_ours(body, Deliver { place, at });
 }
 
 impl Future for Deliver {
@@ -59,20 +62,19 @@ impl Future for Deliver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Ok(body) = self.place.body() else { return Poll::Ready(()) };
         for _ in 0..DELIVERIES {
-            let Some((done, ud)) = body.ops.callback(self.id, cx.waker()) else { return Poll::Ready(()) };
-            let mut taken = match body.ops.look(self.id, Some(cx.waker()), true) {
-                Ok(Some(taken)) => taken,
-                Ok(None) => return Poll::Pending,
-                Err(_) => return Poll::Ready(()),
-            };
-            body.buffers.hand_out(&mut taken.cqe);
-            let last = taken.is_last();
+            let mut cqe = MaybeUninit::uninit();
+            let looked = body.ops.look_for_callback(self.at, cx.waker(), &mut cqe);
+            let Some((looked, done, ud)) = looked else { return Poll::Ready(()) };
+            if matches!(looked, Looked::Pending) {
+                return Poll::Pending;
+            }
+            // SAFETY: it was written.
+            let cqe = unsafe { cqe.assume_init_mut() };
+            body.buffers.hand_out(cqe);
             let _inside = Inside::new(self.place);
-            guard(|| {
-                done(ud.0, &raw const taken.cqe);
-                self.place.finish(body, taken);
-            });
-            if last {
+            guard(|| done(ud.0, &raw const *cqe));
+            if let Looked::Last(after) = looked {
+                guard(|| self.place.finish(body, after));
                 return Poll::Ready(());
             }
         }
@@ -85,7 +87,7 @@ impl Drop for Deliver {
     fn drop(&mut self) {
         if let Ok(body) = self.place.body() {
             // Cancelled by a shutdown: nobody will call `done`.
-            let _ = body.ops.abandon(self.id);
+            let _ = body.ops.abandon(self.at);
             body.work_ended();
         }
     }

@@ -21,8 +21,21 @@ pub(crate) struct Lent {
     home: &'static dyn Home,
     release: Option<UdFn>,
     ud: Ud,
-    /// Of a blocking job: it is counted as running until this is gone.
-    job: Option<Arc<Jobs>>,
+}
+
+/// What a blocking job is lent. It counts as running until this is gone.
+pub(crate) struct JobLent {
+    // In this order: the runtime may be freed once the job is not counted.
+    lent: Lent,
+    _running: Running,
+}
+
+struct Running(Arc<Jobs>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.add(-1);
+    }
 }
 
 /// How many blocking jobs have not ended. Outlives the runtime with the last of them.
@@ -62,17 +75,17 @@ impl Jobs {
 
 impl Lent {
     pub(crate) fn new(home: &'static dyn Home, release: Option<UdFn>, ud: Ud) -> Self {
-        Lent { home, release, ud, job: None }
+        Lent { home, release, ud }
     }
 
     /// The same for what a blocking job is lent.
-    pub(crate) fn for_job(mut self, jobs: &Arc<Jobs>) -> Self {
+    pub(crate) fn for_job(self, jobs: &Arc<Jobs>) -> JobLent {
         jobs.add(1);
-        self.job = Some(Arc::clone(jobs));
-        self
+        JobLent { lent: self, _running: Running(Arc::clone(jobs)) }
     }
 
     /// The call to make, now that the operation is over; the duty is passed on.
+    #[inline]
     pub(crate) fn settle(mut self) -> Release {
         Release(self.release.take(), self.ud)
     }
@@ -83,9 +96,13 @@ impl Drop for Lent {
         if self.release.is_some() {
             self.home.release_later(Release(self.release.take(), self.ud));
         }
-        if let Some(jobs) = self.job.take() {
-            jobs.add(-1); // the runtime may be freed from here on
-        }
+    }
+}
+
+impl JobLent {
+    /// As [`Lent::settle`].
+    pub(crate) fn settle(self) -> Release {
+        self.lent.settle()
     }
 }
 
@@ -95,7 +112,10 @@ impl Drop for Lent {
 pub(crate) struct Release(Option<UdFn>, Ud);
 
 impl Release {
-    pub(crate) const NONE: Release = Release(None, Ud(core::ptr::null_mut()));
+    /// Whether there is nothing to call.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
 
     pub(crate) fn call(self) {
         if let Release(Some(release), ud) = self {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`error`], [`guard`] | codes and their texts; the panic boundary, log and panic hooks |
 //! | [`options`], [`id`] | what the host hands over: structs with a size, its own pointers; weak ids |
-//! | `lent`, `record`, `bell`, [`op`], [`buffers`] | the parts of a runtime: releases, join records, operations, buffers |
+//! | `lent`, `record`, `bell`, [`op`], `table`, [`buffers`] | the parts of a runtime: releases, join records, operations, buffers |
 //! | [`place`] | what a handle or an id leads to: a runtime, made of those parts |
 //! | [`runtime`], [`run`] | runtimes made, shut down, freed; `ouzel_run` and the host's own loop |
 //! | [`task`], [`join`], [`waker`] | C poll functions as tasks; their results; weak wakers |
@@ -36,6 +36,7 @@ pub mod run;
 pub mod runtime;
 pub mod stats;
 pub mod submit;
+mod table;
 pub mod take;
 pub mod task;
 pub mod version;

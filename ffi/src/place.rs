@@ -14,6 +14,7 @@
 //! one of its callbacks: [`Inside`] marks those.
 
 use core::cell::{Cell, UnsafeCell};
+use core::ptr::null;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +28,9 @@ use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::id::{Kind, ouzel_rtid, unpack};
 use crate::lent::{Home, Jobs, Release, Released};
-use crate::op::{OpTable, Taken};
+use crate::op::After;
 use crate::record::Joins;
+use crate::table::OpTable;
 
 /// The runtime behind the handle; opaque to C.
 #[allow(non_camel_case_types, reason = "it has the header's name")]
@@ -36,6 +38,8 @@ use crate::record::Joins;
 pub struct ouzel_runtime {
     state: AtomicU32,
     body: UnsafeCell<Option<Body>>,
+    /// Of a host-driven runtime: what the poll function that runs was lent.
+    polled: Cell<*const ()>,
 }
 
 // SAFETY: the body is reached through `get` only, which hands it out while the place is LIVE; what in it
@@ -85,14 +89,22 @@ pub(crate) struct Body {
 thread_local! {
     /// Its address tells threads apart.
     static HERE: u8 = const { 0 };
-    static INSIDE: Cell<*const ouzel_runtime> = const { Cell::new(core::ptr::null()) };
+    static INSIDE: Cell<*const ouzel_runtime> = const { Cell::new(null()) };
 }
 
 pub(crate) fn this_thread() -> usize {
     HERE.with(|here| &raw const *here as usize)
 }
 
-/// Marks the time in which this thread runs a callback of a runtime.
+/// What the poll function that runs on this thread was lent, if a host-driven runtime called it.
+#[inline(always)]
+pub(crate) fn polled() -> *const () {
+    // SAFETY: places are never freed. One with workers always has null there.
+    unsafe { INSIDE.get().as_ref() }.map_or(null(), |place| place.polled.get())
+}
+
+/// Marks the time in which this thread runs callbacks of a runtime. Of a host-driven one that is a whole turn, in
+/// which nothing else of the host's is called.
 pub(crate) struct Inside(*const ouzel_runtime);
 
 impl Inside {
@@ -143,6 +155,12 @@ impl Home for ouzel_runtime {
 }
 
 impl ouzel_runtime {
+    /// A poll function of a host-driven runtime is called, with `cx`; null: it has returned.
+    #[inline(always)]
+    pub(crate) fn begin_poll(&self, cx: *const ()) {
+        self.polled.set(cx);
+    }
+
     /// Calls all releases that wait.
     pub(crate) fn run_releases(&'static self, body: &Body) {
         let _inside = Inside::new(self);
@@ -151,13 +169,79 @@ impl ouzel_runtime {
         }
     }
 
-    /// After a completion has been delivered: tells the host that its buffers are free, if it was the last.
-    pub(crate) fn finish(&'static self, body: &Body, taken: Taken) {
-        if taken.released {
-            self.run_releases(body);
+    /// After the last completion has been delivered: tells the host that its buffers are free.
+    #[inline]
+    pub(crate) fn finish(&'static self, body: &Body, after: After) {
+        match after {
+            After::Call(release) if release.is_none() => {}
+            After::Call(release) => {
+                let _inside = Inside::new(self);
+                release.call();
+            }
+            After::Released => self.run_releases(body),
         }
-        let _inside = Inside::new(self);
-        taken.release.call();
+    }
+}
+
+/// A runtime, on a thread of its loop.
+#[derive(Clone, Copy)]
+pub(crate) struct OnLoop {
+    pub(crate) place: &'static ouzel_runtime,
+    pub(crate) body: &'static Body,
+    /// In a callback of it: it is current.
+    inside: bool,
+}
+
+impl OnLoop {
+    /// The runtime behind a host's pointer, for a `[loop]` function.
+    #[inline]
+    pub(crate) fn of(rt: *const ouzel_runtime) -> Result<Self> {
+        let inside = INSIDE.get();
+        if inside.is_null() || !core::ptr::eq(inside, rt) {
+            return OnLoop::outside(rt);
+        }
+        // SAFETY: a place, which is never freed.
+        let place: &'static ouzel_runtime = unsafe { &*rt };
+        Ok(OnLoop { place, body: place.body()?, inside: true })
+    }
+
+    #[cold]
+    fn outside(rt: *const ouzel_runtime) -> Result<Self> {
+        let body = get(rt)?;
+        body.on_loop()?;
+        // SAFETY: `get` has looked at it.
+        Ok(OnLoop { place: unsafe { &*rt }, body, inside: false })
+    }
+
+    /// The runtime that an id names, for a `[loop]` function.
+    #[inline]
+    pub(crate) fn named(anchor: AnchorId) -> Result<Self> {
+        let inside = INSIDE.get();
+        if !inside.is_null() {
+            // SAFETY: places are never freed.
+            let place: &'static ouzel_runtime = unsafe { &*inside };
+            let body = place.body()?;
+            if body.anchor == anchor {
+                return Ok(OnLoop { place, body, inside: true });
+            }
+        }
+        OnLoop::pinned(anchor)
+    }
+
+    #[cold]
+    fn pinned(anchor: AnchorId) -> Result<Self> {
+        if ouzel::in_forked_child() {
+            return Err(Error::FORKED);
+        }
+        let pin = RUNTIMES.pin(anchor).ok_or(Error::STALE)?;
+        // The pin may go: the runtime is freed by its loop's thread, if at all, and that is this one.
+        OnLoop::outside(pin.target().cast::<ouzel_runtime>())
+    }
+
+    /// Makes it this thread's current runtime, if it is not.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<EnterGuard> {
+        if self.inside { None } else { self.body.enter() }
     }
 }
 
@@ -263,7 +347,11 @@ pub(crate) fn new_place() -> &'static ouzel_runtime {
     {
         return place;
     }
-    Box::leak(Box::new(ouzel_runtime { state: AtomicU32::new(FREE), body: UnsafeCell::new(None) }))
+    Box::leak(Box::new(ouzel_runtime {
+        state: AtomicU32::new(FREE),
+        body: UnsafeCell::new(None),
+        polled: Cell::new(null()),
+    }))
 }
 
 /// Begins a place's life.

@@ -8,7 +8,7 @@ use crate::guard::guard;
 use crate::id::{ouzel_rtid, ouzel_task};
 use crate::join::joined;
 use crate::options::{self, OUZEL_FOREVER, deadline, ouzel_tick};
-use crate::place::{Body, Engine, get, ouzel_runtime, with_rtid};
+use crate::place::{Body, Engine, Inside, get, ouzel_runtime, with_rtid};
 
 /// `OUZEL_RUN_IDLE`.
 pub const OUZEL_RUN_IDLE: i32 = 0;
@@ -19,21 +19,27 @@ pub const OUZEL_RUN_STOPPED: i32 = 1;
 const DEFAULT_POLLS: u32 = 256;
 
 /// Marks a host-driven runtime as running until it is dropped.
-struct Running<'a>(&'a Body);
+struct Running<'a> {
+    body: &'a Body,
+    _inside: Inside,
+}
 
 impl<'a> Running<'a> {
-    fn begin(body: &'a Body) -> Result<Self> {
+    /// # Errors
+    /// Another thread's runtime; one that is running.
+    fn begin(rt: *const ouzel_runtime, body: &'a Body) -> Result<Self> {
         body.on_loop()?;
         if body.is_inside() || body.running.replace(true) {
             return Err(Error::REENTRANT);
         }
-        Ok(Running(body))
+        // SAFETY: a body came out of it.
+        Ok(Running { body, _inside: Inside::new(unsafe { &*rt }) })
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.running.set(false);
+        self.body.running.set(false);
     }
 }
 
@@ -41,7 +47,7 @@ fn run(rt: *mut ouzel_runtime) -> Result<i32> {
     let body = get(rt)?;
     match &body.engine {
         Engine::Local { runtime, .. } => {
-            let _running = Running::begin(body)?;
+            let _running = Running::begin(rt, body)?;
             loop {
                 if body.stopped() {
                     return Ok(OUZEL_RUN_STOPPED);
@@ -82,7 +88,7 @@ fn block_on(rt: *mut ouzel_runtime, task: ouzel_task, timeout_ns: u64) -> Result
     let Engine::Local { runtime, .. } = &body.engine else {
         return crate::join::join(task, timeout_ns);
     };
-    let _running = Running::begin(body)?;
+    let _running = Running::begin(rt, body)?;
     let deadline = deadline(timeout_ns);
     loop {
         if let Some(result) = joined(task)? {
@@ -173,7 +179,7 @@ unsafe fn turn(
     let (body, runtime) = hosted(rt)?;
     // SAFETY: the caller's promise about `out`.
     let size = unsafe { options::read(out) }?.size;
-    let _running = Running::begin(body)?;
+    let _running = Running::begin(rt, body)?;
     let tick = run(runtime)?;
     if !out.is_null() {
         let n = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);

@@ -16,10 +16,10 @@ use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::{self, guard};
 use crate::id::{Kind, ouzel_rtid, pack};
 use crate::lent::Released;
-use crate::op::OpTable;
 use crate::options::{self, OUZEL_FOREVER, deadline, ouzel_options};
 use crate::place::{Body, Engine, get, new_place, ouzel_runtime, places, put_body, take_body, this_thread};
 use crate::record::Joins;
+use crate::table::OpTable;
 
 impl Body {
     fn shutdown(&self, timeout_ns: u64) -> Result<()> {

@@ -13,11 +13,12 @@ use ouzel::op::raw::{self, AT_POSITION, Deadline, Nanos, Request, Scratch};
 use crate::deliver::start_delivering;
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
-use crate::id::{Kind, ouzel_op, ouzel_waker, pack};
+use crate::id::{ouzel_op, ouzel_waker};
 use crate::lent::Lent;
 use crate::op::{Delivery, DoneFn, Flight};
 use crate::options::{self, Ud, UdFn};
-use crate::place::{Body, Engine, get, ouzel_runtime};
+use crate::place::{Engine, OnLoop, ouzel_runtime};
+use crate::table::Claim;
 use crate::task::task_waker;
 
 /// `struct ouzel_op_opts`.
@@ -60,60 +61,75 @@ enum Shape {
     Many,
 }
 
-/// Checks everything that does not depend on the operation.
+/// An operation that may be begun.
+pub(crate) struct Prepared {
+    pub(crate) at: OnLoop,
+    pub(crate) claim: Claim,
+    pub(crate) lent: Lent,
+    pub(crate) delivery: Delivery,
+}
+
+/// Checks everything that does not depend on the operation, and sets an entry aside.
 ///
 /// # Safety
 /// `opts` is null or points to as many bytes as it says.
+#[inline(always)]
 pub(crate) unsafe fn prepare(
     rt: *mut ouzel_runtime,
     opts: *const ouzel_op_opts,
     opens: bool,
-) -> Result<(&'static ouzel_runtime, &'static Body, ouzel_op_opts, Delivery)> {
-    let body = get(rt)?;
-    body.on_loop()?;
-    // SAFETY: the caller's promise.
-    let opts = unsafe { options::read(opts) }?;
-    let woken = opts.waker != ouzel_waker::default();
-    if opts.flags != 0 || (woken && opts.done.is_some()) {
-        return Err(Error::INVALID);
+) -> Result<Prepared> {
+    let at = OnLoop::of(rt)?;
+    let mut delivery = Delivery { waker: None, done: None, opens };
+    let mut release = (None, Ud(null_mut()));
+    if !opts.is_null() {
+        // SAFETY: the caller's promise.
+        let opts = unsafe { options::read(opts) }?;
+        let woken = opts.waker != ouzel_waker::default();
+        if opts.flags != 0 || (woken && opts.done.is_some()) {
+            return Err(Error::INVALID);
+        }
+        delivery.done = opts.done.map(|done| (done, Ud(opts.ud)));
+        release = (opts.release, Ud(opts.ud));
+        at.body.check_open()?;
+        if woken {
+            delivery.waker = Some(task_waker(opts.waker)?);
+        }
     }
-    body.check_open()?;
-    let waker = if woken { Some(task_waker(opts.waker)?) } else { None };
-    let delivery = Delivery { waker, done: opts.done.map(|done| (done, Ud(opts.ud))), opens };
-    if !body.ops.reserve() {
-        return Err(Error::NO_MEMORY);
-    }
-    // SAFETY: `get` has looked at it.
-    Ok((unsafe { &*rt }, body, opts, delivery))
+    at.body.check_open()?;
+    let claim = at.body.ops.claim().ok_or(Error::NO_MEMORY)?;
+    Ok(Prepared { at, claim, lent: Lent::new(at.place, release.0, release.1), delivery })
 }
 
 /// Puts what was begun into the table and sees to its delivery.
 ///
 /// # Safety
 /// `out` is null or writable.
+#[inline(always)]
 pub(crate) unsafe fn admit(
-    place: &'static ouzel_runtime,
-    body: &Body,
+    at: &OnLoop,
+    claim: Claim,
     flight: Flight,
     delivery: Delivery,
     out: *mut ouzel_op,
 ) -> i32 {
-    body.ops.count_submitted();
+    let ops = &at.body.ops;
     let (called, woken) = (delivery.done.is_some(), delivery.waker.is_some());
     if out.is_null() && !called && !woken {
+        ops.count_submitted();
+        ops.unclaim(claim);
         drop(flight); // nobody will ask for it
         return OUZEL_OK;
     }
-    let id = body.ops.insert(flight, delivery);
+    let place = ops.fill(claim, flight, delivery);
     if !out.is_null() {
-        let (slot, generation) = pack(Kind::Op, body.anchor, id.0, id.1);
         // SAFETY: the caller's promise about `out`.
-        unsafe { out.write(ouzel_op { slot, generation }) };
+        unsafe { out.write(ops.id(place)) };
     }
     if called {
-        start_delivering(place, body, id);
+        start_delivering(at.place, at.body, place);
     } else if woken {
-        body.ops.arm(id);
+        ops.arm(place);
     }
     OUZEL_OK
 }
@@ -123,7 +139,8 @@ pub(crate) unsafe fn admit(
 /// # Safety
 /// `opts` and `out` as in the header; what the request points at is lent by the host until the operation is
 /// over, or lies in the scratch space.
-unsafe fn submit(
+#[inline]
+unsafe fn submit_with(
     rt: *mut ouzel_runtime,
     opts: *const ouzel_op_opts,
     out: *mut ouzel_op,
@@ -131,27 +148,45 @@ unsafe fn submit(
     build: impl FnOnce(*mut Scratch) -> Request,
 ) -> Result<i32> {
     // SAFETY: the caller's promise about `opts`.
-    let (place, body, opts, delivery) = unsafe { prepare(rt, opts, shape == Shape::Opens) }?;
-    if shape == Shape::Many && matches!(body.engine, Engine::Shared { .. }) {
+    let Prepared { at, claim, lent, delivery } = unsafe { prepare(rt, opts, shape == Shape::Opens) }?;
+    if shape == Shape::Many && matches!(at.body.engine, Engine::Shared { .. }) {
         // Its provided buffers are a worker's, and the task that gives them back may be elsewhere by then.
+        at.body.ops.unclaim(claim);
+        drop(lent.settle());
         return Err(Error::UNSUPPORTED);
     }
-    let lent = Lent::new(place, opts.release, Ud(opts.ud));
-    let _entered = body.enter();
+    let _entered = at.enter();
     // SAFETY: the caller's promise about the request.
     match unsafe { raw::submit(lent, |_, scratch| build(scratch)) } {
         Ok(op) => {
             let flight = if shape == Shape::Many { Flight::Many(op) } else { Flight::One(op) };
             // SAFETY: the caller's promise about `out`.
-            Ok(unsafe { admit(place, body, flight, delivery, out) })
+            Ok(unsafe { admit(&at, claim, flight, delivery, out) })
         }
         Err(refused) => {
             let why = Error::from(refused.reason());
             // There is no operation, so nothing is released.
             drop(refused.into_payload().settle());
+            at.body.ops.unclaim(claim);
             Err(why)
         }
     }
+}
+
+/// Submits a request: one code for all.
+///
+/// # Safety
+/// As for `submit_with`.
+#[inline(never)]
+unsafe fn submit(
+    rt: *mut ouzel_runtime,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+    shape: Shape,
+    request: &Request,
+) -> Result<i32> {
+    // SAFETY: the caller's promises.
+    unsafe { submit_with(rt, opts, out, shape, |_| *request) }
 }
 
 fn position(offset: i64) -> u64 {
@@ -171,7 +206,7 @@ pub unsafe extern "C" fn ouzel_nop(
     guard(|| {
         let request = Request::Nop;
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -189,7 +224,7 @@ pub unsafe extern "C" fn ouzel_accept(
     guard(|| {
         let request = Request::Accept { fd, addr: null_mut(), addr_len: null_mut() };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::Opens, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::Opens, &request) })
     })
 }
 
@@ -213,7 +248,7 @@ pub unsafe extern "C" fn ouzel_recv(
         }
         let request = Request::Recv { fd, buf: buf.cast(), len, flags: flags as i32 };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -231,7 +266,7 @@ pub unsafe extern "C" fn ouzel_recv_multi(
     guard(|| {
         let request = Request::RecvMulti { fd };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::Many, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::Many, &request) })
     })
 }
 
@@ -261,7 +296,7 @@ pub unsafe extern "C" fn ouzel_send(
             lazy: flags & OUZEL_SEND_LAZY != 0,
         };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -288,7 +323,7 @@ pub unsafe extern "C" fn ouzel_read(
         }
         let request = Request::Read { fd, buf: buf.cast(), len, offset: position(offset) };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -315,7 +350,7 @@ pub unsafe extern "C" fn ouzel_write(
         }
         let request = Request::Write { fd, buf: buf.cast(), len, offset: position(offset) };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -339,7 +374,7 @@ pub unsafe extern "C" fn ouzel_openat(
         }
         let request = Request::OpenAt { dir, path: path.cast(), flags, mode };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::Opens, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::Opens, &request) })
     })
 }
 
@@ -357,7 +392,7 @@ pub unsafe extern "C" fn ouzel_close(
     guard(|| {
         let request = Request::Close { fd };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -379,7 +414,7 @@ pub unsafe extern "C" fn ouzel_fsync(
         }
         let request = Request::Fsync { fd, data_only: flags & OUZEL_FSYNC_DATA != 0 };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -398,7 +433,7 @@ pub unsafe extern "C" fn ouzel_shutdown_fd(
     guard(|| {
         let request = Request::Shutdown { fd, how };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -417,7 +452,7 @@ pub unsafe extern "C" fn ouzel_timer(
     guard(|| {
         let request = Request::Timeout { deadline: Deadline(Nanos(deadline_ns)) };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, |_| request) })
+        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })
 }
 
@@ -447,6 +482,6 @@ pub unsafe extern "C" fn ouzel_connect(
             Request::Connect { fd, addr: scratch.cast(), addr_len }
         };
         // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, build) })
+        code(unsafe { submit_with(rt, opts, out, Shape::One, build) })
     })
 }

@@ -1,6 +1,7 @@
 //! Taking completions, cancelling, letting go; and the provided buffers that completions bring.
 
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
 use ouzel::op::raw;
@@ -9,39 +10,38 @@ use crate::buffers::OUZEL_BUF_GROUP_DEFAULT;
 use crate::error::{Error, OUZEL_OK, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::guard::guard;
 use crate::id::{Kind, ouzel_op, unpack};
-use crate::op::{Look, ouzel_cqe};
-use crate::place::{Body, Engine, get, ouzel_runtime, with_anchor};
+use crate::op::{Look, Looked, ouzel_cqe};
+use crate::place::{Body, Engine, OnLoop, get, ouzel_runtime};
+use crate::table::Place;
 use crate::task::ouzel_cx;
 
 /// The operation behind an id of C, on its loop thread.
-fn with_op<R>(
-    op: ouzel_op,
-    f: impl FnOnce(&'static ouzel_runtime, &Body, (u32, u32)) -> Result<R>,
-) -> Result<R> {
+#[inline]
+fn find(op: ouzel_op) -> Result<(OnLoop, Place)> {
     let (anchor, index, generation) = unpack(Kind::Op, op.slot, op.generation)?;
-    with_anchor(anchor, |place, body| {
-        body.on_loop()?;
-        f(place, body, (index, generation))
-    })
+    Ok((OnLoop::named(anchor)?, (index, generation)))
 }
 
+#[inline]
 fn take(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> Result<i32> {
-    if cqe.is_null() {
+    // SAFETY: the host lends room for one.
+    let Some(out) = (unsafe { cqe.cast::<MaybeUninit<ouzel_cqe>>().as_mut() }) else {
         return Err(Error::NULL);
+    };
+    let (at, place) = find(op)?;
+    let _entered = at.enter();
+    let looked = at.body.ops.look(op, place, how, out)?;
+    if matches!(looked, Looked::Pending) {
+        return Ok(OUZEL_PENDING);
     }
-    with_op(op, |place, body, id| {
-        let _entered = body.enter();
-        let Some(mut taken) = body.ops.look(id, how, false)? else { return Ok(OUZEL_PENDING) };
-        body.buffers.hand_out(&mut taken.cqe);
-        // SAFETY: the host lends room for one.
-        unsafe { cqe.write(taken.cqe) };
-        if taken.is_last() {
-            place.finish(body, taken);
-        } else {
-            body.ops.arm(id);
-        }
-        Ok(OUZEL_READY)
-    })
+    // SAFETY: it was written.
+    at.body.buffers.hand_out(unsafe { out.assume_init_mut() });
+    match looked {
+        Looked::Pending => {}
+        Looked::Step => at.body.ops.arm(place),
+        Looked::Last(after) => at.place.finish(at.body, after),
+    }
+    Ok(OUZEL_READY)
 }
 
 /// Takes a completion if there is one. See `ouzel.h`.
@@ -69,16 +69,21 @@ pub unsafe extern "C" fn ouzel_op_poll(op: ouzel_op, cx: *mut ouzel_cx<'_>, cqe:
 /// Asks for cancellation. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_op_cancel(op: ouzel_op) -> i32 {
-    guard(|| code(with_op(op, |_, body, id| body.ops.cancel(id).map(|()| OUZEL_OK))))
+    guard(|| {
+        code(find(op).and_then(|(at, place)| {
+            let _entered = at.enter();
+            at.body.ops.cancel(place).map(|()| OUZEL_OK)
+        }))
+    })
 }
 
 /// Lets go. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_op_abandon(op: ouzel_op) -> i32 {
     guard(|| {
-        code(with_op(op, |_, body, id| {
-            let _entered = body.enter();
-            body.ops.abandon(id).map(|()| OUZEL_OK)
+        code(find(op).and_then(|(at, place)| {
+            let _entered = at.enter();
+            at.body.ops.abandon(place).map(|()| OUZEL_OK)
         }))
     })
 }

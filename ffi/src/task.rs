@@ -8,10 +8,12 @@
 //!
 //! All of it hangs on the tasks of a runtime being Rust futures whose destructor runs exactly once.
 
+use core::cell::Cell;
 use core::ffi::c_void;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
+use core::ptr::null;
 use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use crate::error::{Error, OUZEL_ECANCELED, OUZEL_OK, OUZEL_PENDING, Result, code
 use crate::guard::guard;
 use crate::id::{Kind, ouzel_task, ouzel_waker, pack, unpack};
 use crate::options::{self, Ud, UdFn, ouzel_task_opts};
-use crate::place::{Body, Engine, Inside, get, ouzel_runtime, with_anchor};
+use crate::place::{self, Body, Engine, Inside, get, ouzel_runtime, with_anchor};
 use crate::record::Join;
 
 /// `ouzel_poll_fn`.
@@ -43,55 +45,127 @@ pub const OUZEL_STATE_CANCELLED: i32 = 3;
 /// Steps a poll may take before it should yield.
 const BUDGET: u32 = 128;
 
+/// In a cx: the task is to be polled again.
+const WOKEN: u32 = 1 << 30;
+/// In a cx: the clock was read in this poll.
+const CLOCK: u32 = 1 << 31;
+
 /// What a poll function is lent: who it is, and the way to be woken. Lives on the stack of one poll.
 #[allow(non_camel_case_types, reason = "it has the header's name")]
 pub struct ouzel_cx<'a> {
-    pub(crate) place: &'static ouzel_runtime,
+    task: &'a CBody,
     pub(crate) waker: &'a Waker,
-    pub(crate) budget: u32,
-    /// The clock, once somebody has asked.
-    pub(crate) now: u64,
+    /// Steps left, and what has happened: one word, as it is written for each poll.
+    state: Cell<u32>,
+}
+
+impl ouzel_cx<'_> {
+    pub(crate) fn place(&self) -> &'static ouzel_runtime {
+        self.task.place
+    }
+
+    /// Sees to it that the task is polled again, once this poll is over.
+    #[inline(always)]
+    pub(crate) fn wake(&self) {
+        self.state.set(self.state.get() | WOKEN);
+    }
+
+    /// Takes one from the budget. False: it is used up.
+    pub(crate) fn step(&self) -> bool {
+        let state = self.state.get();
+        let left = state & !(WOKEN | CLOCK) != 0;
+        self.state.set(state - u32::from(left));
+        left
+    }
+
+    /// The clock, read once a poll.
+    pub(crate) fn now(&self) -> u64 {
+        if self.state.get() & CLOCK == 0 {
+            self.state.set(self.state.get() | CLOCK);
+            self.task.now.set(ouzel::time::now().0);
+        }
+        self.task.now.get()
+    }
+}
+
+/// Wakes the task that a host-driven runtime polls on this thread, if `waker` is its. Knows only wakers that were made in
+/// one of its polls.
+#[inline(always)]
+pub(crate) fn wake_polled(waker: ouzel_waker) -> bool {
+    let cx = place::polled().cast::<ouzel_cx<'_>>();
+    // SAFETY: it lies in `CTask::poll`, which is under way on this thread; only cells of it are used here.
+    let Some(cx) = (unsafe { cx.as_ref() }) else { return false };
+    let id = cx.task.id.get();
+    let is_its = (id.slot, id.generation) == (waker.slot, waker.generation) && !ouzel::in_forked_child();
+    if is_its {
+        cx.wake();
+    }
+    is_its
 }
 
 impl fmt::Debug for ouzel_cx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ouzel_cx").field("budget", &self.budget).finish_non_exhaustive()
+        f.debug_struct("ouzel_cx").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
-/// The future around a C poll function.
-struct CTask {
+/// The future around a C poll function. Worker threads poll it; else the host's, which is marked as inside for a whole
+/// turn.
+struct CTask<const WORKERS: bool>(CBody);
+
+/// What it consists of.
+struct CBody {
     place: &'static ouzel_runtime,
     poll: PollFn,
     ud: Ud,
     drop: Option<UdFn>,
     join: Option<Arc<Join>>,
-    result: i32,
+    result: Cell<i32>,
     /// Its join record is findable.
-    registered: bool,
+    registered: Cell<bool>,
+    /// The task's id, once somebody has asked: the same in every poll.
+    id: Cell<ouzel_task>,
+    /// The clock at the last poll that asked.
+    now: Cell<u64>,
 }
 
-impl Future for CTask {
+impl<const WORKERS: bool> Future for CTask<WORKERS> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let _inside = Inside::new(self.place);
-        if !self.registered {
-            self.registered = true;
-            self.register(context.waker());
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &self.0;
+        // A worker may poll the task before its spawner has its id.
+        if WORKERS && !this.registered.replace(true) {
+            this.register(context.waker());
         }
-        let mut cx = ouzel_cx { place: self.place, waker: context.waker(), budget: BUDGET, now: 0 };
-        let result = guard(|| (self.poll)(self.ud.0, (&raw mut cx).cast()));
+        let mut cx = ouzel_cx { task: this, waker: context.waker(), state: Cell::new(BUDGET) };
+        let cx = &raw mut cx;
+        // A callback does not unwind, so nothing here is behind a guard.
+        let result = if WORKERS {
+            let _inside = Inside::new(this.place);
+            (this.poll)(this.ud.0, cx.cast())
+        } else {
+            this.place.begin_poll(cx.cast_const().cast());
+            let result = (this.poll)(this.ud.0, cx.cast());
+            this.place.begin_poll(null());
+            result
+        };
         if result == OUZEL_PENDING {
+            // SAFETY: it lies above.
+            let cx = unsafe { &*cx };
+            if cx.state.get() & WOKEN != 0 {
+                cx.waker.wake_by_ref();
+            }
             return Poll::Pending;
         }
-        self.result = result.min(OUZEL_OK);
+        this.result.set(result.min(OUZEL_OK));
         Poll::Ready(())
     }
 }
 
-impl CTask {
-    /// A worker may poll the task before its spawner has its id.
+impl CBody {
+    /// Makes its join record findable.
     #[cold]
     fn register(&self, waker: &Waker) {
         if let (Some(join), Ok(body), Some(id)) = (&self.join, self.place.body(), ouzel::task_id(waker)) {
@@ -100,7 +174,7 @@ impl CTask {
     }
 }
 
-impl Drop for CTask {
+impl Drop for CBody {
     fn drop(&mut self) {
         let _inside = Inside::new(self.place);
         guard(|| {
@@ -108,7 +182,7 @@ impl Drop for CTask {
                 drop(self.ud.0);
             }
             if let Some(join) = self.join.take() {
-                join.settle(self.result);
+                join.settle(self.result.get());
             }
             if let Ok(body) = self.place.body() {
                 // ORDERING: Relaxed, a counter.
@@ -144,18 +218,18 @@ impl Engine {
         }
     }
 
-    /// Spawns a future; returns its id if somebody wants one, and if it was not refused.
-    fn spawn(&self, future: CTask, wants_id: bool) -> Option<TaskId> {
-        let join = future.join.clone();
+    /// Spawns a task; returns its id if somebody wants one, and if it was not refused.
+    fn spawn(&self, body: CBody, wants_id: bool) -> Option<TaskId> {
         match self {
             Engine::Local { runtime, .. } => {
-                let handle = runtime.spawn(future);
+                let handle = runtime.spawn(CTask::<false>(body));
                 let id = if wants_id { handle.id() } else { None };
                 handle.detach();
                 id
             }
             Engine::Shared { handle, .. } => {
-                let handle = handle.spawn(future);
+                let join = body.join.clone();
+                let handle = handle.spawn(CTask::<true>(body));
                 let id = if wants_id { handle.id() } else { None };
                 if let Some(join) = join {
                     join.attach(handle);
@@ -202,17 +276,34 @@ impl Body {
     }
 }
 
-/// A Rust waker for a weak one. Allocates.
+/// A Rust waker for a weak one: the task's own, or for a host-driven runtime's task away from its thread one that
+/// looks it up (and allocates).
 pub(crate) fn task_waker(waker: ouzel_waker) -> Result<Waker> {
-    let alive = with_task(waker.slot, waker.generation, |body, id| {
-        Ok(matches!(body.engine.state(id), TaskState::Idle | TaskState::Scheduled))
-    })?;
-    if alive { Ok(Waker::from(Arc::new(WakeById(waker)))) } else { Err(Error::STALE) }
+    with_task(waker.slot, waker.generation, |body, id| {
+        let own = match &body.engine {
+            Engine::Local { runtime, .. } if body.on_loop().is_ok() => runtime.waker(id),
+            Engine::Shared { handle, .. } => handle.waker(id),
+            Engine::Local { handle, .. } => {
+                let alive = matches!(handle.state(id), TaskState::Idle | TaskState::Scheduled);
+                alive.then(|| Waker::from(Arc::new(WakeById(waker))))
+            }
+        };
+        own.ok_or(Error::STALE)
+    })
 }
 
 /// The id of the task being polled by this thread.
 pub(crate) fn current(cx: &ouzel_cx<'_>) -> ouzel_task {
-    match (cx.place.body(), ouzel::task_id(cx.waker)) {
+    let id = &cx.task.id;
+    if id.get() == ouzel_task::default() {
+        id.set(exported(cx));
+    }
+    id.get()
+}
+
+#[cold]
+fn exported(cx: &ouzel_cx<'_>) -> ouzel_task {
+    match (cx.place().body(), ouzel::task_id(cx.waker)) {
         (Ok(body), Some(id)) => export(body, id),
         _ => ouzel_task::default(),
     }
@@ -256,14 +347,16 @@ unsafe fn spawn(
     body.tasks.fetch_add(1, Ordering::Relaxed);
     body.spawned.fetch_add(1, Ordering::Relaxed);
     body.work_begun();
-    let future = CTask {
+    let future = CBody {
         place,
         poll,
         ud: Ud(ud),
         drop: opts.drop,
         join: join.clone(),
-        result: OUZEL_ECANCELED,
-        registered: join.is_none(),
+        result: Cell::new(OUZEL_ECANCELED),
+        registered: Cell::new(join.is_none()),
+        id: Cell::default(),
+        now: Cell::default(),
     };
     let id = body.engine.spawn(future, !out.is_null());
     if out.is_null() {

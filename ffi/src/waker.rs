@@ -11,18 +11,22 @@ use crate::error::{Error, OUZEL_OK, code};
 use crate::guard::guard;
 use crate::id::{ouzel_task, ouzel_waker};
 use crate::place::ouzel_runtime;
-use crate::task::{current, ouzel_cx, with_task};
+use crate::task::{current, ouzel_cx, wake_polled, with_task};
 
 /// Wakes a task. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_wake(waker: ouzel_waker) -> i32 {
-    guard(|| {
-        code(with_task(waker.slot, waker.generation, |body, id| match body.wake(id) {
-            WakeResult::Queued => Ok(1),
-            WakeResult::AlreadyPending => Ok(0),
-            _ => Err(Error::STALE),
-        }))
-    })
+    guard(|| if wake_polled(waker) { 0 } else { wake_named(waker) })
+}
+
+/// A task that is not the one being polled.
+#[inline(never)]
+fn wake_named(waker: ouzel_waker) -> i32 {
+    code(with_task(waker.slot, waker.generation, |body, id| match body.wake(id) {
+        WakeResult::Queued => Ok(1),
+        WakeResult::AlreadyPending => Ok(0),
+        _ => Err(Error::STALE),
+    }))
 }
 
 /// Whether a waker's task has not ended. See `ouzel.h`.
@@ -43,7 +47,7 @@ pub unsafe extern "C" fn ouzel_wake_self(cx: *mut ouzel_cx<'_>) -> i32 {
     guard(|| {
         // SAFETY: the caller's promise.
         let Some(cx) = (unsafe { cx.as_ref() }) else { return Error::NULL.0 };
-        cx.waker.wake_by_ref();
+        cx.wake();
         OUZEL_OK
     })
 }
@@ -78,7 +82,7 @@ pub unsafe extern "C" fn ouzel_cx_waker(cx: *const ouzel_cx<'_>) -> ouzel_waker 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ouzel_cx_runtime(cx: *const ouzel_cx<'_>) -> *mut ouzel_runtime {
     // SAFETY: the caller's promise.
-    guard(|| unsafe { cx.as_ref() }.map_or(null_mut(), |cx| core::ptr::from_ref(cx.place).cast_mut()))
+    guard(|| unsafe { cx.as_ref() }.map_or(null_mut(), |cx| core::ptr::from_ref(cx.place()).cast_mut()))
 }
 
 /// Whether the polled task was cancelled meanwhile. See `ouzel.h`.
@@ -102,10 +106,8 @@ pub unsafe extern "C" fn ouzel_cx_cancelled(cx: *const ouzel_cx<'_>) -> i32 {
 pub unsafe extern "C" fn ouzel_cx_budget(cx: *mut ouzel_cx<'_>) -> i32 {
     guard(|| {
         // SAFETY: the caller's promise.
-        let Some(cx) = (unsafe { cx.as_mut() }) else { return Error::NULL.0 };
-        let left = cx.budget > 0;
-        cx.budget = cx.budget.saturating_sub(1);
-        left.into()
+        let Some(cx) = (unsafe { cx.as_ref() }) else { return Error::NULL.0 };
+        cx.step().into()
     })
 }
 
@@ -117,10 +119,6 @@ pub unsafe extern "C" fn ouzel_cx_budget(cx: *mut ouzel_cx<'_>) -> i32 {
 pub unsafe extern "C" fn ouzel_cx_now(cx: *mut ouzel_cx<'_>) -> u64 {
     guard(|| {
         // SAFETY: the caller's promise.
-        let Some(cx) = (unsafe { cx.as_mut() }) else { return 0 };
-        if cx.now == 0 {
-            cx.now = ouzel::time::now().0;
-        }
-        cx.now
+        unsafe { cx.as_ref() }.map_or(0, ouzel_cx::now)
     })
 }

@@ -18,6 +18,7 @@
 //! | `bench` | ouzel and its peers at the same work |
 
 mod bench;
+mod c;
 mod checks;
 mod ci;
 mod counts;
@@ -103,6 +104,7 @@ usage: cargo xtask <command> [options]
     --case C            only this one
     --workers N         worker threads of engines that have them (1)
     --json FILE         also write them as JSON
+    --ffi               C on libouzel and the same in Rust, in place of engines
   help, --help          this text
 
 exit status: 0 all is well, 1 something failed, 2 bad usage";
@@ -254,6 +256,7 @@ mod tests {
             "bench --quick --cases echo",
             "rmw --where --ops 64",
             "insns --case ping_pong",
+            "insns --ffi",
         ] {
             assert_eq!(error(line), None, "{line}");
         }

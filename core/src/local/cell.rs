@@ -190,7 +190,7 @@ pub(super) unsafe fn free(task: NonNull<Header>) {
 }
 
 /// The cell that `id` names if its task has not completed, as far as can be seen.
-fn find(shared: &Shared, id: TaskId) -> Option<NonNull<Header>> {
+pub(super) fn find(shared: &Shared, id: TaskId) -> Option<NonNull<Header>> {
     let cell = id.cell(&shared.table)?;
     // ORDERING: Acquire pairs with the Release of `State::spawn`, for an id that came without any.
     // SAFETY: cells in a table stay mapped.

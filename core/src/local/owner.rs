@@ -9,6 +9,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::future::Future;
 use core::ptr::{self, NonNull};
+use core::task::Waker;
 
 use super::cell;
 use super::join::{self, LocalJoinHandle};
@@ -17,6 +18,7 @@ use super::refs;
 use super::run;
 use super::shared::{Home, Job, Shared};
 use super::spawner::LocalSpawner;
+use super::waker;
 use crate::config::COOP_BUDGET;
 use crate::context;
 use crate::slab::Slab;
@@ -98,6 +100,12 @@ impl Local {
     /// Aborts the task that `id` names. False: there is no such task, or it has come to its end.
     pub fn abort(&self, id: TaskId) -> bool {
         cell::abort_by_id(&self.shared, id)
+    }
+
+    /// A waker of the task that `id` names. None: there is no such task, or it has come to its end.
+    #[must_use]
+    pub fn waker(&self, id: TaskId) -> Option<Waker> {
+        waker::by_id(&self.shared, id)
     }
 
     /// Tasks that have not completed.

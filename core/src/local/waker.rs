@@ -6,8 +6,8 @@ use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::shared::{Shared, finish_held, finish_unheld};
 use super::{cell, remote};
-use crate::task::Header;
 use crate::task::chunk::head_of;
+use crate::task::{Header, TaskId};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
@@ -20,6 +20,15 @@ pub(super) unsafe fn borrowed(task: NonNull<Header>) -> ManuallyDrop<Waker> {
     let raw = RawWaker::new(task.as_ptr().cast_const().cast(), &VTABLE);
     // SAFETY: the functions of the table keep the contract; they need a live task, which the caller has.
     ManuallyDrop::new(unsafe { Waker::from_raw(raw) })
+}
+
+/// A waker of the task that `id` names, on its owner's thread.
+pub(super) fn by_id(shared: &Shared, id: TaskId) -> Option<Waker> {
+    let task = cell::find(shared, id)?;
+    // SAFETY: the owner's thread, and a task that has not completed has a reference of its own.
+    unsafe { cell::clone_own(task) };
+    // SAFETY: the reference, which the waker gets, keeps the task alive.
+    Some(ManuallyDrop::into_inner(unsafe { borrowed(task) }))
 }
 
 /// The task that a waker wakes, if it is one of these wakers. Alive as long as the waker.

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::task::Waker;
 
 use crate::driver::Unpark;
 use crate::owned::{ChunkTable, OwnedTasks};
@@ -326,6 +327,12 @@ impl Shared {
     /// Cancels the task that `id` names. False: it is not there any more.
     pub fn abort(&self, id: TaskId) -> bool {
         self.owned.abort(id)
+    }
+
+    /// A waker of the task that `id` names. None: it is not there any more.
+    #[must_use]
+    pub fn waker(&self, id: TaskId) -> Option<Waker> {
+        self.owned.waker(id)
     }
 
     /// What the task that `id` names is doing.

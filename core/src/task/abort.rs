@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use super::header::Header;
@@ -42,6 +43,12 @@ impl<H: Home> AbortHandle<H> {
     /// A handle for a reference that the caller gives up, to a task in an `H`.
     pub(crate) fn from_reference(task: NonNull<Header>) -> Self {
         AbortHandle(task, PhantomData)
+    }
+
+    /// The reference, which is the caller's from now on.
+    #[cfg(feature = "alloc")]
+    pub(super) fn into_reference(self) -> NonNull<Header> {
+        ManuallyDrop::new(self).0
     }
 
     /// The task. Its cell stays as long as the handle.

@@ -15,7 +15,7 @@ use super::in_slab::{InSlab, task_of};
 use super::join::JoinHandle;
 use super::schedule::Notified;
 use super::state::{After, CANCELLED, COMPLETE, EXPORTED, SCHED, Weak, Word};
-use super::waker::{follow, submit};
+use super::waker::{follow, submit, waker_for};
 use crate::context;
 use crate::slab::ChunkTable;
 use crate::sync::Ordering;
@@ -166,6 +166,13 @@ impl TaskId {
         // SAFETY: cells in a table stay mapped.
         let held = unsafe { cell.as_ref() }.state.upgrade(self.generation);
         held.then(|| AbortHandle::from_reference(cell))
+    }
+
+    /// A waker of the task, if it has not come to its end.
+    pub(crate) fn waker(self, table: &ChunkTable) -> Option<Waker> {
+        let handle = self.upgrade(table).filter(|handle| !handle.is_finished())?;
+        // SAFETY: it is given the handle's reference, and a table's cells are in slabs.
+        Some(unsafe { waker_for::<InSlab>(handle.into_reference()) })
     }
 
     /// Aborts the task. False: there is no such task, or it has come to its end.

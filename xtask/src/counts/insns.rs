@@ -1,11 +1,10 @@
 //! `cargo xtask insns`: instructions per operation under callgrind.
 //!
-//! Each cell is run with two numbers of operations and the same warm-up; the difference of the counts over the
-//! difference of the numbers has no start-up in it, and no first use of memory.
+//! Each cell is run with two numbers of operations and the same warm-up (`slope`).
 
-use super::callgrind;
-use super::program;
+use super::slope::{slope, words};
 use super::table::{Cell, json, judge, table};
+use super::{callgrind, ffi, program};
 use crate::progress::progress;
 use crate::workspace::Workspace;
 use lexopt::prelude::*;
@@ -35,12 +34,13 @@ pub(crate) struct Insns {
     case: Option<String>,
     workers: u32,
     json: Option<PathBuf>,
+    ffi: bool,
 }
 
 impl Insns {
     /// Reads what follows `insns` on the command line. `None`: help was asked for.
     pub(crate) fn parse(parser: &mut lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut o = Insns { engine: None, case: None, workers: 1, json: None };
+        let mut o = Insns { engine: None, case: None, workers: 1, json: None, ffi: false };
         while let Some(arg) = parser.next()? {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
@@ -49,6 +49,7 @@ impl Insns {
                     o.case = Some(one_of(parser, &CASES.iter().map(|c| c.0).collect::<Vec<_>>())?);
                 }
                 Long("workers") => o.workers = parser.value()?.parse()?,
+                Long("ffi") => o.ffi = true,
                 Long("json") => o.json = Some(parser.value()?.into()),
                 other => return Err(other.unexpected()),
             }
@@ -61,6 +62,9 @@ impl Insns {
     /// # Errors
     /// There is no valgrind, something does not build or fails, or a goal is missed.
     pub(crate) fn run(&self, ws: &Workspace) -> Result<(), String> {
+        if self.ffi {
+            return ffi::run(ws);
+        }
         callgrind::find()?;
         let cell = program(ws, "ouzel-cell", "peers")?;
         let mut cells = Vec::new();
@@ -99,20 +103,14 @@ impl Insns {
     fn per_op(&self, program: &Path, engine: &str, case: &str) -> Result<f64, String> {
         let mut counts = [0; 2];
         for (count, ops) in counts.iter_mut().zip(OPS) {
-            let words = format!(
+            let line = format!(
                 "--engine {engine} --case {case} --ops {ops} --warmup {WARMUP} --workers {}",
                 self.workers
             );
-            let args: Vec<_> = words.split(' ').map(String::from).collect();
-            *count = callgrind::instructions(program, &args)?;
+            *count = callgrind::instructions(program, &words(&line))?;
         }
-        Ok(slope(counts))
+        Ok(slope(counts, OPS))
     }
-}
-
-/// What one operation adds.
-fn slope(counts: [u64; 2]) -> f64 {
-    (counts[1] as f64 - counts[0] as f64) / (OPS[1] - OPS[0]) as f64
 }
 
 fn one_of(parser: &mut lexopt::Parser, names: &[&str]) -> Result<String, lexopt::Error> {
@@ -121,16 +119,5 @@ fn one_of(parser: &mut lexopt::Parser, names: &[&str]) -> Result<String, lexopt:
         Ok(name)
     } else {
         Err(format!("no {name:?}; there are {}", names.join(", ")).into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn start_up_cancels() {
-        let start = 5_000_000;
-        assert_eq!(slope([start + 250 * OPS[0], start + 250 * OPS[1]]), 250.0);
     }
 }

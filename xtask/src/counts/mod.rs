@@ -4,8 +4,10 @@
 //! missed. `docs/counts.md` has the figures.
 
 mod callgrind;
+mod ffi;
 mod insns;
 mod rmw;
+mod slope;
 mod table;
 
 pub(crate) use insns::Insns;

@@ -118,6 +118,27 @@ fn a_panic_after_a_panic_is_dropped_and_the_first_is_told() {
 }
 
 #[test]
+fn an_id_gives_a_waker_until_its_task_is_over() {
+    let ex = executor();
+    let polls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&polls);
+    let task = ex.spawn(poll_fn(move |_| {
+        counted.set(counted.get() + 1);
+        if counted.get() == 2 { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    let id = task.id().unwrap();
+    ex.run_nowait(10).unwrap();
+    ex.local().waker(id).unwrap().wake();
+    let kept = ex.local().waker(id).unwrap();
+    ex.run_nowait(10).unwrap();
+    assert_eq!(polls.get(), 2);
+    assert!(ex.local().waker(id).is_none(), "it is over");
+    kept.wake();
+    drop(task);
+    assert_eq!(ex.live_tasks(), 0);
+}
+
+#[test]
 fn an_id_aborts_its_task_until_that_is_over() {
     let ex = executor();
     let mut task = ex.spawn(pending::<()>());

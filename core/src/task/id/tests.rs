@@ -27,6 +27,8 @@ fn an_id_outlives_its_task_and_goes_stale() {
     assert_eq!(rig.owned.wake(id), WakeResult::AlreadyPending);
     rig.queue.run(task);
     assert_eq!(rig.owned.state(id), TaskState::Idle);
+    rig.owned.waker(id).unwrap().wake();
+    assert_eq!(rig.queue.run_all(), 1);
     go.store(true, Ordering::SeqCst);
     assert_eq!(rig.owned.wake(id), WakeResult::Queued);
     assert_eq!(rig.owned.wake(id), WakeResult::AlreadyPending);
@@ -34,6 +36,7 @@ fn an_id_outlives_its_task_and_goes_stale() {
     assert_eq!(rig.owned.state(id), TaskState::Complete);
     assert_eq!(rig.owned.wake(id), WakeResult::Stale);
     drop(rig.owned.upgrade(id).unwrap());
+    assert!(rig.owned.waker(id).is_none(), "there is nothing to wake");
     drop(handle);
     assert_eq!(rig.owned.state(id), TaskState::Stale);
     assert!(rig.owned.upgrade(id).is_none());

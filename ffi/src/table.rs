@@ -1,0 +1,240 @@
+//! The operations of a runtime: an entry each, found by index and generation.
+//!
+//! No host code runs while the table is borrowed.
+//!
+//! A host-driven runtime's table is touched on its loop thread only; with workers it is behind a lock.
+
+use core::cell::RefCell;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::task::Waker;
+use std::sync::{Mutex, PoisonError};
+
+use ouzel::anchor::AnchorId;
+
+use crate::error::{Error, Result};
+use crate::id::{Kind, ouzel_op, pack};
+use crate::op::{Delivery, DoneFn, Entry, Flight, Look, Looked, Removed, ouzel_cqe};
+use crate::options::Ud;
+
+#[derive(Default)]
+struct Table {
+    entries: Vec<Entry>,
+    /// The first free entry, plus 1.
+    free: u32,
+    live: u64,
+    submitted: u64,
+}
+
+/// See the module.
+pub(crate) struct OpTable {
+    table: RefCell<Table>,
+    /// With workers: who holds it may borrow the table.
+    lock: Option<Mutex<()>>,
+    /// Of the runtime, for the ids.
+    anchor: AnchorId,
+}
+
+impl fmt::Debug for OpTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpTable").field("anchor", &self.anchor).finish_non_exhaustive()
+    }
+}
+
+/// An entry that was set aside for an operation, to be filled or given back.
+#[must_use]
+pub(crate) struct Claim(u32);
+
+/// Where an operation is in the table.
+pub(crate) type Place = (u32, u32);
+
+impl OpTable {
+    pub(crate) fn new(local: bool, anchor: AnchorId) -> Self {
+        let lock = if local { None } else { Some(Mutex::new(())) };
+        OpTable { table: RefCell::default(), lock, anchor }
+    }
+
+    /// `f` runs no host code. A host-driven runtime: on its loop thread.
+    #[inline(always)]
+    fn with<R>(&self, f: impl FnOnce(&mut Table) -> R) -> R {
+        let _locked = self.lock.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
+        f(&mut self.table.borrow_mut())
+    }
+
+    /// Submitted so far, and in the table now.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        self.with(|table| (table.submitted, table.live))
+    }
+
+    /// An operation that is in no table.
+    pub(crate) fn count_submitted(&self) {
+        self.with(|table| table.submitted += 1);
+    }
+
+    /// The id of an operation.
+    #[inline(always)]
+    pub(crate) fn id(&self, (index, generation): Place) -> ouzel_op {
+        let (slot, generation) = pack(Kind::Op, self.anchor, index, generation);
+        ouzel_op { slot, generation }
+    }
+
+    /// Sets an entry aside. `None`: out of memory.
+    #[inline]
+    pub(crate) fn claim(&self) -> Option<Claim> {
+        self.with(|table| {
+            let index = if table.free == 0 { table.grow()? } else { table.free - 1 };
+            table.free = table.entries[index as usize].next;
+            Some(Claim(index))
+        })
+    }
+
+    /// Gives back an entry that was not needed.
+    #[cold]
+    pub(crate) fn unclaim(&self, Claim(index): Claim) {
+        self.with(|table| table.push_free(index));
+    }
+
+    /// Puts an operation in.
+    #[inline]
+    pub(crate) fn fill(&self, Claim(index): Claim, flight: Flight, delivery: Delivery) -> Place {
+        self.with(|table| {
+            table.live += 1;
+            table.submitted += 1;
+            let entry = &mut table.entries[index as usize];
+            entry.fill(flight, delivery);
+            (index, entry.generation)
+        })
+    }
+
+    /// Takes the next completion of `op`, which is at `place`, and does not deliver to a callback.
+    #[inline]
+    pub(crate) fn look(
+        &self,
+        op: ouzel_op,
+        place: Place,
+        how: Look<'_>,
+        out: &mut MaybeUninit<ouzel_cqe>,
+    ) -> Result<Looked> {
+        let (looked, waker) = self.with(|table| {
+            let entry = table.entry(place)?;
+            if entry.delivery.done.is_some() {
+                return Err(Error::INVALID);
+            }
+            let looked = entry.look(op, how, out);
+            let waker = if matches!(looked, Looked::Last(_)) { table.end(place.0) } else { None };
+            Ok((looked, waker))
+        })?;
+        // Dropped outside: a waker may be the last thing that holds a task.
+        drop(waker);
+        Ok(looked)
+    }
+
+    /// As `look`, of an operation that delivers to a callback, by the task that does it: which callback, too.
+    /// `None`: it is gone.
+    pub(crate) fn look_for_callback(
+        &self,
+        place: Place,
+        waker: &Waker,
+        out: &mut MaybeUninit<ouzel_cqe>,
+    ) -> Option<(Looked, DoneFn, Ud)> {
+        let op = self.id(place);
+        let (looked, done, ud, old) = self.with(|table| {
+            let entry = table.entry(place).ok()?;
+            let (done, ud) = entry.delivery.done?;
+            let looked = entry.look(op, Some(waker), out);
+            let old = match looked {
+                // For `abandon`.
+                Looked::Pending if entry.delivery.waker.is_none() => {
+                    entry.delivery.waker.replace(waker.clone())
+                }
+                Looked::Pending | Looked::Step => None,
+                Looked::Last(_) => table.end(place.0),
+            };
+            Some((looked, done, ud, old))
+        })?;
+        drop(old);
+        Some((looked, done, ud))
+    }
+
+    /// Waits with the entry's own waker, and wakes it if there is a completion already.
+    pub(crate) fn arm(&self, place: Place) {
+        let op = self.id(place);
+        let wake = self.with(|table| table.entry(place).ok()?.arm(op));
+        if let Some(waker) = wake {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn cancel(&self, place: Place) -> Result<()> {
+        self.with(|table| table.entry(place).map(Entry::cancel))
+    }
+
+    /// Lets go of an operation. What is dropped runs no host code.
+    pub(crate) fn abandon(&self, place: Place) -> Result<()> {
+        let removed = self.with(|table| {
+            table.entry(place)?;
+            Result::Ok(table.remove(place.0))
+        })?;
+        removed.let_go();
+        Ok(())
+    }
+
+    /// Lets go of all, at the end of a runtime.
+    pub(crate) fn clear(&self) {
+        let all = self.with(|table| {
+            let live = (0..table.entries.len() as u32).filter(|i| table.entries[*i as usize].is_live());
+            let live: Vec<u32> = live.collect();
+            live.into_iter().map(|index| table.remove(index)).collect::<Vec<_>>()
+        });
+        all.into_iter().for_each(Removed::let_go);
+    }
+}
+
+impl Table {
+    #[inline(always)]
+    fn entry(&mut self, (index, generation): Place) -> Result<&mut Entry> {
+        let entry = self.entries.get_mut(index as usize).filter(|e| e.generation == generation);
+        entry.filter(|e| e.is_live()).ok_or(Error::STALE)
+    }
+
+    /// A new entry, which is not in the list of free ones.
+    #[cold]
+    fn grow(&mut self) -> Option<u32> {
+        let index = u32::try_from(self.entries.len()).ok()?;
+        self.entries.try_reserve(1).ok()?;
+        self.entries.push(Entry::new());
+        Some(index)
+    }
+
+    fn push_free(&mut self, index: u32) {
+        self.entries[index as usize].next = self.free;
+        self.free = index + 1;
+    }
+
+    /// Ends the generation of an entry in which nothing is left.
+    #[inline(always)]
+    fn retire(&mut self, index: u32) {
+        self.live -= 1;
+        let entry = &mut self.entries[index as usize];
+        // An entry whose generations are used up is not used again.
+        if let Some(next) = entry.generation.checked_add(1) {
+            entry.generation = next;
+            self.push_free(index);
+        }
+    }
+
+    /// Frees the entry of an operation that is over, whose completions have been taken. Its waker is left to be dropped.
+    #[inline(always)]
+    fn end(&mut self, index: u32) -> Option<Waker> {
+        let waker = self.entries[index as usize].delivery.waker.take();
+        self.retire(index);
+        waker
+    }
+
+    /// Frees any entry; what was in it is left to be dropped.
+    fn remove(&mut self, index: u32) -> Removed {
+        let removed = self.entries[index as usize].clear();
+        self.retire(index);
+        removed
+    }
+}
