@@ -93,6 +93,14 @@ impl Builder {
         self
     }
 
+    /// Whether limits of operations (`timeout` of a read, a write, an accept and so on) are timeouts in the ring, linked to
+    /// the operation, where the driver is io_uring and can. Default: no, they are on the thread's own wheel, which means
+    /// the same and measured cheaper: 0.1 us of CPU for a read with a limit, against 0.7.
+    pub fn linked_timeouts(mut self, on: bool) -> Self {
+        self.io.linked_timeouts = on;
+        self
+    }
+
     /// The blocking pool's bounds. Default: [`BlockingConfig`]'s, and the environment's.
     pub fn blocking(mut self, config: BlockingConfig) -> Self {
         self.blocking = config;

@@ -13,9 +13,10 @@ use std::task::{Context, Poll};
 
 pub use ouzel_core::op::Request;
 use ouzel_core::op::Segment;
-use raw::{RawOp, Scratch};
+use raw::{Deadline, Nanos, RawOp, Scratch};
 
 use crate::addr;
+use crate::time::now;
 
 pub(crate) mod lending;
 pub mod raw;
@@ -30,6 +31,8 @@ pub(crate) fn result(res: i32) -> io::Result<usize> {
 pub(crate) struct Op<P: 'static, B> {
     state: State<P, B>,
     cancelled: bool,
+    /// [`Nanos::MAX`]: none.
+    limit: Nanos,
 }
 
 enum State<P: 'static, B> {
@@ -59,8 +62,14 @@ pub fn is_cancelled(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ECANCELED)
 }
 
-fn cancelled() -> io::Error {
+/// What an operation says that was cancelled.
+pub(crate) fn cancelled() -> io::Error {
     io::Error::from_raw_os_error(libc::ECANCELED)
+}
+
+/// What an operation says whose time is over.
+pub(crate) fn timed_out() -> io::Error {
+    io::Error::from_raw_os_error(libc::ETIMEDOUT)
 }
 
 impl<P, B> Op<P, B>
@@ -77,12 +86,25 @@ where
 impl<P, B: Build<P>> Op<P, B> {
     /// As `new`, built by anything.
     pub(crate) fn with(payload: P, build: B) -> Self {
-        Op { state: State::Ready(payload, build), cancelled: false }
+        Op { state: State::Ready(payload, build), cancelled: false, limit: Nanos::MAX }
     }
 
-    /// Whether [`Op::cancel`] was called.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled
+    /// Gives the operation time until `limit`, if it has not begun: then it is cancelled, and the error is `TimedOut`.
+    pub(crate) fn set_limit(&mut self, limit: Nanos) {
+        self.limit = limit;
+    }
+
+    /// Goes on with `build` on a payload that was given back, under the same limit, and cancelled if this was.
+    pub(crate) fn go_on(&mut self, payload: P, build: B) {
+        self.state = State::Ready(payload, build);
+        if self.cancelled {
+            self.cancel();
+        }
+    }
+
+    /// Whether there is a limit and it has passed.
+    pub(crate) fn is_late(&self) -> bool {
+        self.limit != Nanos::MAX && now() >= self.limit
     }
 
     /// Asks for the end of the operation. It goes on until it completes, with what it has done so far or as cancelled;
@@ -111,8 +133,9 @@ impl<P, B: Build<P>> Future for Op<P, B> {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Ready(payload, build) => {
                     let build = |payload, scratch| build.build(payload, scratch);
+                    let limit = Some(Deadline(self.limit)).filter(|limit| limit.0 != Nanos::MAX);
                     // SAFETY: `Build`'s implementations name only memory of the payload and the scratch space.
-                    match unsafe { raw::submit(payload, build) } {
+                    match unsafe { raw::submit_until(payload, limit, build) } {
                         Ok(op) => self.state = State::InFlight(op),
                         Err(e) => {
                             let error = e.reason().into();

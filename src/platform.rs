@@ -60,6 +60,19 @@ impl AnyDriver {
     pub(crate) fn submit(&mut self, key: OpKey, request: &Request) -> Submitted {
         each!(self, d => d.submit(key, request))
     }
+    /// As `submit`, of an operation whose limit the driver keeps. None: it does not, and nothing was submitted.
+    pub(crate) fn submit_until(
+        &mut self,
+        key: OpKey,
+        request: &Request,
+        limit: Deadline,
+    ) -> Option<Submitted> {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Uring(d) => d.submit_until(key, request, limit),
+            _ => None,
+        }
+    }
     pub(crate) fn cancel(&mut self, key: OpKey) {
         each!(self, d => d.cancel(key));
     }

@@ -26,7 +26,6 @@ use ouzel_core::op::{
 };
 use ouzel_core::park::ParkWord;
 use ouzel_core::sched::Seat;
-use ouzel_core::timer::Wheel;
 
 use crate::blocking::Runner;
 use crate::driver::DriverOptions;
@@ -34,12 +33,16 @@ use crate::metrics::IoTotals;
 use crate::platform::{self, AnyDriver, Files, Home};
 use crate::provided::Provided;
 
+mod limits;
+
+use limits::{Limits, Rung};
+
 /// See the module.
 pub(crate) struct ReactorCell {
     slab: OpSlab,
-    /// Timers that are operations: the C ABI's.
-    wheel: RefCell<Wheel>,
-    /// Timers that are not.
+    /// Timers that are operations, and operations that have a limit.
+    limits: Limits,
+    /// Timers that are no operations.
     pub(crate) alarms: Alarms,
     /// Not dropped in a forked child, where that would reach into the parent's epoll.
     driver: ManuallyDrop<RefCell<AnyDriver>>,
@@ -50,7 +53,7 @@ pub(crate) struct ReactorCell {
     seat: Seat,
     mailbox: Arc<Mailbox>,
     /// Submitted while the driver was busy.
-    deferred: RefCell<Vec<(OpKey, Request, Runner)>>,
+    deferred: RefCell<Vec<Deferred>>,
     /// What completions without a holder left behind.
     litter: RefCell<Vec<(Request, Completion)>>,
     /// Somebody waits for a lazy send.
@@ -59,6 +62,9 @@ pub(crate) struct ReactorCell {
     /// The driver's provided buffers, once somebody has asked for them.
     provided: OnceCell<Arc<Provided>>,
 }
+
+/// An operation that was submitted while the driver was busy.
+type Deferred = (OpKey, Request, Option<Deadline>, Runner);
 
 /// Where the blocking pool leaves results for a reactor's thread.
 struct Mailbox {
@@ -119,7 +125,7 @@ impl ReactorCell {
         let now = platform::now();
         Ok(Rc::new(ReactorCell {
             slab: OpSlab::new(Arc::clone(&seat.park), Arc::clone(&seat.unpark), flavour),
-            wheel: RefCell::new(Wheel::new(now)),
+            limits: Limits::new(now),
             alarms: Alarms::new(now, Arc::clone(&seat.park), Arc::clone(&seat.unpark)),
             files: driver.files(),
             driver: ManuallyDrop::new(RefCell::new(driver)),
@@ -177,10 +183,12 @@ impl ReactorCell {
         self.slab.flavour() == Flavour::Local
     }
 
-    /// Submits an operation on `payload`. `pool` is for what the driver would have to block for.
+    /// Submits an operation on `payload`, that has time until `limit`. `pool` is for what the driver would have to
+    /// block for.
     pub(crate) fn submit<P: 'static>(
         &self,
         payload: P,
+        limit: Option<Deadline>,
         build: impl FnOnce(*mut P, *mut Scratch) -> Request,
         pool: impl FnOnce() -> Runner,
     ) -> Result<OpHandle<P>, Rejected<P>> {
@@ -189,21 +197,25 @@ impl ReactorCell {
             // A holder on another thread could wait for it without our knowing.
             *lazy &= self.may_be_lazy();
         }
-        self.start(handle.key(), request, pool);
+        self.start(handle.key(), request, limit, pool);
         Ok(handle)
     }
 
-    fn start(&self, key: OpKey, request: Request, pool: impl FnOnce() -> Runner) {
+    fn start(&self, key: OpKey, request: Request, limit: Option<Deadline>, pool: impl FnOnce() -> Runner) {
         if let Request::Timeout { deadline } = request {
-            let set = self.wheel.borrow_mut().insert(&self.slab, key, deadline);
-            debug_assert!(set, "a fresh slot has no timer");
-            return;
+            return self.limits.set_timer(&self.slab, key, deadline);
         }
         let Ok(mut driver) = self.driver.try_borrow_mut() else {
-            return self.deferred.borrow_mut().push((key, request, pool()));
+            return self.deferred.borrow_mut().push((key, request, limit, pool()));
         };
-        let submitted = driver.submit(key, &request);
+        let to_link = limit.filter(|_| self.options.linked_timeouts);
+        let linked = to_link.and_then(|limit| driver.submit_until(key, &request, limit));
+        let watched = if linked.is_none() { limit } else { None };
+        let submitted = linked.unwrap_or_else(|| driver.submit(key, &request));
         drop(driver);
+        if let Some(limit) = watched.filter(|_| !matches!(submitted, Submitted::Done(_))) {
+            self.limits.watch(&self.slab, key, limit);
+        }
         match submitted {
             Submitted::InFlight => {}
             Submitted::Done(c) => self.complete(key, c),
@@ -221,6 +233,7 @@ impl ReactorCell {
 
     /// Delivers one completion.
     fn complete(&self, key: OpKey, c: Completion) {
+        let c = self.limits.end(&self.slab, key, c);
         // SAFETY: it came from the driver that had the request, from the pool thread that executed
         // it, or from the wheel, and none of them touches its memory again unless it says `more`.
         match unsafe { self.slab.complete(key, c) } {
@@ -232,7 +245,7 @@ impl ReactorCell {
     /// Hands cancellations to whoever has the operation.
     fn take_cancels(&self) {
         self.slab.take_cancels(|key| {
-            if self.wheel.borrow_mut().remove(&self.slab, key) {
+            if self.limits.end_timer(&self.slab, key) {
                 return self.complete(key, Completion::done(-libc::ECANCELED));
             }
             let mut deferred = self.deferred.borrow_mut();
@@ -266,25 +279,29 @@ impl ReactorCell {
     }
 
     fn expire(&self) -> usize {
-        if self.alarms.is_empty() && self.wheel.borrow().is_empty() {
+        if self.alarms.is_empty() && self.limits.is_empty() {
             return 0;
         }
         let now = platform::now();
         let mut count = self.alarms.expire(now);
         loop {
-            // Not borrowed while a waker runs.
-            let expired = self.wheel.borrow_mut().pop_expired(&self.slab, now);
-            let Some(key) = expired else { return count };
-            self.complete(key, Completion::done(0));
-            count += 1;
+            match self.limits.pop_expired(&self.slab, now) {
+                Some(Rung::Timer(key)) => {
+                    self.complete(key, Completion::done(0));
+                    count += 1;
+                }
+                // Its completion comes from the driver.
+                Some(Rung::Limit(key)) => self.driver.borrow_mut().cancel(key),
+                None => return count,
+            }
         }
     }
 
     fn start_deferred(&self) {
         loop {
             // Not borrowed in the body: starting one may defer another.
-            let Some((key, request, pool)) = self.deferred.borrow_mut().pop() else { return };
-            self.start(key, request, || pool);
+            let Some((key, request, limit, pool)) = self.deferred.borrow_mut().pop() else { return };
+            self.start(key, request, limit, || pool);
         }
     }
 
@@ -393,7 +410,7 @@ impl ReactorCell {
     /// When to look at the timers next.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
         let slack = self.options.timer_slack;
-        let operations = self.wheel.borrow().next_wait(&self.slab, slack);
+        let operations = self.limits.next_wait(&self.slab, slack);
         operations.into_iter().chain(self.alarms.next_wait(slack)).min()
     }
 
@@ -403,7 +420,7 @@ impl ReactorCell {
         let mut keys = Vec::new();
         self.slab.for_each_live(|key| keys.push(key));
         for key in keys {
-            if self.wheel.borrow_mut().remove(&self.slab, key) {
+            if self.limits.end_timer(&self.slab, key) {
                 self.complete(key, Completion::done(-libc::ECANCELED));
             } else {
                 self.driver.borrow_mut().cancel(key);

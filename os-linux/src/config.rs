@@ -94,6 +94,8 @@ features! {
     FILE_CALLS = 18, "file_calls";
     /// Multishot accept (5.19).
     ACCEPT_MULTI = 19, "accept_multi";
+    /// An operation's limit as an entry linked to its own (5.5).
+    LINK_TIMEOUT = 20, "link_timeout";
 }
 
 impl Mask {

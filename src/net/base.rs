@@ -5,9 +5,8 @@ use std::net::{Shutdown, SocketAddr};
 
 use rustix::net::{AddressFamily, SocketType};
 
-use crate::addr::STORAGE;
 use crate::fd::SharedFd;
-use crate::op::{self, Op, Request};
+use crate::op::{Op, Request};
 use crate::platform;
 
 /// A new socket: close-on-exec, non-blocking.
@@ -52,20 +51,4 @@ pub(super) async fn shutdown(fd: &SharedFd, how: Shutdown) -> io::Result<()> {
     };
     let (result, _) = Op::new(fd.clone(), move |_, _| Request::Shutdown { fd: raw, how }).await;
     result.map(drop)
-}
-
-/// Connects; `encode` writes the peer's address and says its length. Dropping the future closes the socket.
-pub(super) async fn connect(
-    fd: SharedFd,
-    encode: impl FnOnce(&mut [u8; STORAGE]) -> u32,
-) -> io::Result<SharedFd> {
-    let raw = fd.raw();
-    let (result, fd) = Op::new(fd, move |_, scratch| {
-        let room = op::address_room(scratch);
-        // SAFETY: the scratch space belongs to the slot, which outlives the operation.
-        let addr_len = encode(unsafe { &mut *room });
-        Request::Connect { fd: raw, addr: room.cast(), addr_len }
-    })
-    .await;
-    result.map(|_| fd)
 }

@@ -5,10 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::limit::limit_methods;
 use super::transfer::{By, Owned, Receive, Transmit, debug};
 use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
-use crate::op::Op;
+use crate::op::{Op, timed_out};
 
 /// Receives in progress until a buffer is full; see the method that made it.
 #[must_use = "a read does nothing until it is awaited"]
@@ -39,6 +40,8 @@ impl<B: IoBufMut> ReadExact<B> {
         self.op.cancel();
     }
 
+    limit_methods!();
+
     /// Bytes received so far.
     #[must_use]
     pub fn transferred(&self) -> usize {
@@ -51,9 +54,8 @@ impl<B: IoBufMut> Future for ReadExact<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let was_cancelled = self.op.is_cancelled();
             let (result, (fd, mut buf)) = ready!(Pin::new(&mut self.op).poll(cx));
-            let result = match result {
+            let mut result = match result {
                 Ok(0) if self.done < self.room => Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => {
                     self.done += n;
@@ -63,11 +65,11 @@ impl<B: IoBufMut> Future for ReadExact<B> {
             };
             if result.is_ok() && self.done < self.room {
                 let (at, by) = (self.done, self.by);
-                self.op = Op::with((fd, buf), Receive { at, by });
-                if was_cancelled {
-                    self.op.cancel();
+                if !self.op.is_late() {
+                    self.op.go_on((fd, buf), Receive { at, by });
+                    continue;
                 }
-                continue;
+                result = Err(timed_out());
             }
             // SAFETY: the kernel wrote so many bytes from the buffer's start, at most its capacity.
             unsafe { buf.set_filled(self.done) };
@@ -104,6 +106,8 @@ impl<B: IoBuf> WriteAll<B> {
         self.op.cancel();
     }
 
+    limit_methods!();
+
     /// Bytes sent so far.
     #[must_use]
     pub fn transferred(&self) -> usize {
@@ -116,9 +120,8 @@ impl<B: IoBuf> Future for WriteAll<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let was_cancelled = self.op.is_cancelled();
             let (result, (fd, buf)) = ready!(Pin::new(&mut self.op).poll(cx));
-            let result = match result {
+            let mut result = match result {
                 Ok(0) if self.done < buf.len() => Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.done += n;
@@ -128,11 +131,11 @@ impl<B: IoBuf> Future for WriteAll<B> {
             };
             if result.is_ok() && self.done < buf.len() {
                 let (at, by) = (self.done, self.by);
-                self.op = Op::with((fd, buf), Transmit { at, by });
-                if was_cancelled {
-                    self.op.cancel();
+                if !self.op.is_late() {
+                    self.op.go_on((fd, buf), Transmit { at, by });
+                    continue;
                 }
-                continue;
+                result = Err(timed_out());
             }
             return Poll::Ready((result, buf));
         }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use ouzel_core::op::Segment;
 
+use super::limit::limit_methods;
 use crate::addr::{IpRoom, Room, UnixRoom};
 use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
@@ -74,6 +75,8 @@ macro_rules! messages {
             pub fn cancel(&mut self) {
                 self.op.cancel();
             }
+
+            limit_methods!();
         }
 
         impl<B: IoBufMut> Future for $recv<B> {
@@ -121,6 +124,8 @@ macro_rules! messages {
             pub fn cancel(&mut self) {
                 self.op.cancel();
             }
+
+            limit_methods!();
         }
 
         impl<B: IoBuf> Future for $send<B> {

@@ -7,6 +7,7 @@
 //! | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] | the same between processes of one machine |
 //! | [`Incoming`], [`RecvStream`] | one operation for all connections, for all bytes of a stream |
 //! | [`Read`], [`Write`], [`RecvFrom`], .. | transfers in progress: kept, awaited, cancelled |
+//! | [`Accept`], [`Connect`] | connections in progress: the same |
 //! | [`LazyWrite`] | a send that nobody waits for |
 //! | [`ReadHalf`] and its like | a stream's two directions apart |
 //! | [`PollFd`] | readiness alone, of any descriptor: for borrowed memory, for adapters |
@@ -15,11 +16,14 @@
 //! get the bytes in no particular order. Nothing here blocks the thread. Addresses are given as [`ToSocketAddrs`];
 //! names are looked up by [`lookup_host`] alone.
 
+mod accept;
 mod base;
 mod chunk;
+mod connect;
 mod exact;
 mod incoming;
 mod lazy;
+mod limit;
 mod lookup;
 mod message;
 mod methods;
@@ -38,7 +42,9 @@ mod unix_listener;
 mod unix_stream;
 mod vectored;
 
+pub use accept::{Accept, Accepted};
 pub use chunk::Chunk;
+pub use connect::Connect;
 pub use exact::{ReadExact, WriteAll};
 pub use incoming::Incoming;
 pub use lazy::LazyWrite;

@@ -2,16 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use rustix::net::{SocketType, sockopt};
 
 use super::base::{family_of, local_addr, new_socket, set_ttl, ttl};
 use super::methods::{as_fd, std_methods};
-use super::{Incoming, TcpStream, ToSocketAddrs, to_socket_addrs};
-use crate::addr::{IpRoom, Room};
+use super::{Accept, Incoming, TcpStream, ToSocketAddrs, to_socket_addrs};
 use crate::fd::SharedFd;
-use crate::op::{Op, Request};
 
 /// Connections that wait to be accepted, unless told otherwise.
 const BACKLOG: i32 = 1024;
@@ -60,24 +57,12 @@ impl TcpListener {
     /// Waits for a connection; gives it and the peer's address.
     ///
     /// Allocates the stream's shared descriptor. Dropping the future loses nothing but a connection
-    /// that had already been taken from the queue, which is closed.
+    /// that had already been taken from the queue, which is closed; [`Accept::cancel`] loses none.
     ///
     /// # Errors
     /// The system's: `EMFILE` when descriptors have run out (the connection stays in the queue).
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let fd = self.fd.raw();
-        let (result, (_, peer)) = Op::new((self.fd.clone(), IpRoom::default()), move |payload, _| {
-            // SAFETY: the payload lies in its slot and nobody else touches it before completion.
-            let (_, room): &mut (SharedFd, IpRoom) = unsafe { &mut *payload };
-            let (addr_len, (addr, _)) = (room.len_place(), room.place());
-            Request::Accept { fd, addr, addr_len }
-        })
-        .await;
-        let raw = result? as RawFd;
-        // SAFETY: the driver just created this descriptor and nobody else has its number.
-        let stream = TcpStream::from_shared(SharedFd::new(unsafe { OwnedFd::from_raw_fd(raw) }));
-        let peer = peer.get().map_or_else(|| stream.peer_addr(), Ok)?;
-        Ok((stream, peer))
+    pub fn accept(&self) -> Accept<TcpStream> {
+        Accept::new(&self.fd)
     }
 
     /// Accepts for as long as it is polled, by one operation for all connections where the system can.

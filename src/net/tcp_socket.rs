@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
-use super::base::{connect, local_addr, new_socket};
+use super::base::{local_addr, new_socket};
 use super::methods::as_fd;
-use super::{TcpListener, TcpStream};
-use crate::addr;
+use super::{Connect, TcpListener, TcpStream};
 use crate::fd::SharedFd;
 use crate::platform;
 
@@ -127,8 +126,8 @@ impl TcpSocket {
     ///
     /// # Errors
     /// The system's: refused, unreachable, timed out.
-    pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
-        Ok(TcpStream::from_shared(connect(self.fd, move |room| addr::encode(&address, room)).await?))
+    pub fn connect(self, address: SocketAddr) -> Connect<TcpStream> {
+        Connect::by(self.fd, address)
     }
 
     fn shared_fd(&self) -> &SharedFd {

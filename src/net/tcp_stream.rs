@@ -4,16 +4,13 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-use rustix::net::{SocketType, sockopt};
+use rustix::net::sockopt;
 
-use super::base::{connect, family_of, local_addr, new_socket, peer_addr, set_ttl, shutdown, ttl};
+use super::base::{local_addr, peer_addr, set_ttl, shutdown, ttl};
 use super::methods::{as_fd, read_methods, std_methods, write_methods};
 use super::split::{self, is_stream};
-use super::to_socket_addrs::none_given;
-use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ToSocketAddrs, WriteHalf};
-use crate::addr;
+use super::{Connect, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ToSocketAddrs, WriteHalf};
 use crate::fd::SharedFd;
-use crate::time::timeout;
 
 /// A TCP connection.
 ///
@@ -53,24 +50,16 @@ impl TcpStream {
     ///
     /// # Errors
     /// The system's for the last address: refused, unreachable, timed out.
-    pub async fn connect(addresses: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = None;
-        for address in addresses.to_socket_addrs()? {
-            let fd = new_socket(family_of(address), SocketType::STREAM)?;
-            match connect(fd, move |room| addr::encode(&address, room)).await {
-                Ok(fd) => return Ok(Self::from_shared(fd)),
-                Err(e) => last = Some(e),
-            }
-        }
-        Err(last.unwrap_or_else(none_given))
+    pub fn connect(addresses: impl ToSocketAddrs) -> Connect<Self> {
+        Connect::any(addresses.to_socket_addrs())
     }
 
-    /// Connects to `address`, or gives up after `time`.
+    /// Connects to `address`, or gives up after `time`: [`connect`](Self::connect) with a [`Connect::timeout`].
     ///
     /// # Errors
     /// `TimedOut`; else as [`connect`](Self::connect).
-    pub async fn connect_timeout(address: &SocketAddr, time: Duration) -> io::Result<Self> {
-        timeout(time, TcpStream::connect(address)).await?
+    pub fn connect_timeout(address: &SocketAddr, time: Duration) -> Connect<Self> {
+        Self::connect(address).timeout(time)
     }
 
     /// The two directions apart, for one task.

@@ -9,6 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::limit::limit_methods;
 use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
 use crate::op::raw::{AT_POSITION, Scratch};
@@ -112,6 +113,8 @@ impl<B: IoBufMut> Read<B> {
     pub fn cancel(&mut self) {
         self.op.cancel();
     }
+
+    limit_methods!();
 }
 
 impl<B: IoBufMut> Future for Read<B> {
@@ -151,6 +154,8 @@ impl<B: IoBuf> Write<B> {
     pub fn cancel(&mut self) {
         self.op.cancel();
     }
+
+    limit_methods!();
 }
 
 impl<B: IoBuf> Future for Write<B> {

@@ -1,16 +1,13 @@
 //! Waiting for connections from processes of this machine.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
-use std::ptr;
 
 use super::methods::{as_fd, std_methods};
 use super::unix_addr::{at, local_addr};
-use super::{Incoming, UnixStream};
+use super::{Accept, Incoming, UnixStream};
 use crate::fd::SharedFd;
-use crate::op::{Op, Request};
 
 /// A Unix socket that waits for connections.
 ///
@@ -61,19 +58,12 @@ impl UnixListener {
     /// Waits for a connection; gives it and the peer's address, which is mostly unnamed.
     ///
     /// Allocates the stream's shared descriptor. Dropping the future loses nothing but a connection
-    /// that had already been taken from the queue, which is closed.
+    /// that had already been taken from the queue, which is closed; [`Accept::cancel`] loses none.
     ///
     /// # Errors
     /// The system's: `EMFILE` when descriptors have run out (the connection stays in the queue).
-    pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let fd = self.fd.raw();
-        let request = Request::Accept { fd, addr: ptr::null_mut(), addr_len: ptr::null_mut() };
-        let (result, _) = Op::new(self.fd.clone(), move |_, _| request).await;
-        let raw = result? as RawFd;
-        // SAFETY: the driver just created this descriptor and nobody else has its number.
-        let stream = UnixStream::from_shared(SharedFd::new(unsafe { OwnedFd::from_raw_fd(raw) }));
-        let peer = stream.peer_addr()?;
-        Ok((stream, peer))
+    pub fn accept(&self) -> Accept<UnixStream> {
+        Accept::new(&self.fd)
     }
 
     /// Accepts for as long as it is polled, by one operation for all connections where the system can.

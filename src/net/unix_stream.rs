@@ -4,18 +4,13 @@ use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType};
-
-use super::base::{connect, new_socket, shutdown};
+use super::base::shutdown;
 use super::methods::{as_fd, read_methods, std_methods, write_methods};
 use super::split::{self, is_stream};
 use super::unix_addr::{at, local_addr, peer_addr, peer_cred};
-use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, UCred, WriteHalf};
-use crate::addr::{STORAGE, encode_unix};
+use super::{Connect, OwnedReadHalf, OwnedWriteHalf, ReadHalf, UCred, WriteHalf};
 use crate::fd::SharedFd;
-use crate::time::sleep;
 
 /// A byte stream between processes of one machine.
 ///
@@ -50,32 +45,16 @@ impl UnixStream {
     ///
     /// # Errors
     /// The system's: nobody listens there.
-    pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::connect_addr(&at(path)?).await
+    pub fn connect(path: impl AsRef<Path>) -> Connect<Self> {
+        Connect::unix(at(path))
     }
 
     /// As [`connect`](Self::connect), to any kind of address, abstract names among them.
     ///
     /// # Errors
     /// The system's.
-    pub async fn connect_addr(address: &SocketAddr) -> io::Result<Self> {
-        let mut patience = Duration::from_micros(100);
-        loop {
-            let fd = new_socket(AddressFamily::UNIX, SocketType::STREAM)?;
-            let mut bytes = [0; STORAGE];
-            let len = encode_unix(address, &mut bytes)?;
-            let encode = move |room: &mut [u8; STORAGE]| {
-                *room = bytes;
-                len
-            };
-            match connect(fd, encode).await {
-                Ok(fd) => return Ok(Self::from_shared(fd)),
-                // The listener's queue is full, and the system tells nobody when it no longer is.
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(patience).await,
-                Err(e) => return Err(e),
-            }
-            patience = (patience * 2).min(Duration::from_millis(20));
-        }
+    pub fn connect_addr(address: &SocketAddr) -> Connect<Self> {
+        Connect::unix(Ok(address.clone()))
     }
 
     /// Two streams connected to each other.

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use ouzel_core::op::Segment;
 
+use super::limit::limit_methods;
 use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
 use crate::op::raw::Scratch;
@@ -122,6 +123,8 @@ impl<T: Buffers<Buf: IoBufMut>> ReadVectored<T> {
     pub fn cancel(&mut self) {
         self.op.cancel();
     }
+
+    limit_methods!();
 }
 
 impl<T: Buffers<Buf: IoBufMut>> Future for ReadVectored<T> {
@@ -156,6 +159,8 @@ impl<T: Buffers> WriteVectored<T> {
     pub fn cancel(&mut self) {
         self.op.cancel();
     }
+
+    limit_methods!();
 }
 
 impl<T: Buffers> Future for WriteVectored<T> {

@@ -87,6 +87,23 @@ pub unsafe fn submit<P: 'static>(
     payload: P,
     build: impl FnOnce(*mut P, *mut Scratch) -> Request,
 ) -> Result<RawOp<P>, SubmitError<P>> {
+    // SAFETY: the caller's promise.
+    unsafe { submit_until(payload, None, build) }
+}
+
+/// As [`submit`], of an operation that is cancelled at `limit`: it then completes with `-ETIMEDOUT`, unless it had done
+/// something by then, which it tells. The same on every driver. Timers and multishot operations have no limit.
+///
+/// # Errors
+/// [`SubmitError`], with the payload.
+///
+/// # Safety
+/// As for [`submit`].
+pub unsafe fn submit_until<P: 'static>(
+    payload: P,
+    limit: Option<Deadline>,
+    build: impl FnOnce(*mut P, *mut Scratch) -> Request,
+) -> Result<RawOp<P>, SubmitError<P>> {
     current::with(|current| {
         let Some(current) = current else {
             return Err(SubmitError { reason: SubmitReason::NoRuntime, payload });
@@ -97,7 +114,7 @@ pub unsafe fn submit<P: 'static>(
             lazy = matches!(request, Request::Send { lazy: true, .. });
             request
         };
-        match current.reactor.submit(payload, build, || current.runtime.runner()) {
+        match current.reactor.submit(payload, limit, build, || current.runtime.runner()) {
             Ok(handle) => Ok(RawOp { handle, lazy }),
             Err(rejected) => Err(refused(rejected)),
         }

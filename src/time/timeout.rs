@@ -1,8 +1,7 @@
 //! A future with a limit.
 //!
-//! Always by a timer on the wheel, also for an operation in flight: io_uring's linked timeout takes a second queue entry and a
-//! second completion of every operation that is in time, and the wheel neither. What is late is dropped, and so cancelled
-//! as everything that is dropped.
+//! By a timer on the wheel, for any future. What is late is dropped, and so cancelled as everything that is dropped.
+//! A single operation is better given its limit by its own `timeout`, which drops nothing.
 
 use std::fmt;
 use std::future::Future;

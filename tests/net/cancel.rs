@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ouzel::net::UnixStream;
+use ouzel::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use ouzel::op::is_cancelled;
 use ouzel::time::{sleep, timeout};
 use ouzel_tests::on_each;
@@ -173,5 +173,83 @@ fn a_future_polled_after_its_end_panics() {
             let _ = std::future::Future::poll(std::pin::Pin::new(&mut read), &mut cx);
         }));
         assert!(again.is_err(), "it has no result twice");
+    });
+}
+
+#[test]
+fn a_cancelled_accept_loses_no_connection() {
+    on_each(|setup| {
+        setup.run(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut accept = listener.accept();
+            assert!(waits(&mut accept).await);
+            accept.cancel();
+            assert!(is_cancelled(&accept.await.unwrap_err()));
+            let mut unasked = listener.accept();
+            unasked.cancel();
+            assert!(is_cancelled(&unasked.await.unwrap_err()));
+            let mut left = Vec::new();
+            for _ in 0..100 {
+                let mut accept = listener.accept();
+                assert!(waits(&mut accept).await);
+                let client = TcpStream::connect(address).await.unwrap();
+                accept.cancel();
+                match accept.await {
+                    Ok((_, peer)) => assert_eq!(peer, client.local_addr().unwrap()),
+                    Err(e) => {
+                        assert!(is_cancelled(&e), "{e}");
+                        left.push(client);
+                        // Nobody has taken it: it is the next one.
+                        let (_, peer) = listener.accept().await.unwrap();
+                        assert_eq!(peer, left.last().unwrap().local_addr().unwrap());
+                    }
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn a_cancelled_connect_is_over_and_one_that_was_made_is_given() {
+    on_each(|setup| {
+        setup.run(async move {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let listener = socket.listen(0).unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut unasked = TcpStream::connect(address);
+            unasked.cancel();
+            assert!(is_cancelled(&unasked.await.unwrap_err()));
+            // Until the queue is full, and nobody answers any more.
+            let mut made = Vec::new();
+            loop {
+                let mut connect = TcpStream::connect(address);
+                match timeout(Duration::from_millis(20), &mut connect).await {
+                    Ok(stream) => made.push(stream.unwrap()),
+                    Err(_) => {
+                        connect.cancel();
+                        assert!(is_cancelled(&connect.await.unwrap_err()));
+                        break;
+                    }
+                }
+                assert!(made.len() < 10, "the queue has no end");
+            }
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            for _ in 0..50 {
+                let mut connect = TcpStream::connect(free.local_addr().unwrap());
+                let _ = waits(&mut connect).await;
+                connect.cancel();
+                match connect.await {
+                    Ok(stream) => {
+                        let (_, peer) = free.accept().await.unwrap();
+                        assert_eq!(peer, stream.local_addr().unwrap());
+                    }
+                    // The listener may have it, closed.
+                    Err(e) => assert!(is_cancelled(&e), "{e}"),
+                }
+                while let Ok(Ok(_)) = timeout(Duration::from_millis(1), free.accept()).await {}
+            }
+        });
     });
 }

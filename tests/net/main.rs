@@ -3,6 +3,7 @@
 mod cancel;
 mod incoming;
 mod lazy;
+mod limit;
 mod ready;
 mod recv_stream;
 mod tcp;

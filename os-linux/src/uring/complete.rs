@@ -161,7 +161,7 @@ impl UringDriver {
             so_far(-libc::ECANCELED)
         } else {
             self.follow.insert(key.0, Follow::Rest { req, sent });
-            match self.push(op::send(&req, sent, libc::MSG_WAITALL).user_data(key.0)) {
+            match self.push_operation(key, op::send(&req, sent, libc::MSG_WAITALL)) {
                 Ok(()) => return 0,
                 Err(Errno(e)) => {
                     self.follow.remove(&key.0);
@@ -216,7 +216,7 @@ impl UringDriver {
             _ => return self.end(key, cqe.res, sink),
         };
         self.follow.insert(key.0, next);
-        match self.push(entry.user_data(key.0)) {
+        match self.push_operation(key, entry) {
             Ok(()) => 0,
             Err(Errno(e)) => {
                 self.follow.remove(&key.0);
@@ -264,7 +264,9 @@ impl UringDriver {
     }
 
     fn deliver(&mut self, key: OpKey, completion: Completion, sink: Sink<'_>) {
+        let mut completion = completion;
         if !completion.more() {
+            completion = self.end_limit(key, completion);
             self.in_flight -= 1;
             if let Some(keys) = &mut self.keys {
                 keys.remove(&key.0);

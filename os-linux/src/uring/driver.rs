@@ -15,7 +15,7 @@ use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
 use super::files::Known;
-use super::op::{Follow, Lazy};
+use super::op::{Follow, Lazy, Limits};
 use super::probe::{Probed, probe, unregister_fd};
 use super::wake::{Notify, Wake};
 use crate::clock;
@@ -59,6 +59,7 @@ pub struct UringDriver {
     /// How many of them the kernel has seen.
     pub(super) entered: usize,
     pub(super) follow: KeyMap<Follow>,
+    pub(super) limits: Limits,
     /// Keys in flight, where the ring cannot cancel everything by itself.
     pub(super) keys: Option<KeySet>,
     /// Cancels that found no room.
@@ -118,6 +119,7 @@ impl UringDriver {
             lazy_base: 0,
             entered: 0,
             follow: KeyMap::default(),
+            limits: Limits::default(),
             keys: (!has.has(Mask::CANCEL_ANY)).then(KeySet::default),
             owed_cancels: Vec::new(),
             stash: VecDeque::new(),

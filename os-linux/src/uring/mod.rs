@@ -25,6 +25,8 @@
 //! no such thing each arming gives one completion: a poll, then a plain receive into a free buffer, so
 //! that idle connections hold none.
 //!
+//! **Limits** of operations are linked timeouts ([`limit`]), of which only the expired ones give news.
+//!
 //! **Threads**: the ring is made for one issuer. `new` and everything else is called on one thread.
 //!
 //! **Memory**: the kernel owns what operations in flight point at. `shutdown` cancels all and waits;
@@ -37,6 +39,7 @@ mod complete;
 mod driver;
 mod files;
 mod inline;
+mod limit;
 mod notify;
 mod op;
 mod probe;

@@ -3,9 +3,11 @@
 use io_uring::opcode;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types;
+use ouzel_core::driver::Deadline;
 use ouzel_core::op::{Fd, OpKey, Request};
 
 use super::files;
+use crate::keys::KeyMap;
 use crate::sys::{self, MAX_BYTES};
 
 /// User data of the driver's own entries: the upper half is zero, where a key has its generation. `Lazy` carries a
@@ -88,6 +90,16 @@ impl Follow {
             end => end,
         }
     }
+}
+
+/// The limits of operations in flight; what for, see [`limit`](super::limit).
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    pub(super) by_key: KeyMap<Deadline>,
+    /// Where the entries in the submission queue point.
+    pub(super) times: Vec<types::Timespec>,
+    /// The place that is next in turn.
+    pub(super) next: usize,
 }
 
 /// Whether a good result is a new descriptor.

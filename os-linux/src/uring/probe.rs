@@ -61,6 +61,8 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         (Mask::MIN_WAIT, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
         (Mask::INLINE_FILES, true),
         (Mask::FILE_CALLS, file_calls.any()),
+        // Of both entries, or neither is worth anything.
+        (Mask::LINK_TIMEOUT, params.sq_entries() > 1 && probe.is_supported(opcode::LinkTimeout::CODE)),
     ];
     for (feature, there) in offered {
         if there && !config.mask.has(feature) {

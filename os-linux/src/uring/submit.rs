@@ -105,7 +105,7 @@ impl UringDriver {
         if let Some(follow) = follow {
             self.follow.insert(key.0, follow);
         }
-        self.push(entry.user_data(key.0))
+        self.push_operation(key, entry)
     }
 
     fn submit_lazy(&mut self, key: OpKey, req: &Request) -> Result<(), Errno> {
@@ -199,7 +199,7 @@ impl UringDriver {
     }
 
     /// One of the driver's own entries; if it only reports failures, without a CQE for success.
-    fn own(&self, entry: Entry, own: Own) -> Entry {
+    pub(super) fn own(&self, entry: Entry, own: Own) -> Entry {
         let quiet = own == Own::Nothing && self.has.has(Mask::CQE_SKIP);
         let entry = if quiet { entry.flags(Flags::SKIP_SUCCESS) } else { entry };
         entry.user_data(own.user_data())
@@ -356,7 +356,7 @@ impl UringDriver {
 }
 
 /// At most 68 years, which no kernel refuses.
-fn kernel_time(t: Nanos) -> Timespec {
+pub(super) fn kernel_time(t: Nanos) -> Timespec {
     Timespec::new().sec((t.0 / 1_000_000_000).min(1 << 31)).nsec((t.0 % 1_000_000_000) as u32)
 }
 

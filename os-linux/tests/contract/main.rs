@@ -5,6 +5,7 @@
 mod calls;
 mod files;
 mod life;
+mod limits;
 mod listening;
 mod messages;
 mod only;
