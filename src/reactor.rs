@@ -16,8 +16,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ouzel_core::alarm::Alarms;
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
@@ -34,8 +33,10 @@ use crate::platform::{self, AnyDriver, Files, Home};
 use crate::provided::Provided;
 
 mod limits;
+mod mailbox;
 
 use limits::{Limits, Rung};
+use mailbox::{Letter, Mailbox};
 
 /// See the module.
 pub(crate) struct ReactorCell {
@@ -66,56 +67,6 @@ pub(crate) struct ReactorCell {
 /// An operation that was submitted while the driver was busy.
 type Deferred = (OpKey, Request, Option<Deadline>, Runner);
 
-/// Where the blocking pool leaves results for a reactor's thread.
-struct Mailbox {
-    /// Set after a letter was put in; cleared before they are taken out.
-    full: AtomicBool,
-    letters: Mutex<Vec<(OpKey, Completion)>>,
-    seat: Seat,
-}
-
-impl Mailbox {
-    fn post(&self, key: OpKey, res: i32) {
-        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
-        letters.push((key, Completion::done(res)));
-        // ORDERING: Relaxed: the park word's token orders it for the owner, the lock what lies inside.
-        self.full.store(true, Ordering::Relaxed);
-        drop(letters);
-        self.seat.park.unpark(&*self.seat.unpark);
-    }
-
-    fn take(&self) -> Vec<(OpKey, Completion)> {
-        // ORDERING: Relaxed: a letter not seen yet leaves a token, and the owner looks again.
-        if !self.full.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
-        // ORDERING: Relaxed: changed under the lock alone.
-        self.full.store(false, Ordering::Relaxed);
-        std::mem::take(&mut *letters)
-    }
-}
-
-/// A result on its way to the mailbox: posted when dropped, so also for a job that never ran or panicked.
-struct Letter {
-    mailbox: Arc<Mailbox>,
-    key: OpKey,
-    res: i32,
-}
-
-impl Letter {
-    /// A method, so that a closure that calls it captures the whole letter.
-    fn fill(&mut self, res: i32) {
-        self.res = res;
-    }
-}
-
-impl Drop for Letter {
-    fn drop(&mut self) {
-        self.mailbox.post(self.key, self.res);
-    }
-}
-
 impl ReactorCell {
     /// A reactor for the calling thread.
     pub(crate) fn new(options: &DriverOptions, flavour: Flavour) -> io::Result<Rc<Self>> {
@@ -132,11 +83,7 @@ impl ReactorCell {
             why,
             home: Home::here(),
             options: *options,
-            mailbox: Arc::new(Mailbox {
-                full: AtomicBool::new(false),
-                letters: Mutex::new(Vec::new()),
-                seat: seat.clone(),
-            }),
+            mailbox: Arc::new(Mailbox::new(seat.clone())),
             seat,
             deferred: RefCell::default(),
             litter: RefCell::default(),
