@@ -69,6 +69,12 @@ impl UringDriver {
                     None => self.submit_entry(key, req),
                 }
             }
+            Request::OpenAt { dir, path, flags, .. } if self.has.has(Mask::INLINE_FILES) => {
+                match self.open_now(dir, path, flags) {
+                    Some(done) => return done,
+                    None => self.submit_entry(key, req),
+                }
+            }
             Request::File(ref call) if !self.file_calls.has(call) => return Submitted::Blocking,
             _ => self.submit_entry(key, req),
         };
