@@ -29,6 +29,7 @@ mod handle;
 mod inner;
 mod job;
 mod queue;
+pub(crate) mod scope;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -44,6 +45,7 @@ pub use handle::BlockingHandle;
 use inner::{Inner, Refusal, Start, wait};
 pub(crate) use job::Job;
 use job::Work;
+pub use scope::BlockingScope;
 
 /// What the pool is doing and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

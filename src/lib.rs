@@ -8,7 +8,8 @@
 //! | [`process`] | child processes |
 //! | [`signal`] | signals of the operating system |
 //! | [`sync`] | a semaphore and a bounded channel |
-//! | [`spawn_blocking`] | work that blocks, on a pool that grows only when it is stuck |
+//! | [`spawn_blocking`], [`blocking_scope`] | work that blocks, on a pool that grows only when it is stuck |
+//! | [`stream`] | many things under way, their results in order |
 //! | [`op`], [`buf`] | what the above is built on |
 //!
 //! The drivers are io_uring, epoll and the portable `polling`; see [`Driver`]. How buffers are owned, what
@@ -59,13 +60,14 @@ mod reactor;
 mod runtime;
 mod shared;
 pub mod signal;
+pub mod stream;
 pub mod sync;
 mod task;
 pub mod time;
 
 use std::future::Future;
 
-pub use blocking::{BlockingConfig, BlockingHandle, BlockingMetrics};
+pub use blocking::{BlockingConfig, BlockingHandle, BlockingMetrics, BlockingScope};
 pub use builder::Builder;
 pub use driver::{Driver, UnknownDriver};
 pub use join::JoinHandle;
@@ -180,6 +182,36 @@ pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
         Some(current) => current.runtime.pool().spawn(job),
         None => panic!("{NO_RUNTIME}"),
     })
+}
+
+/// Runs `f`, and jobs that it starts on the current runtime's blocking pool and that borrow from the caller. Returns when the
+/// last of them has ended.
+///
+/// Blocks the calling thread, which works on the jobs itself while it waits: for the thread of a `block_on`, or a job of the
+/// pool. In a task it keeps the worker's other tasks waiting.
+///
+/// # Panics
+/// Outside a runtime; when `f` or a job panics, with what that said, after all jobs have ended.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+/// # runtime.block_on(async {
+/// let text = String::from("one two three four");
+/// let mut lengths = [0; 4];
+/// ouzel::blocking_scope(|scope| {
+///     for (length, word) in lengths.iter_mut().zip(text.split(' ')) {
+///         scope.spawn(|| *length = word.len());
+///     }
+/// });
+/// assert_eq!(lengths, [3, 3, 5, 4]);
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+pub fn blocking_scope<'env, T>(f: impl for<'scope> FnOnce(&'scope BlockingScope<'scope, 'env>) -> T) -> T {
+    let pool = current::with(|current| current.map(|c| c.runtime.runner()));
+    blocking::scope::enter(pool.unwrap_or_else(|| panic!("{NO_RUNTIME}")), f)
 }
 
 /// Whether this process is a forked child of one that made a runtime, and has made none itself: its parent's cannot be

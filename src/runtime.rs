@@ -14,7 +14,7 @@ use ouzel_core::driver::Driver as _;
 use ouzel_core::op::Flavour as OpFlavour;
 use ouzel_core::sched::{Seat, Shared, Worker};
 
-use crate::blocking::{BlockingHandle, BlockingPool};
+use crate::blocking::{self, BlockingHandle, BlockingPool, BlockingScope};
 use crate::current::{self, Current, Flavour};
 use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
@@ -147,6 +147,14 @@ impl Runtime {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> BlockingHandle<T> {
         self.inner.pool.spawn(job)
+    }
+
+    /// Runs jobs on the blocking pool that borrow from the caller. See [`crate::blocking_scope`].
+    pub fn blocking_scope<'env, T>(
+        &self,
+        f: impl for<'scope> FnOnce(&'scope BlockingScope<'scope, 'env>) -> T,
+    ) -> T {
+        blocking::scope::enter(self.inner.pool.runner(), f)
     }
 
     /// A handle for other threads.
