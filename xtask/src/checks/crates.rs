@@ -1,5 +1,5 @@
-//! Crates depend downwards, and peer runtimes are known to `benches` alone, as optional dependencies. (The facade may name
-//! tokio for its traits: optional, and with none of its features.)
+//! Crates depend downwards, and peer runtimes are known to `benches`, and to `programs/search`, which runs one matcher on each,
+//! as optional dependencies. (The facade may name tokio for its traits: optional, and with none of its features.)
 //!
 //! `programs, ffi, benches, tests -> ouzel -> ouzel-os-* -> ouzel-core -> core, alloc`
 //!
@@ -25,6 +25,8 @@ const PEERS: &[&str] = &[
     "mio",
     "rayon",
 ];
+/// Who compares.
+const COMPARES: [&str; 2] = ["ouzel-bench", "ouzel-search"];
 /// All that core may be built on.
 const CORE_MAY: &[&str] =
     &["atomic-waker", "heapless", "portable-atomic", "static_assertions", "loom", "shuttle", "proptest"];
@@ -79,8 +81,11 @@ fn fault(package: &str, dependency: &Value, ours: &[&str]) -> Option<String> {
     if on == "tokio" && package == "ouzel" && traits_alone {
         return None;
     }
-    if PEERS.contains(&on) && (package != "ouzel-bench" || !optional) {
-        return Some(format!("{package} depends on the peer {on} (only ouzel-bench may, optionally)"));
+    if PEERS.contains(&on) && !(COMPARES.contains(&package) && optional) {
+        return Some(format!(
+            "{package} depends on the peer {on} (only {} may, optionally)",
+            COMPARES.join(", ")
+        ));
     }
     None
 }
@@ -108,6 +113,7 @@ mod tests {
                 {"name": "tokio", "optional": true, "uses_default_features": true, "features": []},
             ]},
             package("ouzel-bench", &["ouzel", "ouzel-core", "monoio", "tokio"]),
+            package("ouzel-search", &["ouzel", "monoio", "rayon"]),
             package("ouzel-cached", &["ouzel", "ouzel-core"]),
         ]});
         let found = check(&Tree { metadata, ..Tree::default() });
@@ -116,10 +122,11 @@ mod tests {
             [
                 "ouzel-core depends on rustix",
                 "ouzel-os-linux depends on ouzel-os-fallback",
-                "ouzel depends on the peer tokio (only ouzel-bench may, optionally)",
-                "ouzel depends on the peer tokio (only ouzel-bench may, optionally)",
+                "ouzel depends on the peer tokio (only ouzel-bench, ouzel-search may, optionally)",
+                "ouzel depends on the peer tokio (only ouzel-bench, ouzel-search may, optionally)",
                 "ouzel-bench depends on ouzel-core",
-                "ouzel-bench depends on the peer tokio (only ouzel-bench may, optionally)",
+                "ouzel-bench depends on the peer tokio (only ouzel-bench, ouzel-search may, optionally)",
+                "ouzel-search depends on the peer rayon (only ouzel-bench, ouzel-search may, optionally)",
                 "ouzel-cached depends on ouzel-core",
             ]
         );

@@ -1,0 +1,9 @@
+//! The command line: options, what is printed, and how.
+
+pub(crate) mod completions;
+pub(crate) mod help;
+pub(crate) mod options;
+mod output;
+mod progress;
+pub(crate) mod run;
+mod snippet;

@@ -1,0 +1,139 @@
+//! The files to search: every `*.jsonl` below the given places.
+
+use std::cmp::Ordering;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A file to search.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    /// Where the path below the given place begins.
+    below: usize,
+}
+
+impl Source {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bytes of its path below the place that was given; of a file that was given itself its name.
+    #[must_use]
+    pub fn below(&self) -> &[u8] {
+        &self.path.as_os_str().as_bytes()[self.below..]
+    }
+
+    /// The order among files modified at the same time.
+    pub(crate) fn order(&self, other: &Source) -> Ordering {
+        self.below().cmp(other.below()).then_with(|| self.path.cmp(&other.path))
+    }
+}
+
+/// Something that could not be read, and why.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// What there is to search.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Files, in no particular order.
+    pub files: Vec<Source>,
+    /// Directories left out.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Sources {
+    /// Adds what is at `place`: a file, or all those below a directory. Links to directories are not followed below it.
+    pub fn add(&mut self, place: &Path) {
+        match fs::metadata(place) {
+            Ok(metadata) if metadata.is_dir() => {
+                let len = place.as_os_str().len();
+                let slash = place.as_os_str().as_bytes().last() != Some(&b'/');
+                self.directory(place.to_path_buf(), len + usize::from(slash));
+            }
+            Ok(_) => {
+                let name = place.file_name().map_or(0, |n| n.len());
+                let below = place.as_os_str().len() - name;
+                self.files.push(Source { path: place.to_path_buf(), below });
+            }
+            Err(error) => self.unreadable.push(Unreadable { path: place.to_path_buf(), error }),
+        }
+    }
+
+    /// Keeps the files in directories whose name has `name` in it.
+    pub fn keep_project(&mut self, name: &str) {
+        self.files.retain(|file| {
+            let below = String::from_utf8_lossy(file.below()).into_owned();
+            let mut names: Vec<&str> = below.split('/').collect();
+            names.pop();
+            names.iter().any(|directory| directory.contains(name))
+        });
+    }
+
+    fn directory(&mut self, directory: PathBuf, below: usize) {
+        let mut waiting = vec![directory];
+        while let Some(directory) = waiting.pop() {
+            let entries = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.unreadable.push(Unreadable { path: directory, error });
+                    continue;
+                }
+            };
+            for entry in entries {
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() {
+                    waiting.push(entry.path());
+                } else if entry.file_name().as_bytes().ends_with(b".jsonl") {
+                    let path = entry.path();
+                    // Pipes and devices are left alone; a link that leads nowhere is told when it is opened.
+                    if kind.is_file()
+                        || kind.is_symlink() && fs::metadata(&path).map_or(true, |m| m.is_file())
+                    {
+                        self.files.push(Source { path, below });
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_right_name_are_found_at_any_depth() {
+        let root = std::env::temp_dir().join(format!("ouzel-search-files-{}", std::process::id()));
+        fs::create_dir_all(root.join("a/b.jsonl/c")).unwrap();
+        for name in ["x.jsonl", "a/y.jsonl", "a/b.jsonl/c/.jsonl", "a/x.jsonl.bak", "a/x.json"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("a"), root.join("loop.jsonl")).unwrap();
+        std::os::unix::fs::symlink(root.join("x.jsonl"), root.join("a/link.jsonl")).unwrap();
+        let mut sources = Sources::default();
+        sources.add(&root);
+        sources.add(&root.join("nowhere"));
+        sources.files.sort_by(Source::order);
+        let below = |s: &Sources| {
+            s.files.iter().map(|f| String::from_utf8_lossy(f.below()).into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(below(&sources), ["a/b.jsonl/c/.jsonl", "a/link.jsonl", "a/y.jsonl", "x.jsonl"]);
+        assert_eq!(sources.unreadable.len(), 1);
+        sources.keep_project("b.j");
+        assert_eq!(below(&sources), ["a/b.jsonl/c/.jsonl"]);
+        sources.add(&root.join("a/x.json"));
+        assert_eq!(sources.files[1].below(), b"x.json", "what is named is searched");
+        fs::remove_dir_all(&root).unwrap();
+    }
+}

@@ -1,0 +1,180 @@
+//! Lines that may match, found in raw bytes: most lines of most files are never read as JSON.
+//!
+//! A query asks for texts of which at least one must stand in a line. In JSON a text may be written in other ways than as itself.
+//! So a line is a candidate if one of the runs stands in it, or
+//! - an escape like `\u0065` of a character of a run;
+//! - a form of a character that has another length, as U+212A for `k`;
+//! - `\/`, where a run has a `/`.
+//!
+//! Each of these is looked for by itself, and the places found are merged: a pass over the buffer each, while it is in the
+//! processor's cache.
+
+use memchr::memmem::Finder;
+
+use crate::json::hex;
+use crate::query::{Node, Query, Run};
+
+/// What stands in every line that can match.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    runs: Vec<Run>,
+    /// Odd forms, and an escaped slash.
+    others: Vec<Finder<'static>>,
+    number: Finder<'static>,
+    /// Characters that an escape may stand for.
+    escaped: Escaped,
+    /// Look for runs without instructions of one kind of processor.
+    plainly: bool,
+}
+
+#[derive(Debug, Default)]
+struct Escaped {
+    ascii: u128,
+    others: Vec<u32>,
+    /// Some are written as two escapes.
+    pairs: bool,
+}
+
+/// Where each of the filter's parts is found next.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Vec<Option<usize>>);
+
+impl Places {
+    /// For another buffer.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Filter {
+    /// `None`: every line may match.
+    pub(crate) fn of(query: &Query) -> Option<Filter> {
+        let runs = needed(query.root())?;
+        let mut escaped = Escaped::default();
+        let mut others: Vec<Vec<u8>> = Vec::new();
+        for run in &runs {
+            run.forms().iter().for_each(|c| escaped.add(*c));
+            others.extend(run.odd().iter().map(|c| c.to_string().into_bytes()));
+            others.extend(run.has_slash().then(|| b"\\/".to_vec()));
+        }
+        others.sort_unstable();
+        others.dedup();
+        let others = others.iter().map(|o| Finder::new(o).into_owned()).collect();
+        let runs = runs.into_iter().cloned().collect();
+        Some(Filter { runs, others, number: Finder::new("\\u"), escaped, plainly: false })
+    }
+
+    /// As a program would do it that has but `memchr`.
+    pub(crate) fn plainly(mut self) -> Filter {
+        self.plainly = true;
+        self
+    }
+
+    /// The next place at or after `from` that makes its line a candidate. `places` is kept from call to call on the same buffer,
+    /// with ever higher `from`.
+    pub(crate) fn next(&self, places: &mut Places, hay: &[u8], from: usize) -> Option<usize> {
+        let count = self.runs.len() + self.others.len() + 1;
+        if places.0.len() != count {
+            places.0.clear();
+            places.0.extend((0..count).map(|i| self.find(i, hay, from)));
+        }
+        for (i, place) in places.0.iter_mut().enumerate() {
+            if place.is_some_and(|p| p < from) {
+                *place = self.find(i, hay, from);
+            }
+        }
+        places.0.iter().flatten().min().copied()
+    }
+
+    fn find(&self, part: usize, hay: &[u8], from: usize) -> Option<usize> {
+        if let Some(run) = self.runs.get(part) {
+            return if self.plainly { run.find_by_rarest(hay, from) } else { run.find(hay, from) };
+        }
+        let hay_there = hay.get(from..)?;
+        match self.others.get(part - self.runs.len()) {
+            Some(other) => other.find(hay_there).map(|p| from + p),
+            None => {
+                self.number.find_iter(hay_there).map(|p| from + p).find(|p| self.escaped.has(&hay[p + 2..]))
+            }
+        }
+    }
+}
+
+impl Escaped {
+    fn add(&mut self, c: char) {
+        match u32::from(c) {
+            n @ 0..128 => self.ascii |= 1 << n,
+            n @ 128..0x1_0000 => self.others.push(n),
+            _ => self.pairs = true,
+        }
+    }
+
+    /// Whether these digits stand for one of them; also where they are cut off.
+    fn has(&self, digits: &[u8]) -> bool {
+        match hex(digits) {
+            None => true,
+            Some(n @ 0..128) => self.ascii >> n & 1 == 1,
+            Some(0xd800..0xe000) => self.pairs,
+            Some(n) => self.others.contains(&n),
+        }
+    }
+}
+
+/// Runs of which at least one, or a way of writing it, is in every line that matches.
+fn needed(node: &Node) -> Option<Vec<&Run>> {
+    match node {
+        Node::Literal(literal) => literal.raw().map(|run| vec![run]),
+        Node::Regex(pattern) => (!pattern.begins.is_empty()).then(|| pattern.begins.iter().collect()),
+        Node::Not(_) => None,
+        // The most telling of those that have one.
+        Node::And(nodes) => nodes.iter().filter_map(needed).max_by_key(|runs| rarity(runs)),
+        Node::Or(nodes) => {
+            let all: Option<Vec<Vec<&Run>>> = nodes.iter().map(needed).collect();
+            all.map(|all| all.concat()).filter(|runs| runs.len() <= MOST)
+        }
+    }
+}
+
+/// Runs looked for at once: each takes a pass.
+const MOST: usize = 12;
+
+fn rarity(runs: &[&Run]) -> usize {
+    runs.iter().map(|r| r.rarity()).min().unwrap_or_default() / runs.len().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines that the filter lets through.
+    fn candidates(query: &str, lines: &[&str]) -> Vec<usize> {
+        let filter = Filter::of(&Query::parse(query).unwrap()).expect("a filter");
+        let hay = lines.join("\n");
+        let (mut places, mut from, mut found) = (Places::default(), 0, Vec::new());
+        while let Some(at) = filter.next(&mut places, hay.as_bytes(), from) {
+            found.push(hay[..at].matches('\n').count());
+            from = hay[at..].find('\n').map_or(hay.len(), |n| at + n + 1);
+        }
+        found
+    }
+
+    #[test]
+    fn other_ways_of_writing_are_candidates() {
+        let lines =
+            [r"ERROR", r"\u0065rror", r"err", r"\u001b[31m", r"e\u0072", "\u{212a}", r"\u691c", r"\u12"];
+        assert_eq!(candidates("error", &lines), [0, 1, 4, 7]);
+        assert_eq!(candidates("ok", &["oK", "o\u{212a}", r"o\u212A", "x", "İ"]), [0, 1, 2]);
+        assert_eq!(candidates("a/b", &["A/B", r"a\/b", "ab", r"a\u002fb"]), [0, 1, 3]);
+        assert_eq!(candidates("語彙", &["語彙", r"\u8a9e\u5f59", r"\u691c", "x"]), [0, 1]);
+        assert_eq!(candidates("🚀x", &["🚀x", r"\ud83d\ude80x", r"\u691c"]), [0, 1]);
+    }
+
+    #[test]
+    fn the_most_telling_text_is_looked_for() {
+        assert_eq!(candidates("a AND zqzq", &["a", "zqzq", "xx"]), [1]);
+        assert_eq!(candidates("fox OR zqzq", &["fox", "zqzq", "xx"]), [0, 1]);
+        assert_eq!(candidates("NOT a zqzq", &["a", "zqzq"]), [1]);
+        assert!(Filter::of(&Query::parse("NOT a").unwrap()).is_none());
+        assert!(Filter::of(&Query::parse("a OR NOT b").unwrap()).is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! A row of bytes looked for with AVX2: two of them at 64 places at once.
+
+use std::arch::x86_64::{
+    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+    _mm256_set1_epi8, _mm256_testz_si256,
+};
+
+/// A byte: how far behind the row's start, which bits do not count, and what it is with all of those set.
+pub(super) type Mark = (usize, u8, u8);
+
+/// The first place at or after `from` with both marks that `is_right`. `Err`: there is none before that place, from which
+/// on the caller has to look in its own way.
+#[inline]
+pub(super) fn find(
+    pair: [Mark; 2],
+    hay: &[u8],
+    from: usize,
+    is_right: impl Fn(usize) -> bool,
+) -> Result<usize, usize> {
+    if !is_x86_feature_detected!("avx2") {
+        return Err(from);
+    }
+    // SAFETY: the processor knows AVX2.
+    unsafe { find_avx2(pair, hay, from, is_right) }
+}
+
+/// Bytes of a vector.
+const WIDTH: usize = 32;
+
+#[target_feature(enable = "avx2")]
+fn find_avx2(
+    pair: [Mark; 2],
+    hay: &[u8],
+    from: usize,
+    is_right: impl Fn(usize) -> bool,
+) -> Result<usize, usize> {
+    let furthest = pair[0].0.max(pair[1].0);
+    let [(at0, mask0, value0), (at1, mask1, value1)] = pair;
+    let [mask0, value0, mask1, value1] = [mask0, value0, mask1, value1].map(|b| _mm256_set1_epi8(b as i8));
+    let right = |at: usize| {
+        let a = _mm256_cmpeq_epi8(_mm256_or_si256(load(hay, at + at0), mask0), value0);
+        let b = _mm256_cmpeq_epi8(_mm256_or_si256(load(hay, at + at1), mask1), value1);
+        _mm256_and_si256(a, b)
+    };
+    let mut at = from;
+    while at + furthest + 2 * WIDTH <= hay.len() {
+        let (low, high) = (right(at), right(at + WIDTH));
+        let either = _mm256_or_si256(low, high);
+        if _mm256_testz_si256(either, either) == 0 {
+            let [low, high] = [low, high].map(|v| u64::from(_mm256_movemask_epi8(v) as u32));
+            let mut places = low | high << WIDTH;
+            while places != 0 {
+                let place = at + places.trailing_zeros() as usize;
+                if is_right(place) {
+                    return Ok(place);
+                }
+                places &= places - 1;
+            }
+        }
+        at += 2 * WIDTH;
+    }
+    Err(at)
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load(hay: &[u8], at: usize) -> __m256i {
+    let bytes = &hay[at..at + WIDTH];
+    // SAFETY: so many bytes are there; the load needs no alignment.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}

@@ -1,0 +1,185 @@
+//! A file searched buffer by buffer.
+//!
+//! ```text
+//!  read ─► window ─► filter ─► candidate line ─► JSON ─► text ─► query ─► hit
+//!            ▲          │ most lines                                       (time, place; no text)
+//!            └ the line that is not whole yet goes to the front
+//! ```
+//!
+//! A hit is a place, not a text: what is printed is read again, so that memory does not grow with what matches.
+//! The line's number is counted only in files that have a hit; where the first one lies behind the first buffer it is left
+//! open, for whoever prints it. So is nothing else: the time of a summary, which is that of the last line before it that has
+//! one, is looked for as soon as a summary matches.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use crate::criteria::Criteria;
+use crate::filter::Places;
+use crate::instant::Instant;
+use crate::message::{Lines, Role};
+
+/// A line that matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// When it was written.
+    pub time: Instant,
+    /// Where it begins.
+    pub offset: u64,
+    /// Bytes, without its end.
+    pub len: u32,
+    /// From 1 on; 0: not counted.
+    pub line: u32,
+    /// Whose it is.
+    pub role: Role,
+}
+
+/// What is kept from file to file.
+#[derive(Debug, Default)]
+pub(crate) struct Scanner {
+    places: Places,
+    lines: Lines,
+}
+
+/// A file being searched.
+#[derive(Debug)]
+pub(crate) struct Progress<'a> {
+    criteria: &'a Criteria,
+    path: &'a Path,
+    /// The time of what comes before every line that has one.
+    modified: Instant,
+    pub(crate) hits: Vec<Hit>,
+    /// Lines before the place, unless nobody has counted.
+    counted: Option<(u64, u32)>,
+    /// The time in force at a place.
+    known: Option<(u64, Instant)>,
+}
+
+impl<'a> Progress<'a> {
+    /// At the start of the file at `path`, in which `criteria` are looked for.
+    pub(crate) fn new(criteria: &'a Criteria, path: &'a Path, modified: Instant) -> Self {
+        Progress { criteria, path, modified, hits: Vec::new(), counted: Some((0, 0)), known: None }
+    }
+}
+
+impl Scanner {
+    /// Searches the whole lines of `bytes`, which lie at `base` in their file, and at its `end` what is left too. Returns how many
+    /// bytes have been dealt with.
+    pub(crate) fn scan(&mut self, file: &mut Progress<'_>, bytes: &[u8], base: u64, end: bool) -> usize {
+        let whole = if end { bytes.len() } else { memrchr(b'\n', bytes).map_or(0, |n| n + 1) };
+        let bytes = &bytes[..whole];
+        self.places.clear();
+        let mut from = 0;
+        while from < whole {
+            let begin = match &file.criteria.filter {
+                None => from,
+                Some(filter) => match filter.next(&mut self.places, bytes, from) {
+                    Some(place) => memrchr(b'\n', &bytes[from..place]).map_or(from, |n| from + n + 1),
+                    None => break,
+                },
+            };
+            let stop = memchr(b'\n', &bytes[begin..]).map_or(whole, |n| begin + n);
+            self.line(file, bytes, base, begin, stop);
+            from = stop + 1;
+        }
+        count_to_end(file, bytes, base);
+        whole
+    }
+
+    fn line(&mut self, file: &mut Progress<'_>, bytes: &[u8], base: u64, begin: usize, stop: usize) {
+        let line = &bytes[begin..stop];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(head) = self.lines.read(line) else { return };
+        let offset = base + begin as u64;
+        if let Some(time) = head.time {
+            file.known = Some((base + stop as u64, time));
+        }
+        let wanted = file.criteria;
+        let is_wanted = wanted.role.is_none_or(|role| role == head.role)
+            && head.time.is_none_or(|time| wanted.is_in_time(time))
+            && wanted.session.as_ref().is_none_or(|id| head.is_of_session(line, id))
+            && wanted.query.matches(self.lines.text(line));
+        if !is_wanted {
+            return;
+        }
+        let time = head.time.unwrap_or_else(|| self.time_before(file, bytes, base, begin));
+        if head.time.is_some() || wanted.is_in_time(time) {
+            let line_number = number(file, bytes, base, begin);
+            let len = line.len() as u32;
+            file.hits.push(Hit { time, offset, len, line: line_number, role: head.role });
+        }
+    }
+
+    /// The time of the last line before `begin` that has one.
+    fn time_before(&mut self, file: &mut Progress<'_>, bytes: &[u8], base: u64, begin: usize) -> Instant {
+        let mut end = begin;
+        let time = loop {
+            let at = base + end as u64;
+            if let Some((known, time)) = file.known
+                && known + 1 >= at
+            {
+                break time;
+            }
+            if end == 0 {
+                // Unreadable by now, or nothing there: as if the file began here.
+                let found = if base == 0 { Ok(None) } else { self.time_in_file(file.path, base) };
+                break found.ok().flatten().unwrap_or(file.modified);
+            }
+            let start = memrchr(b'\n', &bytes[..end - 1]).map_or(0, |n| n + 1);
+            let line = &bytes[start..end - 1];
+            let head = self.lines.read(line.strip_suffix(b"\r").unwrap_or(line));
+            if let Some(time) = head.and_then(|head| head.time) {
+                break time;
+            }
+            end = start;
+        };
+        file.known = Some((base + begin as u64, time));
+        time
+    }
+
+    /// As [`time_before`](Self::time_before), where what lies before has left the buffer: a summary is the first line of its
+    /// buffer. That is rare, and what is read was in memory just now.
+    fn time_in_file(&mut self, path: &Path, end: u64) -> io::Result<Option<Instant>> {
+        let file = File::open(path)?;
+        let mut size = 64 * 1024_u64;
+        loop {
+            let from = end.saturating_sub(size);
+            let mut bytes = vec![0; (end - from) as usize];
+            file.read_exact_at(&mut bytes, from)?;
+            // The first line may be a part of one.
+            let whole = if from == 0 { 0 } else { memchr(b'\n', &bytes).map_or(bytes.len(), |n| n + 1) };
+            for line in bytes[whole..].rsplit(|b| *b == b'\n') {
+                let head = self.lines.read(line.strip_suffix(b"\r").unwrap_or(line));
+                if let Some(time) = head.and_then(|head| head.time) {
+                    return Ok(Some(time));
+                }
+            }
+            if from == 0 {
+                return Ok(None);
+            }
+            size *= 4;
+        }
+    }
+}
+
+/// In a file with hits goes on counting, so that the next one's number is known.
+fn count_to_end(file: &mut Progress<'_>, bytes: &[u8], base: u64) {
+    if file.hits.is_empty() {
+        file.counted = None;
+    } else {
+        number(file, bytes, base, bytes.len());
+    }
+}
+
+/// The number of the line that begins at `begin`, 0 if what comes before has not been counted.
+fn number(file: &mut Progress<'_>, bytes: &[u8], base: u64, begin: usize) -> u32 {
+    let Some((place, lines)) = &mut file.counted else { return 0 };
+    let from = (*place - base) as usize;
+    *lines += memchr_iter(b'\n', &bytes[from..begin]).count() as u32;
+    *place = base + begin as u64;
+    *lines + 1
+}

@@ -1,0 +1,78 @@
+//! The part of a file that is in memory: a buffer that is used again for the next part and for the next file.
+
+/// Bytes read at once. As large as leaves room for it in a processor's second cache, so that what was copied from the kernel
+/// is still there when it is searched.
+pub(crate) const WINDOW: usize = 256 * 1024;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Window {
+    /// All of it initialised.
+    buf: Vec<u8>,
+    filled: usize,
+    base: u64,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Window { buf: vec![0; WINDOW], filled: 0, base: 0 }
+    }
+}
+
+impl Window {
+    /// For another file. What a long line has made it grow by is given back.
+    pub(crate) fn begin(&mut self) {
+        if self.buf.len() > WINDOW {
+            self.buf.truncate(WINDOW);
+            self.buf.shrink_to_fit();
+        }
+        (self.filled, self.base) = (0, 0);
+    }
+
+    /// A line is longer than the window: reading on takes [`grow`](Self::grow).
+    pub(crate) fn is_full(&self) -> bool {
+        self.filled == self.buf.len()
+    }
+
+    /// Doubles it.
+    pub(crate) fn grow(&mut self) {
+        self.buf.resize(self.buf.len() * 2, 0);
+    }
+
+    /// Where the next bytes of the file go.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        &mut self.buf[self.filled..]
+    }
+
+    /// The offset of the next bytes.
+    pub(crate) fn offset(&self) -> u64 {
+        self.base + self.filled as u64
+    }
+
+    /// So many have been read.
+    pub(crate) fn add(&mut self, n: usize) {
+        self.filled += n;
+    }
+
+    /// What there is, and where in the file it begins.
+    pub(crate) fn bytes(&self) -> (&[u8], u64) {
+        (&self.buf[..self.filled], self.base)
+    }
+
+    /// The first `n` bytes are not needed any more.
+    pub(crate) fn drop_front(&mut self, n: usize) {
+        self.buf.copy_within(n..self.filled, 0);
+        self.filled -= n;
+        self.base += n as u64;
+    }
+
+    /// The buffer, to be lent to an operation, and where the next bytes go in it.
+    pub(crate) fn lend(&mut self) -> (Vec<u8>, usize) {
+        (std::mem::take(&mut self.buf), self.filled)
+    }
+
+    /// Brings it back.
+    pub(crate) fn give_back(&mut self, buf: Vec<u8>) {
+        self.buf = buf;
+    }
+}
