@@ -20,6 +20,9 @@ use crate::time::now;
 
 pub(crate) mod lending;
 pub mod raw;
+mod timer;
+
+pub use timer::Timer;
 
 /// The result of a completion, as `std` tells it: a count or descriptor, or the system's error.
 pub(crate) fn result(res: i32) -> io::Result<usize> {

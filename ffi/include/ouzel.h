@@ -409,6 +409,15 @@ int32_t ouzel_shutdown_fd(ouzel_runtime *rt, int fd, int how, const ouzel_op_opt
  * wake-up (this version does not use it). With -ECANCELED if cancelled first. */
 int32_t ouzel_timer(ouzel_runtime *rt, uint64_t deadline_ns, uint64_t slack_ns, const ouzel_op_opts *opts,
                     ouzel_op *out);
+/* Ticks at `first_ns` and every `period_ns` after it until it is cancelled or abandoned: each completion has res 0,
+ * OUZEL_CQE_MORE, and in extra how many periods have passed since the last one (1 if it was taken in time, so no tick
+ * is counted twice and none is lost). The last completion is -ECANCELED. OUZEL_EINVAL for a period of 0. */
+int32_t ouzel_interval(ouzel_runtime *rt, uint64_t first_ns, uint64_t period_ns, const ouzel_op_opts *opts,
+                       ouzel_op *out);
+/* Gives a timer, or the next tick of an interval, another deadline; who waits for it waits on. A completion that has
+ * not been taken yet is taken back. OUZEL_ECANCELED: it was cancelled, and that is what completes. OUZEL_EINVAL: not a
+ * timer. OUZEL_ESTALE: over. [loop][cb] */
+int32_t ouzel_timer_reset(ouzel_op op, uint64_t deadline_ns);
 /* Runs fn(arg) on a thread of the blocking pool; the cqe's res is 0 and its extra what fn returned. fn calls nothing
  * tagged [loop]. A cancel before it has started prevents it (-ECANCELED), later it has no effect. */
 int32_t ouzel_blocking(ouzel_runtime *rt, int64_t (*fn)(void *arg), void *arg, const ouzel_op_opts *opts,

@@ -114,6 +114,7 @@ impl Error {
     pub(crate) const DEADLOCK: Error = Error(OUZEL_EDEADLK);
     pub(crate) const BUSY: Error = Error(OUZEL_EBUSY);
     pub(crate) const TIMED_OUT: Error = Error(OUZEL_ETIMEDOUT);
+    pub(crate) const CANCELED: Error = Error(OUZEL_ECANCELED);
     pub(crate) const NO_MEMORY: Error = Error(OUZEL_ENOMEM);
     pub(crate) const UNSUPPORTED: Error = Error(OUZEL_ENOTSUP);
 }

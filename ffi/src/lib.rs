@@ -4,11 +4,11 @@
 //! |---|---|
 //! | [`error`], [`guard`] | codes and their texts; the panic boundary, log and panic hooks |
 //! | [`options`], [`id`] | what the host hands over: structs with a size, its own pointers; weak ids |
-//! | `lent`, `record`, `bell`, [`op`], `table`, [`buffers`] | the parts of a runtime: releases, join records, operations, buffers |
+//! | `lent`, `record`, `bell`, `ticking`, [`op`], `table`, [`buffers`] | the parts of a runtime: releases, join records, operations, buffers |
 //! | [`place`] | what a handle or an id leads to: a runtime, made of those parts |
 //! | [`runtime`], [`run`] | runtimes made, shut down, freed; `ouzel_run` and the host's own loop |
 //! | [`task`], [`join`], [`waker`] | C poll functions as tasks; their results; weak wakers |
-//! | `deliver`, [`submit`], [`blocking`], [`take`] | calling the host; beginning operations, taking completions |
+//! | `deliver`, [`submit`], [`timer`], [`blocking`], [`take`] | calling the host; beginning operations, taking completions |
 //! | [`stats`], [`fork`], [`version`] | counters; the forked child; which ABI this is |
 //! | [`abi`] | every constant and layout of the header, for the test that compares them |
 //!
@@ -39,6 +39,8 @@ pub mod submit;
 mod table;
 pub mod take;
 pub mod task;
+mod ticking;
+pub mod timer;
 pub mod version;
 pub mod waker;
 

@@ -16,11 +16,13 @@ use std::future::Future;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use ouzel::BlockingHandle;
-use ouzel::op::raw::{self, Completion, RawOp};
+use ouzel::op::raw::{self, Completion, Nanos, RawOp};
 
+use crate::error::{Error, Result};
 use crate::id::ouzel_op;
 use crate::lent::{self, JobLent, Lent};
 use crate::options::Ud;
+use crate::ticking::{Tick, Ticking};
 
 /// `ouzel_cqe`.
 #[allow(non_camel_case_types, reason = "it has the header's name")]
@@ -59,6 +61,8 @@ pub(crate) enum Flight {
     One(RawOp<Lent>),
     /// Completions until one without MORE.
     Many(RawOp<Lent>),
+    /// A timer.
+    Timer(Ticking),
     /// A job on the blocking pool. What it was lent is in the closure, then in the result.
     Job(BlockingHandle<(i64, JobLent)>),
 }
@@ -148,8 +152,10 @@ impl Entry {
     #[inline(always)]
     pub(crate) fn fill(&mut self, flight: Flight, delivery: Delivery) {
         debug_assert!(!self.is_live() && self.delivery.waker.is_none(), "filled while in use");
-        core::mem::forget(core::mem::replace(&mut self.flight, flight));
-        core::mem::forget(core::mem::replace(&mut self.delivery, delivery));
+        // SAFETY: ours to write; what is there is `Over`.
+        unsafe { (&raw mut self.flight).write(flight) };
+        // SAFETY: ours to write; what is there has no waker.
+        unsafe { (&raw mut self.delivery).write(delivery) };
     }
 
     #[inline(always)]
@@ -182,8 +188,8 @@ impl Entry {
             };
             let Some((c, lent)) = taken else { return Looked::Pending };
             out.write(told(op, c, 0));
-            // An operation that has given its payload back has nothing to drop.
-            core::mem::forget(core::mem::replace(&mut self.flight, Flight::Over));
+            // SAFETY: ours to write; an operation that has given its payload back has nothing to drop.
+            unsafe { (&raw mut self.flight).write(Flight::Over) };
             return Looked::Last(After::Call(lent.settle()));
         }
         self.take_other(op, how, out)
@@ -207,6 +213,21 @@ impl Entry {
                 // The payload was dropped with the last completion, and has told `Released`.
                 After::Released
             }
+            Flight::Timer(timer) => match timer.look(how) {
+                Tick::Pending => return Looked::Pending,
+                Tick::Step(periods) => {
+                    out.write(told(op, Completion::step(0), periods));
+                    return Looked::Step;
+                }
+                tick => {
+                    let res = if matches!(tick, Tick::Cancelled) { -libc::ECANCELED } else { 0 };
+                    out.write(told(op, Completion::done(res), 0));
+                    match core::mem::replace(&mut self.flight, Flight::Over) {
+                        Flight::Timer(timer) => After::Call(timer.settle()),
+                        _ => After::Released,
+                    }
+                }
+            },
             Flight::Job(job) => {
                 if cx.is_none() && !job.is_finished() {
                     return Looked::Pending;
@@ -232,6 +253,10 @@ impl Entry {
     /// Waits with the entry's own waker. Returns it if there is a completion already, which is kept.
     pub(crate) fn arm(&mut self, op: ouzel_op) -> Option<Waker> {
         let waker = self.delivery.waker.clone()?;
+        if let Flight::Timer(timer) = &mut self.flight {
+            // What it says can be asked again, so nothing is kept.
+            return timer.is_over_for(&waker).then_some(waker);
+        }
         if self.kept.is_none() {
             let mut cqe = MaybeUninit::uninit();
             let after = match self.take(op, Some(&waker), &mut cqe) {
@@ -245,12 +270,29 @@ impl Entry {
         Some(waker)
     }
 
-    /// Asks for cancellation.
-    pub(crate) fn cancel(&mut self) {
+    /// Asks for cancellation. Returns who is to be woken for it.
+    pub(crate) fn cancel(&mut self) -> Option<Waker> {
         match &mut self.flight {
             Flight::One(raw) | Flight::Many(raw) => raw.cancel(),
+            Flight::Timer(timer) => return timer.cancel(),
             Flight::Job(job) => drop(job.abort()),
             Flight::Over => {}
+        }
+        None
+    }
+
+    /// Gives a timer another deadline, and takes back that it is over.
+    pub(crate) fn reset_timer(&mut self, deadline: Nanos) -> Result<()> {
+        match &mut self.flight {
+            Flight::Timer(timer) => {
+                if timer.reset(deadline) {
+                    Ok(())
+                } else {
+                    Err(Error::CANCELED)
+                }
+            }
+            Flight::Over => Err(Error::STALE),
+            _ => Err(Error::INVALID),
         }
     }
 

@@ -8,7 +8,7 @@ use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{self, null_mut};
 
 use libc::sockaddr;
-use ouzel::op::raw::{self, AT_POSITION, Deadline, Nanos, Request, Scratch};
+use ouzel::op::raw::{self, AT_POSITION, Request, Scratch};
 
 use crate::deliver::start_delivering;
 use crate::error::{Error, OUZEL_OK, Result, code};
@@ -432,25 +432,6 @@ pub unsafe extern "C" fn ouzel_shutdown_fd(
 ) -> i32 {
     guard(|| {
         let request = Request::Shutdown { fd, how };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Waits until a point in time. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_timer(
-    rt: *mut ouzel_runtime,
-    deadline_ns: u64,
-    _slack_ns: u64,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        let request = Request::Timeout { deadline: Deadline(Nanos(deadline_ns)) };
         // SAFETY: the caller's promises.
         code(unsafe { submit(rt, opts, out, Shape::One, &request) })
     })

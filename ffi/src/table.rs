@@ -11,6 +11,7 @@ use core::task::Waker;
 use std::sync::{Mutex, PoisonError};
 
 use ouzel::anchor::AnchorId;
+use ouzel::op::raw::Nanos;
 
 use crate::error::{Error, Result};
 use crate::id::{Kind, ouzel_op, pack};
@@ -166,7 +167,16 @@ impl OpTable {
     }
 
     pub(crate) fn cancel(&self, place: Place) -> Result<()> {
-        self.with(|table| table.entry(place).map(Entry::cancel))
+        let waker = self.with(|table| table.entry(place).map(Entry::cancel))?;
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Gives a timer another deadline.
+    pub(crate) fn reset_timer(&self, place: Place, deadline: Nanos) -> Result<()> {
+        self.with(|table| table.entry(place)?.reset_timer(deadline))
     }
 
     /// Lets go of an operation. What is dropped runs no host code.

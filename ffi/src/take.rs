@@ -17,7 +17,7 @@ use crate::task::ouzel_cx;
 
 /// The operation behind an id of C, on its loop thread.
 #[inline]
-fn find(op: ouzel_op) -> Result<(OnLoop, Place)> {
+pub(crate) fn find(op: ouzel_op) -> Result<(OnLoop, Place)> {
     let (anchor, index, generation) = unpack(Kind::Op, op.slot, op.generation)?;
     Ok((OnLoop::named(anchor)?, (index, generation)))
 }

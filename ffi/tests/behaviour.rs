@@ -39,6 +39,12 @@ fn operations_behave_as_the_header_says() {
 }
 
 #[test]
+fn timers_behave_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("timers", "tests/c/timers.c", &BUILT));
+}
+
+#[test]
 fn hello_says_hello_three_times() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let said = cc::run(program("hello", "examples/c/hello.c", &BUILT), &[]);

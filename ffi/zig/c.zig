@@ -175,6 +175,8 @@ pub extern "c" fn ouzel_close(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, ou
 pub extern "c" fn ouzel_fsync(rt: ?*Runtime, fd: c_int, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_shutdown_fd(rt: ?*Runtime, fd: c_int, how: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_timer(rt: ?*Runtime, deadline_ns: u64, slack_ns: u64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_interval(rt: ?*Runtime, first_ns: u64, period_ns: u64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_timer_reset(op: Id, deadline_ns: u64) i32;
 pub extern "c" fn ouzel_blocking(rt: ?*Runtime, f: ?JobFn, arg: ?*anyopaque, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_op_take(op: Id, cqe: *Cqe) i32;
 pub extern "c" fn ouzel_op_poll(op: Id, cx: ?*Cx, cqe: *Cqe) i32;

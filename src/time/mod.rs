@@ -13,5 +13,6 @@ mod tests;
 pub use clock::now;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use ouzel_core::driver::Nanos;
+pub(crate) use sleep::at_home;
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};

@@ -148,7 +148,7 @@ impl Sleep {
 
 /// Runs `f` where `alarm` was set, if that is here; else gives it back. `f` calls nothing of the user's.
 #[inline(always)]
-fn at_home<R>(alarm: Alarm, f: impl FnOnce(&Alarms, Alarm) -> R) -> Result<R, Alarm> {
+pub(crate) fn at_home<R>(alarm: Alarm, f: impl FnOnce(&Alarms, Alarm) -> R) -> Result<R, Alarm> {
     let look = |current: Option<&Current>| match current.map(|c| &c.reactor.alarms) {
         Some(alarms) if alarms.made(&alarm) => Ok(f(alarms, alarm)),
         _ => Err(alarm),

@@ -8,7 +8,7 @@
 //!      '--- drop elsewhere -> stack -> take_back: the same at the owner's next turn
 //! ```
 //!
-//! A node is 48 bytes, against 512 for an operation slot: an alarm has no payload, no result and no kernel that might
+//! A node is 48 bytes, against 448 for an operation slot: an alarm has no payload, no result and no kernel that might
 //! still write. It has no state word either. Node, waker and wheel are the owner's alone; another thread
 //! may do one thing with an alarm, which is to let go of it, and asks nothing first: the node goes on a stack and
 //! is out of the wheel when the owner looks there. That it fires in between is a wake too many, which wakers allow for. A
@@ -111,6 +111,17 @@ impl Alarms {
     pub fn state(&self, alarm: &Alarm, waker: &Waker) -> AlarmState {
         assert!(self.made(alarm), "an alarm of another thread");
         self.own().state(alarm.node(), waker)
+    }
+
+    /// Lets `alarm`, which has not rung, wake `waker`; returns the one it would have woken. Runs no foreign code.
+    ///
+    /// # Panics
+    /// If it is not one of these.
+    #[inline]
+    pub fn rewake(&self, alarm: &Alarm, waker: Waker) -> Option<Waker> {
+        assert!(self.made(alarm), "an alarm of another thread");
+        // SAFETY: on the owner's thread.
+        unsafe { alarm.node().replace_waker(Some(waker)) }
     }
 
     /// Ends `alarm`; returns its waker if it has not rung. Runs no foreign code.

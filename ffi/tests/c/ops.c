@@ -1,41 +1,8 @@
 /* Operations: delivery, cancel, abandon, release, buffers, files, sockets, the blocking pool. */
 #define _GNU_SOURCE
-#include "check.h"
+#include "scene.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-
-/* A scenario is a poll function over a struct that starts with `at`: which step it is in. */
-#define BEGIN(s) switch ((s)->at) { case 0:
-#define END(s) } return OUZEL_READY;
-#define STEP(s, n) (s)->at = n; /* fall through */ case n:
-/* Submits, then waits until the completion is in s->cqe. */
-#define AWAIT(s, n, call)                                                         \
-    do {                                                                          \
-        CHECK_IS(call, OUZEL_OK);                                                 \
-        CHECK((s)->op.gen != 0);                                                  \
-        (s)->at = n;                                                              \
-        __attribute__((fallthrough));                                             \
-    case n: {                                                                     \
-        int32_t got_ = ouzel_op_poll((s)->op, cx, &(s)->cqe);                     \
-        if (got_ == OUZEL_PENDING) return OUZEL_PENDING;                          \
-        CHECK_IS(got_, OUZEL_READY);                                              \
-        CHECK((s)->cqe.op.slot == (s)->op.slot && (s)->cqe.op.gen == (s)->op.gen); \
-    }                                                                             \
-    } while (0)
-
-typedef struct scene {
-    int at;
-    ouzel_op op, op2;
-    ouzel_cqe cqe;
-    int fd, peer, listener, got;
-    char path[64], buf[64];
-    struct sockaddr_in addr;
-    atomic_int releases, calls;
-    uint64_t then;
-    int32_t last;
-} scene;
 
 static int32_t simple_operations(void *ud, ouzel_cx *cx) {
     scene *s = ud;
@@ -263,8 +230,6 @@ static void on_done(void *ud, const ouzel_cqe *cqe) {
     }
 }
 
-static void released(void *ud) { atomic_fetch_add(&((scene *)ud)->releases, 1); }
-
 static int32_t with_callbacks(void *ud, ouzel_cx *cx) {
     scene *s = ud;
     ouzel_runtime *rt = ouzel_cx_runtime(cx);
@@ -341,10 +306,7 @@ static void release_runs_once_per_operation(void) {
     s.peer = fds[0];
     s.listener = listen_socket(&s.addr);
     CHECK_IS(run_task(rt, leave_them_in_flight, &s), OUZEL_OK);
-    for (int i = 0; i < 400 && s.releases < 100; i++) {
-        if (the_workers) usleep(5000);
-        else CHECK_IS(ouzel_run_once(rt, 5 * MS, NULL), OUZEL_OK);
-    }
+    run_until(rt, &s.releases, 100);
     CHECK_IS(s.releases, 100); /* the abandoned ones, while the runtime runs */
     CHECK_IS(ouzel_runtime_shutdown(rt, 10ull * SECOND), OUZEL_OK);
     CHECK_IS(s.releases, 200);

@@ -1,0 +1,51 @@
+/* scene.h - operations awaited one after the other, in a poll function that reads from top to bottom. */
+#ifndef SCENE_H
+#define SCENE_H
+
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+/* A scenario is a poll function over a struct that starts with `at`: which step it is in. */
+#define BEGIN(s) switch ((s)->at) { case 0:
+#define END(s) } return OUZEL_READY;
+#define STEP(s, n) (s)->at = n; /* fall through */ case n:
+/* Submits, then waits until the completion is in s->cqe. */
+#define AWAIT(s, n, call)                                                         \
+    do {                                                                          \
+        CHECK_IS(call, OUZEL_OK);                                                 \
+        CHECK((s)->op.gen != 0);                                                  \
+        (s)->at = n;                                                              \
+        __attribute__((fallthrough));                                             \
+    case n: {                                                                     \
+        int32_t got_ = ouzel_op_poll((s)->op, cx, &(s)->cqe);                     \
+        if (got_ == OUZEL_PENDING) return OUZEL_PENDING;                          \
+        CHECK_IS(got_, OUZEL_READY);                                              \
+        CHECK((s)->cqe.op.slot == (s)->op.slot && (s)->cqe.op.gen == (s)->op.gen); \
+    }                                                                             \
+    } while (0)
+
+typedef struct scene {
+    int at;
+    ouzel_op op, op2;
+    ouzel_cqe cqe;
+    int fd, peer, listener, got;
+    char path[64], buf[64];
+    struct sockaddr_in addr;
+    atomic_int releases, calls;
+    uint64_t then;
+    int32_t last;
+} scene;
+
+static inline void released(void *ud) { atomic_fetch_add(&((scene *)ud)->releases, 1); }
+
+/* Runs the loop, or lets the workers do it, until `*count` has come to `least`, for two seconds at the most. */
+static inline void run_until(ouzel_runtime *rt, atomic_int *count, int least) {
+    for (int i = 0; i < 400 && *count < least; i++) {
+        if (the_workers) usleep(5000);
+        else CHECK_IS(ouzel_run_once(rt, 5 * MS, NULL), OUZEL_OK);
+    }
+}
+
+#endif
