@@ -1,0 +1,5 @@
+//! A memcached-protocol cache server on ouzel: the store, the protocol, the server.
+//!
+//! A library only so that tests and fuzz targets can reach its parts.
+
+pub mod store;
