@@ -2,4 +2,6 @@
 //!
 //! A library only so that tests and fuzz targets can reach its parts.
 
+pub mod counters;
+pub mod proto;
 pub mod store;

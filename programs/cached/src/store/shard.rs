@@ -150,9 +150,14 @@ impl Shard {
 
     /// Somebody asked for it.
     pub fn hit(&mut self, at: At, now: u32) {
+        self.used(at, now);
+        self.region.header_mut(at).bits |= FETCHED;
+    }
+
+    /// Somebody changed it where it lies, or meant to.
+    pub fn used(&mut self, at: At, now: u32) {
         let h = self.region.header_mut(at);
         h.freq = (h.freq + 1).min(MOST_HITS);
-        h.bits |= FETCHED;
         h.used_at = now;
     }
 
@@ -194,16 +199,44 @@ impl Shard {
         self.region.bytes_mut(at, from, len)
     }
 
-    /// Makes the value longer by what is free in its block; false if that is not enough.
-    pub fn extend(&mut self, at: At, more: &[u8]) -> bool {
+    /// Makes the value at `at` longer by the one at `more`, into what is free in its block; false if that is too little.
+    pub fn extend_from(&mut self, at: At, more: At) -> bool {
         let h = self.region.header(at);
         let (from, len, room) = (h.value_at(), h.value_len(), h.block_bytes());
-        if from + len + more.len() > room {
+        let added = self.region.header(more).value_len;
+        if from + len + added as usize > room {
             return false;
         }
-        self.region.bytes_mut(at, from + len, more.len()).copy_from_slice(more);
-        self.region.header_mut(at).value_len += more.len() as u32;
+        self.copy_value(more, at, len);
+        let h = self.region.header_mut(at);
+        h.value_len += added;
+        h.bits = 0;
         true
+    }
+
+    /// Copies the value at `from` to the block at `to`, where its value's byte `offset` is.
+    ///
+    /// # Panics
+    /// If it does not fit there.
+    pub fn copy_value(&mut self, from: At, to: At, offset: usize) {
+        let (source, target) = (self.region.header(from), self.region.header(to));
+        let (len, begin) = (source.value_len(), target.value_at() + offset);
+        assert!(from != to && begin + len <= target.block_bytes(), "the value does not fit");
+        let (source, target) = (self.region.address(from, source.value_at()), self.region.address(to, begin));
+        // SAFETY: both lie in blocks of their own, and the length was checked against either.
+        unsafe { target.copy_from_nonoverlapping(source, len) };
+    }
+
+    /// As [`Shard::reserve`], with key, flags and end of the item at `old`.
+    pub fn reserve_like(&mut self, old: At, value_len: usize, now: u32) -> Option<At> {
+        let h = self.region.header(old);
+        let (hash, flags, expires, key_len) = (h.hash, h.flags, h.expires, usize::from(h.key_len));
+        let mut key = [0; u8::MAX as usize];
+        key[..key_len].copy_from_slice(self.key(old));
+        let at = self.reserve(hash, &key[..key_len], value_len, now)?;
+        let h = self.region.header_mut(at);
+        (h.flags, h.expires) = (flags, expires);
+        Some(at)
     }
 
     /// The next number for [`Header::cas`].

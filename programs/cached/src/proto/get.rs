@@ -1,0 +1,100 @@
+//! `get`, `gets`, `gat`, `gats`.
+
+use super::words::{each, next, signed};
+use super::{Cx, KEY_LIMIT, Mode, OUT_LIMIT, Session, count_value};
+
+/// Which of the four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    cas: bool,
+    /// The new deadline.
+    touch: Option<u32>,
+}
+
+impl Kind {
+    pub(super) const GET: Kind = Kind { cas: false, touch: None };
+    pub(super) const GETS: Kind = Kind { cas: true, touch: None };
+}
+
+impl Session {
+    pub(super) fn get(&mut self, keys: &[u8], kind: Kind, cx: &mut Cx<'_, '_>) {
+        // The usual line has one key, and is looked at once.
+        let mut rest = keys;
+        match next(&mut rest) {
+            None => return self.reply(b"ERROR", cx),
+            Some(key) if key.len() <= KEY_LIMIT && rest.is_empty() => {
+                get_one(key, kind, cx);
+                return cx.out.push(b"END\r\n");
+            }
+            Some(_) => {}
+        }
+        if each(keys).any(|key| key.len() > KEY_LIMIT) {
+            return self.reply(b"CLIENT_ERROR bad command line format", cx);
+        }
+        self.get_keys(keys, kind, cx);
+    }
+
+    pub(super) fn get_and_touch(&mut self, line: &[u8], cas: bool, cx: &mut Cx<'_, '_>) {
+        let mut keys = line;
+        let Some(exptime) = next(&mut keys) else { return self.reply(b"ERROR", cx) };
+        let Some(exptime) = signed(exptime) else {
+            return self.reply(b"CLIENT_ERROR invalid exptime argument", cx);
+        };
+        let touch = Some(cx.held.store().deadline(exptime));
+        if each(keys).next().is_none() {
+            return cx.out.push(b"END\r\n");
+        }
+        self.get(keys, Kind { cas, touch }, cx);
+    }
+
+    /// Answers keys to the end of the line, or until the output is full: then the rest waits.
+    pub(super) fn get_keys(&mut self, keys: &[u8], kind: Kind, cx: &mut Cx<'_, '_>) {
+        let mut rest = keys;
+        while let Some(key) = next(&mut rest) {
+            get_one(key, kind, cx);
+            if cx.out.len() >= OUT_LIMIT && each(rest).next().is_some() {
+                self.carry.extend_from_slice(rest);
+                self.mode = Mode::Keys(kind);
+                return;
+            }
+        }
+        cx.out.push(b"END\r\n");
+    }
+}
+
+fn get_one(key: &[u8], kind: Kind, cx: &mut Cx<'_, '_>) {
+    let place = cx.held.store().place(key);
+    let now = cx.now;
+    let shard = cx.held.shard(place.shard);
+    let found = shard.find(place.hash, key, now);
+    if kind.touch.is_some() {
+        cx.count.cmd_touch.add(1);
+    } else {
+        cx.count.cmd_get.add(1);
+    }
+    let Some(at) = found else {
+        let missed = if kind.touch.is_some() { &cx.count.touch_misses } else { &cx.count.get_misses };
+        return missed.add(1);
+    };
+    shard.hit(at, now);
+    if let Some(expires) = kind.touch {
+        shard.header_mut(at).expires = expires;
+        cx.count.touch_hits.add(1);
+    }
+    cx.count.get_hits.add(u64::from(kind.touch.is_none()));
+    let h = shard.header(at);
+    let (flags, len, cas) = (h.flags, h.value_len(), h.cas);
+    cx.out.push(b"VALUE ");
+    cx.out.push(key);
+    cx.out.push(b" ");
+    cx.out.number(u64::from(flags));
+    cx.out.push(b" ");
+    cx.out.number(len as u64);
+    if kind.cas {
+        cx.out.push(b" ");
+        cx.out.number(cas);
+    }
+    cx.out.push(b"\r\n");
+    let copied = cx.out.value(shard, place.shard, at);
+    count_value(cx.count, 1 + u64::from(copied > 0), len);
+}

@@ -1,0 +1,154 @@
+//! A session without a network, and memcached where there is one.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ouzel_cached::counters::Counters;
+use ouzel_cached::proto::{Cx, Host, Output, Session};
+use ouzel_cached::store::{Held, Store};
+
+/// Splitmix64: Steele, Lea, Flood, 2014.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    pub(crate) fn one_of<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+        of[self.below(of.len())]
+    }
+}
+
+struct Plain;
+
+impl Host for Plain {
+    fn stats(&self, _: &[u8], _: &mut Vec<u8>) -> bool {
+        true
+    }
+    fn reset_stats(&self) {}
+    fn set_verbosity(&self, _: u32) {}
+    fn item_max(&self) -> usize {
+        1 << 20
+    }
+    fn may_flush(&self) -> bool {
+        true
+    }
+}
+
+/// A store and one client of it.
+pub(crate) struct Ours {
+    pub(crate) store: Store,
+    pub(crate) session: Session,
+    pub(crate) count: Counters,
+    /// Bytes not taken yet.
+    pub(crate) waiting: Vec<u8>,
+}
+
+impl Ours {
+    pub(crate) fn new(memory: usize) -> Self {
+        let store = Store::new(memory, 1 << 20, 1).unwrap();
+        Ours { store, session: Session::new(), count: Counters::default(), waiting: Vec::new() }
+    }
+
+    /// Feeds `input` and takes the replies until no more come.
+    pub(crate) fn ask(&mut self, input: &[u8]) -> Vec<u8> {
+        self.waiting.extend_from_slice(input);
+        let mut replies = Vec::new();
+        loop {
+            let mut out = Output::default();
+            let now = self.store.now();
+            let held = Held::new(&self.store);
+            let mut cx = Cx { held, out: &mut out, count: &self.count, host: &Plain, now, turns: 7 };
+            let taken = self.session.feed(&self.waiting, &mut cx);
+            drop(cx);
+            self.waiting.drain(..taken);
+            replies.extend(out.to_vec());
+            let idle = out.is_empty() && taken == 0;
+            out.clear(&self.store);
+            if idle || self.session.end().is_some() {
+                return replies;
+            }
+        }
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        self.session.close(&self.store);
+    }
+}
+
+/// Ends with the test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where nobody listens, for now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A connection to what has just been started.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    for _ in 0..500 {
+        if let Ok(stream) = TcpStream::connect(address) {
+            stream.set_nodelay(true).unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            return stream;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("nobody listens on {address}");
+}
+
+/// A memcached, if there is one.
+pub(crate) fn memcached(args: &[&str]) -> Option<(Process, TcpStream)> {
+    let port = free_port();
+    let started = Command::new("memcached")
+        .args(["-p", &port.to_string(), "-U", "0", "-l", "127.0.0.1", "-u", "nobody"])
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let child = match started {
+        Ok(child) => Process(child),
+        Err(e) => {
+            println!("skipped: no memcached to compare with ({e}); on Debian: apt-get install memcached");
+            return None;
+        }
+    };
+    Some((child, connect(SocketAddr::from(([127, 0, 0, 1], port)))))
+}
+
+/// Sends `request`, and reads what comes up to the answer to the no-op at its end; or, if that was taken for part of a
+/// value, for a while.
+pub(crate) fn ask(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> {
+    stream.write_all(request).unwrap();
+    let (mut all, mut part) = (Vec::new(), [0; 4096]);
+    while !all.ends_with(b"MN\r\n") {
+        match stream.read(&mut part) {
+            Ok(0) => panic!("closed after {:?}", String::from_utf8_lossy(request)),
+            Ok(n) => all.extend_from_slice(&part[..n]),
+            Err(_) => break,
+        }
+    }
+    all
+}
