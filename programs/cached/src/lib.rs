@@ -3,5 +3,8 @@
 //! A library only so that tests and fuzz targets can reach its parts.
 
 pub mod counters;
+pub mod heap;
+pub mod options;
 pub mod proto;
+pub mod server;
 pub mod store;

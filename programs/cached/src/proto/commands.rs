@@ -5,7 +5,7 @@ use super::{Cx, End, KEY_LIMIT, Session, count_value};
 use crate::store::{At, Shard};
 
 /// What `version` and `stats` tell.
-pub(super) const VERSION: &str = concat!("ouzel-cached-", env!("CARGO_PKG_VERSION"));
+pub const VERSION: &str = concat!("ouzel-cached-", env!("CARGO_PKG_VERSION"));
 
 const BAD_LINE: &[u8] = b"CLIENT_ERROR bad command line format";
 

@@ -277,11 +277,9 @@ impl Session {
         cx.out.push(status);
         for word in words.from(2) {
             match word[0] {
-                b'O' => {
-                    if !opaque(word, cx.out) {
-                        cx.out.bytes.truncate(before);
-                        return false;
-                    }
+                b'O' if !opaque(word, cx.out) => {
+                    cx.out.bytes.truncate(before);
+                    return false;
                 }
                 b'k' => key.flag(cx.out),
                 _ => {}
@@ -367,11 +365,9 @@ impl Session {
             match word[0] {
                 b'c' => tell(out, b'c', h.cas),
                 b't' => ttl(out, h.expires, cx.now),
-                b'O' => {
-                    if !opaque(word, out) {
-                        out.bytes.truncate(before);
-                        return self.error(LONG_OPAQUE, cx);
-                    }
+                b'O' if !opaque(word, out) => {
+                    out.bytes.truncate(before);
+                    return self.error(LONG_OPAQUE, cx);
                 }
                 b'k' => key.flag(out),
                 _ => {}

@@ -27,6 +27,8 @@ pub use output::{Output, PIN_FROM, Pinned};
 use update::Update;
 use words::Words;
 
+pub use commands::VERSION;
+
 /// Bytes of replies that may wait; one reply may lie beyond.
 pub const OUT_LIMIT: usize = 256 * 1024;
 /// Longest line but a `get`'s.

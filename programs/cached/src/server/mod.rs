@@ -1,0 +1,168 @@
+//! The server: threads that share a store and nothing else, each with a runtime, listeners and connections of its own.
+
+mod conn;
+mod listen;
+mod message;
+mod metrics;
+mod process;
+mod shared;
+mod stats;
+mod thread;
+
+use std::future::poll_fn;
+use std::io;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use ouzel::LocalRuntime;
+use ouzel::net::TcpListener;
+use ouzel::signal::unix::{Signal, SignalKind, signal};
+
+use crate::options::Options;
+use crate::store::Store;
+use listen::Listeners;
+use shared::Shared;
+use thread::Thread;
+
+/// How long connections may take to end when the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves until SIGINT or SIGTERM. `allocations` tells how often memory was asked for, if that is counted.
+#[must_use]
+pub fn run(options: Options, allocations: fn() -> u64) -> ExitCode {
+    match try_run(options, allocations) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("ouzel-cached: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_run(options: Options, allocations: fn() -> u64) -> io::Result<()> {
+    let (listeners, port) = listen::open(&options)?;
+    let metrics = options.metrics.map(TcpListener::bind).transpose()?;
+    if let Some(user) = &options.user {
+        process::become_user(user)?;
+    }
+    if options.daemon {
+        process::go_to_background()?;
+    }
+    if let Some(path) = &options.pid_file {
+        std::fs::write(path, format!("{}\n", std::process::id()))?;
+    }
+    let store = Store::new(options.memory, options.item_max, options.threads).ok_or_else(|| {
+        io::Error::other(format!("no {} MiB of memory for items", options.memory >> 20))
+    })?;
+    let shared = Arc::new(Shared::new(store, options, port, allocations));
+    let mut threads = Vec::new();
+    let mut metrics = metrics;
+    for (number, listeners) in listeners.into_iter().enumerate() {
+        let (shared, metrics) = (Arc::clone(&shared), metrics.take());
+        let name = format!("cached-{number}");
+        threads.push(std::thread::Builder::new().name(name).spawn(move || {
+            if let Err(e) = serve(&shared, number, listeners, metrics) {
+                eprintln!("ouzel-cached: thread {number}: {e}");
+                // The others have nobody to tell them.
+                shared.fail();
+                std::process::exit(1);
+            }
+        })?);
+    }
+    let panicked = threads.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
+    let paths = [&shared.options.pid_file, &shared.options.unix_path];
+    for path in paths.into_iter().flatten() {
+        // Somebody else may have removed it.
+        let _ = std::fs::remove_file(path);
+    }
+    if panicked > 0 || shared.has_failed() { Err(io::Error::other("a thread has failed")) } else { Ok(()) }
+}
+
+fn serve(
+    shared: &Arc<Shared>,
+    number: usize,
+    listeners: Listeners,
+    metrics: Option<TcpListener>,
+) -> io::Result<()> {
+    if shared.options.pin {
+        process::pin(number)?;
+    }
+    let mut builder = LocalRuntime::builder();
+    if let Some(driver) = shared.options.driver {
+        builder = builder.driver(driver);
+    }
+    let runtime = Rc::new(builder.build_local()?);
+    let thread = Thread::new(shared, number, &runtime);
+    let is_first = number == 0;
+    let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let usr1 = is_first.then(|| signal(SignalKind::user_defined1())).transpose()?;
+    if is_first {
+        let mut driver = shared.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        *driver = format!("{} ({})", runtime.driver_name(), runtime.driver_description());
+        drop(driver);
+        announce(shared, &listeners, runtime.driver_name(), metrics.as_ref())?;
+    }
+    runtime.block_on(async {
+        listen::accept(listeners, &thread);
+        drop(ouzel::spawn_local(Rc::clone(&thread).tick(is_first)));
+        if let Some(listener) = metrics {
+            drop(ouzel::spawn_local(metrics::serve(listener, Rc::clone(&thread))));
+        }
+        if let Some(usr1) = usr1 {
+            drop(ouzel::spawn_local(print_stats(usr1, Rc::clone(&thread))));
+        }
+        poll_fn(|cx| {
+            let came = ends.iter_mut().any(|end| end.poll_recv(cx).is_ready());
+            if came { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        thread.drain();
+        let drained = async {
+            while thread.open() > 0 {
+                ouzel::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if ouzel::timeout(DRAIN, drained).await.is_err() {
+            shared.log(0, || format!("{} connections were closed with replies unsent", thread.open()));
+        }
+    });
+    runtime.shutdown();
+    Ok(())
+}
+
+/// One line that says where, for those who asked for any free port.
+fn announce(
+    shared: &Shared,
+    listeners: &Listeners,
+    driver: &str,
+    metrics: Option<&TcpListener>,
+) -> io::Result<()> {
+    use std::io::Write;
+    let mut places = Vec::new();
+    for listener in &listeners.tcp {
+        places.push(listener.local_addr()?.to_string());
+    }
+    places.extend(shared.options.unix_path.as_ref().map(|p| p.display().to_string()));
+    let metrics = match metrics {
+        Some(listener) => format!(", metrics on http://{}/metrics", listener.local_addr()?),
+        None => String::new(),
+    };
+    let mut out = io::stdout().lock();
+    // Nobody may be listening there.
+    let _ = writeln!(out, "listening on {} ({driver}){metrics}", places.join(" "));
+    let _ = out.flush();
+    Ok(())
+}
+
+async fn print_stats(mut usr1: Signal, thread: Rc<Thread>) {
+    loop {
+        usr1.recv().await;
+        let mut text = Vec::new();
+        thread.publish();
+        stats::write(&thread.shared, b"", &mut text);
+        eprint!("{}", String::from_utf8_lossy(&text).replace('\r', ""));
+    }
+}
