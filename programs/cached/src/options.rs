@@ -17,7 +17,7 @@ usage: ouzel-cached [options]
   -s, --unix-socket PATH  a Unix socket in place of TCP
   -a, --unix-mask MODE    its permissions, octal (700)
   -m, --memory-limit MB   memory for items, set aside at the start (64)
-  -I, --max-item-size N   longest item with its key, in bytes or with k or m behind (1m)
+  -I, --max-item-size N   longest value, in bytes or with k or m behind (1m)
   -c, --conn-limit N      connections at a time (1024)
   -t, --threads N         threads, each with a runtime of its own (4)
   -R, --max-reqs-per-event N  requests of one connection before it is others' turn (128)
@@ -161,7 +161,9 @@ fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Err
         }
     }
     if o.item_max > o.memory / 2 {
-        return Err(format!("-I {}: an item is at most half of the memory, {}", o.item_max, o.memory / 2).into());
+        return Err(
+            format!("-I {}: an item is at most half of the memory, {}", o.item_max, o.memory / 2).into()
+        );
     }
     Ok(Command::Serve(o))
 }

@@ -1,12 +1,12 @@
 //! The same commands, right and wrong ones, to this server's session and to memcached: the replies must be the same.
 //!
-//! Numbers that each server makes for itself (cas) are compared by their place only.
+//! Numbers that each server makes for itself (cas), and seconds, are compared by their place only.
 
 mod common;
 
 use std::net::TcpStream;
 
-use common::{Ours, Random, ask, memcached};
+use common::{Ours, Random, ask, memcached, random_command};
 
 /// Commands, by `|`; `@k` becomes the cas of `k` as the server at hand tells it, `~` the end of a line.
 const SCRIPTS: &[&str] = &[
@@ -37,6 +37,10 @@ const SCRIPTS: &[&str] = &[
     "ms a 3~abcd~|mg a v~|ms a 3 q~abcde~|ms a 2 O123456789012345678901234567890123~hi~|mg a O123456789012345678901234567890123~|mg a O1234567890123456789012345678901~|mg no O12345678901234567890123456789012345~",
 ];
 
+/// Without the threads that hold on to items now and then: an item that is held is not changed where it lies, and then a
+/// number that gets shorter leaves no blanks.
+const QUIET: &[&str] = &["-o", "no_modern"];
+
 /// Answered at once, with nothing but `MN`.
 const NO_OP: &[u8] = b"mn\r\n";
 
@@ -66,8 +70,11 @@ impl Pair {
         let Some((before, rest)) = command.split_once('@') else { return command.into_bytes() };
         let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         let gets = format!("gets {}\r\n", &rest[..end]);
-        let told =
-            if mine { self.ours.ask(gets.as_bytes()) } else { ask(&mut self.theirs, &[gets.as_bytes(), NO_OP].concat()) };
+        let told = if mine {
+            self.ours.ask(gets.as_bytes())
+        } else {
+            ask(&mut self.theirs, &[gets.as_bytes(), NO_OP].concat())
+        };
         let told = String::from_utf8_lossy(&told).into_owned();
         let cas = told.lines().next().and_then(|l| l.split(' ').nth(4)).unwrap_or("77").to_owned();
         format!("{before}{cas}{}", &rest[end..]).into_bytes()
@@ -85,8 +92,10 @@ fn without_cas(reply: &[u8]) -> String {
             "ME" => words[..2].join(" "),
             "HD" | "VA" | "EX" | "NF" | "NS" => words
                 .iter()
-                .map(|w| match w.strip_prefix('c') {
-                    Some(n) if n.parse::<u64>().is_ok() => "cN",
+                .map(|w| match (w.as_bytes()[..].first(), w.get(1..).map(str::parse::<u64>)) {
+                    (Some(b'c'), Some(Ok(_))) => "cN",
+                    (Some(b't'), Some(Ok(_))) => "tN",
+                    (Some(b'l'), Some(Ok(_))) => "lN",
                     _ => w,
                 })
                 .collect::<Vec<_>>()
@@ -101,7 +110,7 @@ fn without_cas(reply: &[u8]) -> String {
 #[test]
 fn scripts_get_the_same_replies() {
     for script in SCRIPTS {
-        let Some((_process, theirs)) = memcached(&[]) else { return };
+        let Some((_process, theirs)) = memcached(QUIET) else { return };
         let mut pair = Pair { ours: Ours::new(16 << 20), theirs };
         let mut history = Vec::new();
         for command in script.split('|') {
@@ -111,39 +120,9 @@ fn scripts_get_the_same_replies() {
     }
 }
 
-fn random_command(random: &mut Random) -> String {
-    let key = random.one_of(&["a", "b", "c", "longer-key"]);
-    let value = random.one_of(&["", "1", "12", "99", "abc", "value with blanks", "0"]);
-    let noreply = random.one_of(&["", "", "", " noreply"]);
-    let flags = random.one_of(&["", " k", " v", " s", " f", " Oab", " q", " t", " b", " c", " h", " T60", " N60", " k v", " q k v", " I", " M+", " MA", " ME", " MR", " D5", " J9"]);
-    let more = random.one_of(&["", "", "", " F9", " Oxy", " q", " k", " C1", " C@a", " v t"]);
-    let len = value.len();
-    match random.below(22) {
-        0..4 => format!("set {key} 3 0 {len}{noreply}~{value}~"),
-        4 => format!("add {key} 4 0 {len}{noreply}~{value}~"),
-        5 => format!("replace {key} 5 0 {len}{noreply}~{value}~"),
-        6 => format!("append {key} 6 0 {len}{noreply}~{value}~"),
-        7 => format!("prepend {key} 7 0 {len}{noreply}~{value}~"),
-        8 => format!("cas {key} 8 0 {len} @{key}{noreply}~{value}~"),
-        9 => format!("cas {key} 8 0 {len} 3~{value}~"),
-        10 => format!("get {key} a b~"),
-        11 => format!("gets {key}~"),
-        12 => format!("incr {key} {len}{noreply}~"),
-        13 => format!("decr {key} {len}{noreply}~"),
-        14 => format!("delete {key}{noreply}~"),
-        15 => format!("touch {key} 100{noreply}~"),
-        16 => format!("gat 100 {key} c~"),
-        17 => format!("ms {key} {len}{flags}{more}~{value}~"),
-        18 => format!("md {key}{flags}{more}~"),
-        19 => format!("ma {key}{flags}{more}~"),
-        20 => format!("mg {key}{flags}{more}~"),
-        _ => random.one_of(&["flush_all~", "verbosity 1~", "nothing~", "set a 0 0 2~abc~", "~"]).to_owned(),
-    }
-}
-
 #[test]
 fn random_commands_get_the_same_replies() {
-    let Some((_process, theirs)) = memcached(&[]) else { return };
+    let Some((_process, theirs)) = memcached(QUIET) else { return };
     let mut pair = Pair { ours: Ours::new(16 << 20), theirs };
     let mut random = Random(5);
     let mut history = Vec::new();

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use ouzel_cached::store::{Held, Store};
 
-const MEMORY: usize = 2 << 20;
+const MEMORY: usize = 1 << 20;
 /// With its header and key, 128 bytes.
 const VALUE: usize = 60;
 const FITS: usize = MEMORY / 128;
+const SCAN: usize = FITS * 5 / 8;
 const KEYS: usize = FITS * 10;
-const REQUESTS: usize = 1_000_000;
+const REQUESTS: usize = 500_000;
 
 /// splitmix64: Steele, Lea, Flood, 2014.
 struct Random(u64);
@@ -24,7 +25,7 @@ impl Random {
     }
 }
 
-/// Keys by popularity `1 / rank`, and if asked for every 20,000 requests a scan over 10,000 that come once.
+/// Keys by popularity `1 / rank`, and if asked for every 20,000 requests a scan over keys that come once.
 fn trace(scans: bool) -> Vec<u32> {
     let mut sums = Vec::with_capacity(KEYS);
     let mut sum = 0.0;
@@ -36,9 +37,9 @@ fn trace(scans: bool) -> Vec<u32> {
     let mut scanned = KEYS as u32;
     let mut trace = Vec::with_capacity(REQUESTS);
     while trace.len() < REQUESTS {
-        if scans && trace.len() % 30_000 == 20_000 {
-            trace.extend(scanned..scanned + 10_000);
-            scanned += 10_000;
+        if scans && trace.len() % (20_000 + SCAN) == 20_000 {
+            trace.extend(scanned..scanned + SCAN as u32);
+            scanned += SCAN as u32;
         }
         let at = (random.next() >> 11) as f64 / (1u64 << 53) as f64 * sum;
         trace.push(sums.partition_point(|s| *s < at) as u32);

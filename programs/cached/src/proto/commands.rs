@@ -1,7 +1,8 @@
 //! The commands without a value: `delete`, `incr`, `decr`, `touch`, `flush_all`, `stats`, `version`, and their like.
 
+use super::cx::{Cx, KEY_LIMIT, count_value};
+use super::session::{End, Session};
 use super::words::{Words, number, number_in_value, number32, push_number, signed};
-use super::{Cx, End, KEY_LIMIT, Session, count_value};
 use crate::store::{At, Shard};
 
 /// What `version` and `stats` tell.
@@ -197,12 +198,7 @@ pub(super) fn add(shard: &mut Shard, at: At, delta: u64, up: bool, now: u32) -> 
 }
 
 /// A number as a value, for an item that `ma` makes.
-pub(super) fn make_number(
-    cx: &mut Cx<'_, '_>,
-    key: &[u8],
-    n: u64,
-    expires: u32,
-) -> Option<(usize, At)> {
+pub(super) fn make_number(cx: &mut Cx<'_, '_>, key: &[u8], n: u64, expires: u32) -> Option<(usize, At)> {
     let place = cx.held.store().place(key);
     let now = cx.now;
     let mut digits = Vec::with_capacity(20);

@@ -1,20 +1,8 @@
 //! `get`, `gets`, `gat`, `gats`.
 
+use super::cx::{Cx, KEY_LIMIT, OUT_LIMIT, count_value};
+use super::session::{Kind, Mode, Session};
 use super::words::{each, next, signed};
-use super::{Cx, KEY_LIMIT, Mode, OUT_LIMIT, Session, count_value};
-
-/// Which of the four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
-    cas: bool,
-    /// The new deadline.
-    touch: Option<u32>,
-}
-
-impl Kind {
-    pub(super) const GET: Kind = Kind { cas: false, touch: None };
-    pub(super) const GETS: Kind = Kind { cas: true, touch: None };
-}
 
 impl Session {
     pub(super) fn get(&mut self, keys: &[u8], kind: Kind, cx: &mut Cx<'_, '_>) {

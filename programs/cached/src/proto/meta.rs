@@ -3,10 +3,12 @@
 use std::io::Write;
 
 use super::commands::{Sum, add, make_number};
+use super::cx::{Cx, Found, KEY_LIMIT, count_value};
 use super::meta_flags::{Flags, Key, MOST_FLAGS, Returned, opaque};
-use super::update::{Stored, Verb, Wanted, drop_item, reserve};
+use super::output::Output;
+use super::session::{Mode, Session};
+use super::value::{Stored, Verb, Wanted, drop_item, reserve};
 use super::words::{Words, length};
-use super::{Cx, Found, KEY_LIMIT, Mode, Session, count_value};
 use crate::store::{FETCHED, Header, STALE, WON};
 
 const BAD_LINE: &[u8] = b"CLIENT_ERROR bad command line format";
@@ -70,7 +72,8 @@ impl Session {
         let Some(at) = found else { return self.meta_miss(&key, words, cx) };
         // What is told is what was before this request.
         let h = shard.header_mut(at);
-        let won = made || (flags.recache.is_some_and(|r| h.expires != 0 && h.expires < r) && h.bits & WON == 0);
+        let won =
+            made || (flags.recache.is_some_and(|r| h.expires != 0 && h.expires < r) && h.bits & WON == 0);
         let was = h.clone();
         h.expires = flags.ttl.unwrap_or(h.expires);
         let expires = h.expires;
@@ -350,7 +353,15 @@ impl Session {
         }
     }
 
-    fn sum(&mut self, h: &Header, sum: u64, key: &Key, flags: &Flags, words: &Words<'_>, cx: &mut Cx<'_, '_>) {
+    fn sum(
+        &mut self,
+        h: &Header,
+        sum: u64,
+        key: &Key,
+        flags: &Flags,
+        words: &Words<'_>,
+        cx: &mut Cx<'_, '_>,
+    ) {
         let before = cx.out.bytes.len();
         let mut buffer = itoa::Buffer::new();
         let digits = buffer.format(sum).as_bytes();
@@ -406,13 +417,13 @@ impl Session {
     }
 }
 
-fn tell(out: &mut super::Output, letter: u8, n: u64) {
+fn tell(out: &mut Output, letter: u8, n: u64) {
     out.flag(letter);
     out.number(n);
 }
 
 /// The time that is left.
-fn ttl(out: &mut super::Output, expires: u32, now: u32) {
+fn ttl(out: &mut Output, expires: u32, now: u32) {
     match expires {
         0 => out.push(b" t-1"),
         expires => tell(out, b't', u64::from(expires.saturating_sub(now))),

@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::cx::{Cx, KEY_LIMIT};
+use super::output::Output;
 use super::words::{number, number32, signed};
-use super::{Cx, KEY_LIMIT, Output};
 
 /// Flags of a line.
 pub(super) const MOST_FLAGS: usize = 17;

@@ -111,7 +111,10 @@ mod tests {
         assert!(words.ends_in_noreply() && words.get(9).is_empty());
         assert!(!Words::of(b"noreply").ends_in_noreply());
         let mut rest = &b"  a bc  "[..];
-        assert_eq!((next(&mut rest), next(&mut rest), next(&mut rest)), (Some(&b"a"[..]), Some(&b"bc"[..]), None));
+        assert_eq!(
+            (next(&mut rest), next(&mut rest), next(&mut rest)),
+            (Some(&b"a"[..]), Some(&b"bc"[..]), None)
+        );
     }
 
     #[test]
@@ -122,6 +125,9 @@ mod tests {
         }
         assert_eq!((signed(b"-5"), signed(b"9223372036854775808"), signed(b"--1")), (Some(-5), None, None));
         assert_eq!((number32(b"4294967295"), number32(b"4294967296")), (Some(u32::MAX), None));
-        assert_eq!((number_in_value(b" 12 x"), number_in_value(b"12x"), number_in_value(b"")), (Some(12), None, None));
+        assert_eq!(
+            (number_in_value(b" 12 x"), number_in_value(b"12x"), number_in_value(b"")),
+            (Some(12), None, None)
+        );
     }
 }

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use ouzel::net::{Chunk, RecvStream};
 
-use super::message::{Flight, Landed, Stream};
+use super::message::{Flight, Stream};
 use super::thread::{Entry, Kick, Thread};
 use crate::proto::{Cx, End, OUT_LIMIT, Output, Session};
 use crate::store::Held;
@@ -31,8 +31,6 @@ pub(super) struct Connection<S: Stream> {
     /// A piece, and how much of it is taken.
     piece: Option<(Chunk, usize)>,
     out: Output,
-    flight: Option<Flight>,
-    dead: bool,
 }
 
 enum Incoming {
@@ -71,8 +69,6 @@ impl<S: Stream> Connection<S> {
             incoming: Incoming::Resting,
             piece: None,
             out: Output::default(),
-            flight: None,
-            dead: false,
         }
     }
 
@@ -129,7 +125,7 @@ impl<S: Stream> Connection<S> {
                 Poll::Ready(Some(Err(e))) => {
                     self.thread.shared.log(1, || format!("receive: {e}"));
                     self.incoming = Incoming::Ended;
-                    self.dead = true;
+                    self.entry.dead.set(true);
                 }
             }
         }
@@ -162,8 +158,8 @@ impl<S: Stream> Connection<S> {
 
     /// The replies go out, if none are on their way.
     fn send(&mut self) {
-        self.settle();
-        if self.flight.is_some() || self.dead {
+        self.thread.settle(&self.entry);
+        if self.entry.flight.borrow().is_some() || self.entry.dead.get() {
             return;
         }
         if self.out.is_empty() {
@@ -171,46 +167,32 @@ impl<S: Stream> Connection<S> {
         }
         let (thread, messages) = (&self.thread, &mut *self.thread.messages.borrow_mut());
         match Flight::begin(&self.stream, &mut self.out, &thread.shared.store, messages) {
-            Ok(flight) => {
-                self.entry.unsettled.set(flight.is_lazy());
-                self.flight = Some(flight);
-            }
-            Err(_) => self.dead = true,
+            Ok(flight) => thread.fly(&self.entry, flight),
+            Err(_) => self.entry.dead.set(true),
         }
     }
 
-    /// Looks whether the flight has landed.
-    fn settle(&mut self) {
-        let landed = self.flight.as_mut().and_then(Flight::look);
-        if let Some(landed) = landed {
-            self.landed(landed);
-        }
-    }
-
+    /// Waits for the end of a send; ready if there is none.
     fn poll_flight(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(flight) = &mut self.flight else { return Poll::Ready(()) };
-        let polled = flight.poll(&self.stream, &mut self.thread.messages.borrow_mut(), cx);
-        polled.map(|landed| self.landed(landed))
+        let mut flight = self.entry.flight.borrow_mut();
+        let Some(sending) = &mut *flight else { return Poll::Ready(()) };
+        let polled = sending.poll(&self.stream, &mut self.thread.messages.borrow_mut(), cx);
+        drop(flight);
+        polled.map(|landed| self.thread.landed(&self.entry, landed))
     }
 
-    fn landed(&mut self, landed: Landed) {
-        self.flight = None;
-        self.thread.keep(landed.bytes);
-        match landed.result {
-            Ok(n) => self.thread.count.bytes_written.add(n as u64),
-            Err(e) => {
-                self.thread.shared.log(1, || format!("send: {e}"));
-                self.dead = true;
+    /// Nothing more is received; what has come by then still comes.
+    fn rest(&mut self) -> bool {
+        match std::mem::replace(&mut self.incoming, Incoming::Resting) {
+            Incoming::Open(mut stream) => {
+                stream.cancel();
+                self.incoming = Incoming::Closing(stream);
+                true
             }
-        }
-    }
-
-    /// The client does not read: it is not read from either.
-    fn rest(&mut self) {
-        if let Incoming::Open(mut stream) = std::mem::replace(&mut self.incoming, Incoming::Resting) {
-            stream.cancel();
-            self.incoming = Incoming::Closing(stream);
-            self.thread.count.output_waits.add(1);
+            other => {
+                self.incoming = other;
+                false
+            }
         }
     }
 
@@ -219,14 +201,9 @@ impl<S: Stream> Connection<S> {
         match self.entry.kick.get() {
             Some(Kick::Idle) => {
                 self.thread.count.idle_kicks.add(1);
-                self.dead = true;
+                self.entry.dead.set(true);
             }
-            Some(Kick::Drain) => {
-                if let Incoming::Open(mut stream) = std::mem::replace(&mut self.incoming, Incoming::Resting) {
-                    stream.cancel();
-                    self.incoming = Incoming::Closing(stream);
-                }
-            }
+            Some(Kick::Drain) => drop(self.rest()),
             None => {}
         }
     }
@@ -242,23 +219,23 @@ impl<S: Stream> Future for Connection<S> {
         let this = &mut *self;
         this.entry.remember(cx.waker());
         this.obey();
-        this.settle();
+        this.thread.settle(&this.entry);
         let mut turns = this.thread.shared.options.requests_per_turn;
         let all = turns;
         loop {
-            let turn = if this.dead { Turn::Last } else { this.serve(&mut turns, cx) };
+            let turn = if this.entry.dead.get() { Turn::Last } else { this.serve(&mut turns, cx) };
             if turns < all {
                 this.entry.last.set(this.thread.shared.store.now());
             }
             this.send();
-            if this.dead {
+            if this.entry.dead.get() {
                 return Poll::Ready(());
             }
             // A message with a value in it does not go by itself.
-            let parts = this.flight.as_ref().is_some_and(|f| !f.is_lazy());
+            let parts = this.entry.flight.borrow().as_ref().is_some_and(|f| !f.is_lazy());
             let wait = parts || turn == Turn::Full || turn == Turn::Last || !this.out.is_empty();
-            if turn == Turn::Full {
-                this.rest();
+            if turn == Turn::Full && this.rest() {
+                this.thread.count.output_waits.add(1);
             }
             match turn {
                 Turn::Over => {
@@ -266,11 +243,13 @@ impl<S: Stream> Future for Connection<S> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Turn::Last if this.flight.is_none() && this.out.is_empty() => return Poll::Ready(()),
+                Turn::Last if this.out.is_empty() && this.entry.flight.borrow().is_none() => {
+                    return Poll::Ready(());
+                }
                 _ if !wait => return Poll::Pending,
                 _ => {}
             }
-            if this.flight.is_some() && this.poll_flight(cx).is_pending() {
+            if this.poll_flight(cx).is_pending() {
                 return Poll::Pending;
             }
             if turn == Turn::Waits && this.out.is_empty() {
@@ -282,6 +261,7 @@ impl<S: Stream> Future for Connection<S> {
 
 impl<S: Stream> Drop for Connection<S> {
     fn drop(&mut self) {
+        drop(self.entry.flight.take());
         let store = &self.thread.shared.store;
         self.session.close(store);
         self.out.clear(store);

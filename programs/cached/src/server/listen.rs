@@ -124,4 +124,3 @@ async fn each<S: Stream + Splits>(mut incoming: Incoming<S>, thread: Rc<Thread>,
         }
     }
 }
-

@@ -43,6 +43,7 @@ pub fn run(options: Options, allocations: fn() -> u64) -> ExitCode {
 }
 
 fn try_run(options: Options, allocations: fn() -> u64) -> io::Result<()> {
+    end_with_a_panic();
     let (listeners, port) = listen::open(&options)?;
     let metrics = options.metrics.map(TcpListener::bind).transpose()?;
     if let Some(user) = &options.user {
@@ -54,9 +55,8 @@ fn try_run(options: Options, allocations: fn() -> u64) -> io::Result<()> {
     if let Some(path) = &options.pid_file {
         std::fs::write(path, format!("{}\n", std::process::id()))?;
     }
-    let store = Store::new(options.memory, options.item_max, options.threads).ok_or_else(|| {
-        io::Error::other(format!("no {} MiB of memory for items", options.memory >> 20))
-    })?;
+    let store = Store::new(options.memory, options.item_max, options.threads)
+        .ok_or_else(|| io::Error::other(format!("no {} MiB of memory for items", options.memory >> 20)))?;
     let shared = Arc::new(Shared::new(store, options, port, allocations));
     let mut threads = Vec::new();
     let mut metrics = metrics;
@@ -79,6 +79,15 @@ fn try_run(options: Options, allocations: fn() -> u64) -> io::Result<()> {
         let _ = std::fs::remove_file(path);
     }
     if panicked > 0 || shared.has_failed() { Err(io::Error::other("a thread has failed")) } else { Ok(()) }
+}
+
+/// A task's panic would be its own affair, and the others would go on with what it left half done.
+fn end_with_a_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        std::process::abort();
+    }));
 }
 
 fn serve(

@@ -170,7 +170,8 @@ fn threads(shared: &Shared, tell: Tell<'_>) {
 pub(super) fn prometheus(shared: &Shared) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &dyn std::fmt::Display| {
-        let gauge = ["limit_maxbytes", "bytes", "free_bytes", "curr_items", "curr_connections"].contains(&name);
+        let gauge =
+            ["limit_maxbytes", "bytes", "free_bytes", "curr_items", "curr_connections"].contains(&name);
         let kind = if gauge { "gauge" } else { "counter" };
         let suffix = if gauge { "" } else { "_total" };
         text.push_str(&format!(

@@ -1,6 +1,7 @@
 //! What belongs to one thread of the server: its counts, its spare memory, its connections.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use ouzel::LocalRuntime;
 
-use super::message::Message;
+use super::message::{Flight, Landed, Message};
 use super::shared::Shared;
 use crate::counters::Counters;
 use crate::proto::Host;
@@ -18,7 +19,9 @@ const KEPT_BYTES: usize = 32 * 1024;
 /// Spare buffers that are kept.
 const KEPT: usize = 512;
 /// Bytes of a new one.
-const FRESH: usize = 2048;
+const FRESH: usize = 1024;
+/// Connections that are looked at for a buffer before one is made.
+const LOOKS: usize = 4;
 
 /// See the module.
 pub(super) struct Thread {
@@ -28,6 +31,10 @@ pub(super) struct Thread {
     buffers: RefCell<Vec<Vec<u8>>>,
     pub(super) messages: RefCell<Vec<Rc<Message>>>,
     entries: RefCell<Vec<Rc<Entry>>>,
+    /// Connections whose sends may be over without anybody having looked, oldest first.
+    unsettled: RefCell<VecDeque<Rc<Entry>>>,
+    /// The fewest spare buffers since the last look around.
+    unneeded: Cell<usize>,
     draining: Cell<bool>,
 }
 
@@ -47,8 +54,12 @@ pub(super) struct Entry {
     waker: RefCell<Option<Waker>>,
     /// When it was last served.
     pub(super) last: Cell<u32>,
-    /// A send may be over that nobody has looked at.
-    pub(super) unsettled: Cell<bool>,
+    /// Replies on their way.
+    pub(super) flight: RefCell<Option<Flight>>,
+    /// Its stream is broken.
+    pub(super) dead: Cell<bool>,
+    /// It is among the thread's unsettled ones.
+    queued: Cell<bool>,
     pub(super) kick: Cell<Option<Kick>>,
 }
 
@@ -76,19 +87,65 @@ impl Thread {
             buffers: RefCell::default(),
             messages: RefCell::default(),
             entries: RefCell::default(),
+            unsettled: RefCell::default(),
+            unneeded: Cell::new(0),
             draining: Cell::new(false),
         })
     }
 
-    /// An empty buffer.
+    /// An empty buffer: a spare one, or one whose send is over, or a new one.
     pub(super) fn buffer(&self) -> Vec<u8> {
-        self.buffers.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(FRESH))
+        if self.buffers.borrow().is_empty() {
+            self.settle_oldest();
+        }
+        let spare = self.buffers.borrow_mut().pop();
+        self.unneeded.set(self.unneeded.get().min(self.buffers.borrow().len()));
+        spare.unwrap_or_else(|| Vec::with_capacity(FRESH))
     }
 
     pub(super) fn keep(&self, buffer: Vec<u8>) {
         let mut buffers = self.buffers.borrow_mut();
         if buffer.capacity() <= KEPT_BYTES && buffer.capacity() > 0 && buffers.len() < KEPT {
             buffers.push(buffer);
+        }
+    }
+
+    /// Notes replies of `entry` that nobody waits for.
+    pub(super) fn fly(&self, entry: &Rc<Entry>, flight: Flight) {
+        if flight.is_lazy() && !entry.queued.replace(true) {
+            self.unsettled.borrow_mut().push_back(Rc::clone(entry));
+        }
+        *entry.flight.borrow_mut() = Some(flight);
+    }
+
+    /// Looks whether the replies of `entry` are sent.
+    pub(super) fn settle(&self, entry: &Entry) {
+        let landed = entry.flight.borrow_mut().as_mut().and_then(Flight::look);
+        if let Some(landed) = landed {
+            self.landed(entry, landed);
+        }
+    }
+
+    pub(super) fn landed(&self, entry: &Entry, landed: Landed) {
+        *entry.flight.borrow_mut() = None;
+        self.keep(landed.bytes);
+        match landed.result {
+            Ok(n) => self.count.bytes_written.add(n as u64),
+            Err(e) => {
+                self.shared.log(1, || format!("send: {e}"));
+                entry.dead.set(true);
+            }
+        }
+    }
+
+    fn settle_oldest(&self) {
+        for _ in 0..LOOKS {
+            let Some(entry) = self.unsettled.borrow_mut().pop_front() else { return };
+            entry.queued.set(false);
+            self.settle(&entry);
+            if entry.flight.borrow().is_some() && !entry.queued.replace(true) {
+                self.unsettled.borrow_mut().push_back(entry);
+            }
         }
     }
 
@@ -139,7 +196,7 @@ impl Thread {
         }
     }
 
-    /// Once a second: sends that are over give their memory back, and who was idle too long is told.
+    /// Once a second: who was idle too long is told, and memory that nobody uses is given back.
     fn look_around(&self) {
         let now = self.shared.store.now();
         let limit = self.shared.options.idle_timeout;
@@ -148,10 +205,18 @@ impl Thread {
             if idle && entry.kick.get().is_none() {
                 entry.kick.set(Some(Kick::Idle));
             }
-            if idle || entry.unsettled.take() {
+            if idle {
                 entry.wake();
             }
         }
+        let unsettled = self.unsettled.borrow().len();
+        (0..unsettled.div_ceil(LOOKS)).for_each(|_| self.settle_oldest());
+        // Half of what was not needed.
+        let mut buffers = self.buffers.borrow_mut();
+        let keep = buffers.len() - self.unneeded.get().min(buffers.len()).div_ceil(2);
+        buffers.truncate(keep);
+        self.unneeded.set(keep);
+        drop(buffers);
         self.publish();
     }
 

@@ -1,6 +1,10 @@
 //! What lies before an item's key and value, and before free memory.
 
-use super::region::At;
+/// A position in a region, in granules; 0 is none.
+pub type At = u32;
+
+/// Bytes of a granule.
+pub(super) const GRANULE: usize = 16;
 
 /// Bytes of a [`Header`]; the key follows, then the value.
 pub(super) const HEADER: usize = size_of::<Header>();
@@ -78,7 +82,7 @@ impl Header {
     /// Bytes of the block, what is left over at its end included.
     #[must_use]
     pub fn block_bytes(&self) -> usize {
-        self.size as usize * super::region::GRANULE
+        self.size as usize * GRANULE
     }
 
     /// Where in the block the value begins.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `region.rs`, `space.rs` | the memory, and which of it is free |
 //! | `item.rs`, `queue.rs`, `ghost.rs` | items, their order, the names of those that went |
-//! | `shard.rs` | all of it together: find, store, evict, expire |
+//! | `shard.rs`, `shard/room.rs` | all of it together: find and store; evict and expire |
 
 mod ghost;
 mod item;
@@ -21,8 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use item::{FETCHED, Header, STALE, WON};
-pub use region::At;
+pub use item::{At, FETCHED, Header, STALE, WON};
 pub use shard::{Shard, ShardStats};
 
 /// Items that fit into a shard, at least, when each is as large as it may be.

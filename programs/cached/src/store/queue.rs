@@ -1,6 +1,7 @@
 //! A queue of items, linked through their headers.
 
-use super::region::{At, Region};
+use super::item::At;
+use super::region::Region;
 
 /// See the module.
 #[derive(Debug, Default)]

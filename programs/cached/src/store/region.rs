@@ -5,13 +5,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-use super::item::{HEADER, Header};
-
-/// Bytes of a granule.
-pub(super) const GRANULE: usize = 16;
-
-/// A position in a region, in granules; 0 is none.
-pub type At = u32;
+use super::item::{At, GRANULE, HEADER, Header};
 
 /// See the module. The system gives the pages when they are first written to.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 //! neighbours. As in TLSF: Masmano, Ripoll, Crespo, Real, "TLSF: a New Dynamic Memory Allocator for Real-Time
 //! Systems", 2004.
 
-use super::item::{HEADER, State};
-use super::region::{At, GRANULE, Region};
+use super::item::{At, GRANULE, HEADER, State};
+use super::region::Region;
 
 /// Lists of one power of two: sizes below this many granules have a list each.
 const STEPS: u32 = 16;

@@ -23,7 +23,7 @@ impl Random {
     }
 
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+        (self.next() % n.max(1) as u64) as usize
     }
 
     pub(crate) fn one_of<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
@@ -151,4 +151,38 @@ pub(crate) fn ask(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> {
         }
     }
     all
+}
+
+/// A command, right or a little wrong: `~` is the end of a line, `@k` the cas of `k`.
+pub(crate) fn random_command(random: &mut Random) -> String {
+    let key = random.one_of(&["a", "b", "c", "longer-key"]);
+    let value = random.one_of(&["", "1", "12", "99", "abc", "value with blanks", "0"]);
+    let noreply = random.one_of(&["", "", "", " noreply"]);
+    let flags = random.one_of(&[
+        "", " k", " v", " s", " f", " Oab", " q", " t", " b", " c", " h", " T60", " N60", " k v", " q k v",
+        " I", " M+", " MA", " ME", " MR", " D5", " J9",
+    ]);
+    let more = random.one_of(&["", "", "", " F9", " Oxy", " q", " k", " C1", " C@a", " v t"]);
+    let len = value.len();
+    match random.below(22) {
+        0..4 => format!("set {key} 3 0 {len}{noreply}~{value}~"),
+        4 => format!("add {key} 4 0 {len}{noreply}~{value}~"),
+        5 => format!("replace {key} 5 0 {len}{noreply}~{value}~"),
+        6 => format!("append {key} 6 0 {len}{noreply}~{value}~"),
+        7 => format!("prepend {key} 7 0 {len}{noreply}~{value}~"),
+        8 => format!("cas {key} 8 0 {len} @{key}{noreply}~{value}~"),
+        9 => format!("cas {key} 8 0 {len} 3~{value}~"),
+        10 => format!("get {key} a b~"),
+        11 => format!("gets {key}~"),
+        12 => format!("incr {key} {len}{noreply}~"),
+        13 => format!("decr {key} {len}{noreply}~"),
+        14 => format!("delete {key}{noreply}~"),
+        15 => format!("touch {key} 100{noreply}~"),
+        16 => format!("gat 100 {key} c~"),
+        17 => format!("ms {key} {len}{flags}{more}~{value}~"),
+        18 => format!("md {key}{flags}{more}~"),
+        19 => format!("ma {key}{flags}{more}~"),
+        20 => format!("mg {key}{flags}{more}~"),
+        _ => random.one_of(&["flush_all~", "verbosity 1~", "nothing~", "set a 0 0 2~abc~", "~"]).to_owned(),
+    }
 }

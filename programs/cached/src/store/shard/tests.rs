@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::space::FIRST;
 use super::*;
 
 fn hash(key: &[u8]) -> u32 {
