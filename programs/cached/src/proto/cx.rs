@@ -27,7 +27,7 @@ pub trait Host {
     fn may_flush(&self) -> bool;
 }
 
-/// What a session works on for the time of one [`Session::feed`].
+/// What a session works on for the time of feed of a session.
 #[expect(missing_debug_implementations, reason = "the host is anything")]
 pub struct Cx<'s, 'c> {
     /// The store, with what is locked of it.
