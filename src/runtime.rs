@@ -60,6 +60,8 @@ struct Ready {
 impl Runtime {
     pub(crate) fn start(options: Options) -> io::Result<Self> {
         let workers = options.workers;
+        // Before there are threads: a process that has some waits ten milliseconds for the kernel here.
+        let heavy_barrier = platform::heavy_barrier();
         let (ready, seats) = mpsc::channel::<io::Result<Ready>>();
         let mut starts = Vec::with_capacity(workers);
         for index in 0..workers {
@@ -82,11 +84,7 @@ impl Runtime {
         let all: Vec<Ready> = all.into_iter().map(|r| r.expect("every worker reports")).collect();
         let inner = Arc::new(Inner {
             home: Home::here(),
-            shared: Shared::new(
-                all.iter().map(|r| r.seat.clone()),
-                platform::heavy_barrier(),
-                platform::pages(),
-            ),
+            shared: Shared::new(all.iter().map(|r| r.seat.clone()), heavy_barrier, platform::pages()),
             pool: BlockingPool::new(options.blocking.clone()),
             driver_name: all[0].name,
             driver_why: all[0].why.clone(),
