@@ -73,7 +73,7 @@ impl Filter {
     /// The next place at or after `from` that makes its line a candidate. `places` is kept from call to call on the same buffer,
     /// with ever higher `from`.
     pub(crate) fn next(&self, places: &mut Places, hay: &[u8], from: usize) -> Option<usize> {
-        let count = self.runs.len() + self.others.len() + 1;
+        let count = self.parts();
         if places.0.len() != count {
             places.0.clear();
             places.0.extend((0..count).map(|i| self.find(i, hay, from)));
@@ -84,6 +84,23 @@ impl Filter {
             }
         }
         places.0.iter().flatten().min().copied()
+    }
+
+    /// Whether a line that has `part` in it may match.
+    pub(crate) fn is_in(&self, part: &[u8]) -> bool {
+        (0..self.parts()).any(|i| self.find(i, part, 0).is_some())
+    }
+
+    /// How much of the end of one part of a line has to be looked at again with the next.
+    pub(crate) fn overlap(&self) -> usize {
+        /// Of `\u0065`.
+        const NUMBER: usize = 6;
+        let runs = self.runs.iter().map(Run::width);
+        runs.chain(self.others.iter().map(|o| o.needle().len())).fold(NUMBER, usize::max) - 1
+    }
+
+    fn parts(&self) -> usize {
+        self.runs.len() + self.others.len() + 1
     }
 
     fn find(&self, part: usize, hay: &[u8], from: usize) -> Option<usize> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::criteria::Criteria;
@@ -33,7 +34,7 @@ impl Reader {
     /// # Errors
     /// The system's.
     pub fn search(&mut self, criteria: &Criteria, path: &Path) -> io::Result<Found> {
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let metadata = file.metadata()?;
         let modified = metadata.modified()?.into();
         let mut progress = Progress::new(criteria, path, modified);
@@ -42,7 +43,8 @@ impl Reader {
             if self.window.is_full() {
                 self.window.grow();
             }
-            let n = match file.read(self.window.room()) {
+            let offset = self.window.offset();
+            let n = match file.read_at(self.window.room(), offset) {
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(e),
@@ -73,9 +75,56 @@ impl Reader {
         self.window.add(n);
         // A read that stops short at the size has nothing behind it: the call that would say so is saved.
         let end = n == 0 || n < asked && self.window.offset() >= size;
-        let (bytes, base) = self.window.bytes();
-        let done = self.scanner.scan(progress, bytes, base, end);
-        self.window.drop_front(done);
-        end
+        self.scanner.advance(progress, &mut self.window, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Query;
+    use crate::window::WINDOW;
+
+    /// A summary with `text` somewhere in `len` bytes; with a time it is a system's line.
+    fn line(text: &str, before: usize, after: usize, time: Option<&str>) -> String {
+        let (a, b) = ("x".repeat(before), "y".repeat(after));
+        match time {
+            None => format!("{{\"type\":\"summary\",\"summary\":\"{a}{text}{b}\",\"leafUuid\":\"\"}}\n"),
+            Some(time) => format!(
+                "{{\"type\":\"system\",\"content\":\"{a}{text}{b}\",\"uuid\":\"\",\"sessionId\":\"\",\"timestamp\":\"{time}\"}}\n"
+            ),
+        }
+    }
+
+    /// Every line is found, at its place and with its time, wherever the window ends.
+    #[test]
+    fn a_file_read_in_parts_has_the_hits_of_one_read_whole() {
+        let path = std::env::temp_dir().join(format!("ouzel-search-parts-{}", std::process::id()));
+        let times = [Some("2025-01-01T00:00:00Z"), None, Some("2025-01-02T00:00:00+09:00"), None];
+        let lengths = [0, 10, WINDOW - 60, WINDOW, WINDOW * 2 + 7, WINDOW * 3];
+        for (round, text) in ["needle", r"n\u0065edle", "nothing"].into_iter().enumerate() {
+            let mut all = String::new();
+            for n in 0..60 {
+                let (before, after) = (lengths[(n * 7 + round) % 6], lengths[(n * 5) % 6]);
+                let text = if n % 3 == 0 { text } else { "" };
+                all.push_str(&line(text, before, after, times[n % 4]));
+            }
+            std::fs::write(&path, &all).unwrap();
+            for query in ["needle", "NOT xneedle", "needle OR y"] {
+                let criteria = Criteria::new(Query::parse(query).unwrap());
+                let mut reader = Reader::default();
+                let parts = reader.search(&criteria, &path).unwrap();
+                let whole = reader.search_whole(&criteria, &path, &mut Vec::new()).unwrap();
+                assert_eq!(parts.bytes, whole.bytes);
+                let mut numbered = parts.hits.clone();
+                for (part, whole) in numbered.iter_mut().zip(&whole.hits) {
+                    // What was not counted is left open, never wrong.
+                    part.line = if part.line == 0 { whole.line } else { part.line };
+                }
+                assert_eq!(numbered, whole.hits, "{text} {query}");
+                assert!(reader.window.room().len() >= WINDOW);
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! A hit is a place, not a text: what is printed is read again, so that memory does not grow with what matches.
 //! The line's number is counted only in files that have a hit; where the first one lies behind the first buffer it is left
-//! open, for whoever prints it. So is nothing else: the time of a summary, which is that of the last line before it that has
+//! open, for whoever prints it. Nothing else is: the time of a summary, which is that of the last line before it that has
 //! one, is looked for as soon as a summary matches.
 
 use std::fs::File;
@@ -22,6 +22,7 @@ use crate::criteria::Criteria;
 use crate::filter::Places;
 use crate::instant::Instant;
 use crate::message::{Lines, Role};
+use crate::window::Window;
 
 /// A line that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +58,18 @@ pub(crate) struct Progress<'a> {
     counted: Option<(u64, u32)>,
     /// The time in force at a place.
     known: Option<(u64, Instant)>,
+    /// Where the line begins that is being passed over: it is longer than the window, and nothing in it so far
+    /// makes it a candidate.
+    passing: Option<u64>,
+    /// The line in the window is needed whole, however long it is.
+    pub(crate) whole: bool,
 }
 
 impl<'a> Progress<'a> {
     /// At the start of the file at `path`, in which `criteria` are looked for.
     pub(crate) fn new(criteria: &'a Criteria, path: &'a Path, modified: Instant) -> Self {
-        Progress { criteria, path, modified, hits: Vec::new(), counted: Some((0, 0)), known: None }
+        let (counted, known, passing) = (Some((0, 0)), None, None);
+        Progress { criteria, path, modified, hits: Vec::new(), counted, known, passing, whole: false }
     }
 }
 
@@ -88,6 +95,24 @@ impl Scanner {
         }
         count_to_end(file, bytes, base);
         whole
+    }
+
+    /// Searches what more bytes have made whole in `window`; true where the file's `end` has been dealt with.
+    pub(crate) fn advance(&mut self, file: &mut Progress<'_>, window: &mut Window, end: bool) -> bool {
+        if let Some(begin) = file.passing
+            && let Some(over) = pass_over(file, window, begin, end)
+        {
+            return over;
+        }
+        let (bytes, base) = window.bytes();
+        let done = self.scan(file, bytes, base, end);
+        window.drop_front(done);
+        if done > 0 {
+            file.whole = false;
+        } else if window.is_full() && !file.whole {
+            begin_to_pass(file, window);
+        }
+        end
     }
 
     fn line(&mut self, file: &mut Progress<'_>, bytes: &[u8], base: u64, begin: usize, stop: usize) {
@@ -164,6 +189,40 @@ impl Scanner {
             size *= 4;
         }
     }
+}
+
+/// The window is full of one line.
+fn begin_to_pass(file: &mut Progress<'_>, window: &mut Window) {
+    let (bytes, base) = window.bytes();
+    match &file.criteria.filter {
+        Some(filter) if !filter.is_in(bytes) => {
+            file.passing = Some(base);
+            window.drop_front(bytes.len() - filter.overlap());
+        }
+        _ => file.whole = true,
+    }
+}
+
+/// Passes over the line that began at `begin`. `None`: what is in the window now is behind it; else whether the file is done.
+fn pass_over(file: &mut Progress<'_>, window: &mut Window, begin: u64, end: bool) -> Option<bool> {
+    let (bytes, base) = window.bytes();
+    let stop = memchr(b'\n', bytes);
+    let filter = file.criteria.filter.as_ref()?;
+    if filter.is_in(&bytes[..stop.unwrap_or(bytes.len())]) {
+        (file.passing, file.whole) = (None, true);
+        window.go_back(begin);
+        return Some(false);
+    }
+    let Some(stop) = stop else {
+        window.drop_front(bytes.len().saturating_sub(filter.overlap()));
+        return Some(end);
+    };
+    file.passing = None;
+    if let Some((place, lines)) = &mut file.counted {
+        (*place, *lines) = (base + stop as u64 + 1, *lines + 1);
+    }
+    window.drop_front(stop + 1);
+    None
 }
 
 /// In a file with hits goes on counting, so that the next one's number is known.

@@ -29,7 +29,7 @@ impl Window {
         (self.filled, self.base) = (0, 0);
     }
 
-    /// A line is longer than the window: reading on takes [`grow`](Self::grow).
+    /// It holds one line, or a part of one: to read on something must go, or it must [`grow`](Self::grow).
     pub(crate) fn is_full(&self) -> bool {
         self.filled == self.buf.len()
     }
@@ -64,6 +64,11 @@ impl Window {
         self.buf.copy_within(n..self.filled, 0);
         self.filled -= n;
         self.base += n as u64;
+    }
+
+    /// Empties it: what comes next is read from `offset` on.
+    pub(crate) fn go_back(&mut self, offset: u64) {
+        (self.filled, self.base) = (0, offset);
     }
 
     /// The buffer, to be lent to an operation, and where the next bytes go in it.
