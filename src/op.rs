@@ -92,6 +92,13 @@ impl<P, B: Build<P>> Op<P, B> {
         Op { state: State::Ready(payload, build), cancelled: false, limit: Nanos::MAX }
     }
 
+    /// Changes what will be asked for, unless that has been done.
+    pub(crate) fn change(&mut self, how: impl FnOnce(&mut B)) {
+        if let State::Ready(_, build) = &mut self.state {
+            how(build);
+        }
+    }
+
     /// Gives the operation time until `limit`, if it has not begun: then it is cancelled, and the error is `TimedOut`.
     pub(crate) fn set_limit(&mut self, limit: Nanos) {
         self.limit = limit;

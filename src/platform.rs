@@ -97,6 +97,21 @@ impl AnyDriver {
             AnyDriver::Poll(_) => Ok(()),
         }
     }
+    /// Sends without a copy whose memory is free only when a peer has acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Uring(d) => d.unacknowledged(),
+            _ => 0,
+        }
+    }
+    /// Resets their connections.
+    pub(crate) fn reset_unacknowledged(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let AnyDriver::Uring(d) = self {
+            d.reset_unacknowledged();
+        }
+    }
     pub(crate) fn provide(&mut self) -> Result<Arc<dyn ProvidedMemory>, Errno> {
         each!(self, d => d.provide())
     }
@@ -179,6 +194,7 @@ fn portable(options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDrive
 #[cfg(target_os = "linux")]
 mod os {
     use super::*;
+    use rustix::pipe::PipeFlags;
     use std::os::linux::net::SocketAddrExt;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -244,6 +260,20 @@ mod os {
 
     pub(crate) fn pages() -> Pages {
         linux::pages()
+    }
+
+    /// Both ends of a pipe to splice through, the one that is read first, and its room. None: there is no splice.
+    pub(crate) fn splice_pipe() -> Option<io::Result<(OwnedFd, OwnedFd, usize)>> {
+        /// More than it has by itself, if we may.
+        const WIDE: usize = 1 << 20;
+        let pipe = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
+        Some(pipe.map_err(io::Error::from).and_then(|(out, into)| {
+            let room = match rustix::pipe::fcntl_setpipe_size(&into, WIDE) {
+                Ok(room) => room,
+                Err(_) => rustix::pipe::fcntl_getpipe_size(&into)?,
+            };
+            Ok((out, into, room))
+        }))
     }
 
     /// A Unix socket's name that is no path, as a `sockaddr`.
@@ -355,6 +385,10 @@ mod os {
         Pages::HEAP
     }
 
+    pub(crate) fn splice_pipe() -> Option<io::Result<(OwnedFd, OwnedFd, usize)>> {
+        None
+    }
+
     pub(crate) fn abstract_sockaddr(_: &SocketAddr) -> Option<io::Result<SocketAddrUnix>> {
         None
     }
@@ -431,8 +465,8 @@ mod sockets {
 
 pub(crate) use os::{
     Home, abstract_sockaddr, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat, from_abstract,
-    heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached, stat_cached,
-    stat_open_cached,
+    heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached, splice_pipe,
+    stat_cached, stat_open_cached,
 };
 use os::{NATIVE, make_one};
 pub(crate) use sockets::{SEND_NOW, set_reuseport, socket};

@@ -17,6 +17,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ouzel_core::alarm::Alarms;
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
@@ -63,6 +64,9 @@ pub(crate) struct ReactorCell {
     /// The driver's provided buffers, once somebody has asked for them.
     provided: OnceCell<Arc<Provided>>,
 }
+
+/// How long the end waits for peers to acknowledge what was sent without a copy.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An operation that was submitted while the driver was busy.
 type Deferred = (OpKey, Request, Option<Deadline>, Runner);
@@ -377,9 +381,18 @@ impl ReactorCell {
     }
 
     fn wait_until_quiet(&self) {
+        let patience = platform::now() + PATIENCE;
         while self.slab.live() > 0 {
+            let mut limit = None;
+            if self.driver.borrow().unacknowledged() > 0 {
+                limit = Some(Deadline(patience));
+                if platform::now() >= patience {
+                    self.driver.borrow_mut().reset_unacknowledged();
+                    limit = None;
+                }
+            }
             let parked = self.seat.park.begin();
-            let deadline = (!parked).then_some(Deadline(Nanos(0)));
+            let deadline = if parked { limit } else { Some(Deadline(Nanos(0))) };
             if self.wait(deadline).is_err() {
                 return;
             }

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use ouzel::net::{TcpListener, TcpStream};
@@ -63,4 +63,25 @@ pub async fn read_exactly(stream: &TcpStream, n: usize) -> io::Result<Vec<u8>> {
 /// Polls `future` once and reports whether it waits.
 pub async fn waits<F: Future + Unpin>(future: &mut F) -> bool {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_pending())).await
+}
+
+/// Drives both; the second one's output.
+///
+/// # Panics
+/// When one of them does.
+pub async fn both<T>(first: impl Future<Output = ()>, second: impl Future<Output = T>) -> T {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let mut over = None;
+    let mut fed = false;
+    poll_fn(|cx| {
+        fed = fed || first.as_mut().poll(cx).is_ready();
+        if over.is_none()
+            && let Poll::Ready(output) = second.as_mut().poll(cx)
+        {
+            over = Some(output);
+        }
+        if fed && over.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    over.expect("the loop ends with it")
 }

@@ -96,6 +96,10 @@ features! {
     ACCEPT_MULTI = 19, "accept_multi";
     /// An operation's limit as an entry linked to its own (5.5).
     LINK_TIMEOUT = 20, "link_timeout";
+    /// Sends out of the caller's memory (6.0).
+    SEND_ZC = 21, "send_zc";
+    /// Splicing from and to files in the ring (5.7) instead of on the blocking pool.
+    SPLICE = 22, "splice";
 }
 
 impl Mask {

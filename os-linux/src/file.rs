@@ -44,6 +44,7 @@ pub fn execute(req: &Request) -> i32 {
             or_at_position(write, at(offset))
         }
         Request::File(call) => calls::execute(&call),
+        Request::Splice { .. } => sys::retry(|| sys::splice_now(req)),
         Request::OpenAt { dir, path, flags, mode } => {
             // SAFETY: what a request points at is valid until it completes (the contract of `Request`).
             sys::retry(|| unsafe { sys::openat(dir, path, flags, mode) })

@@ -10,7 +10,7 @@ use std::slice;
 
 use libc::{c_int, c_long, c_void, socklen_t};
 use ouzel_core::driver::{Deadline, Nanos};
-use ouzel_core::op::Fd;
+use ouzel_core::op::{Fd, Request};
 use rustix::net::{self, RecvFlags, SendFlags};
 
 mod base;
@@ -66,6 +66,24 @@ pub(crate) unsafe fn accept(fd: Fd, addr: *mut u8, len: *mut u32) -> i32 {
 pub(crate) unsafe fn connect(fd: Fd, addr: *const u8, len: socklen_t) -> i32 {
     // SAFETY: the caller's.
     answer(unsafe { libc::connect(fd, addr.cast(), len) } as isize)
+}
+
+/// Breaks a connection at once, and lets go of what it had to send.
+pub(crate) fn disconnect(fd: Fd) {
+    let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    // SAFETY: the address is a local that outlives the call.
+    unsafe { libc::connect(fd, &raw const nobody, size_of::<libc::sockaddr>() as socklen_t) };
+}
+
+/// Moves bytes to or from a pipe, as a request says, without waiting for either end. A file may wait for its disk.
+pub(crate) fn splice_now(req: &Request) -> i32 {
+    let Request::Splice { from, from_offset, to, to_offset, len, .. } = *req else { return -libc::EINVAL };
+    let place = |offset: &mut i64| if *offset < 0 { std::ptr::null_mut() } else { &raw mut *offset };
+    let (mut from_offset, mut to_offset) = (from_offset as i64, to_offset as i64);
+    let (from_offset, to_offset) = (place(&mut from_offset), place(&mut to_offset));
+    let flags = libc::SPLICE_F_NONBLOCK | libc::SPLICE_F_MOVE;
+    // SAFETY: the offsets are null or locals that outlive the call.
+    answer(unsafe { libc::splice(from, from_offset, to, to_offset, len as usize, flags) })
 }
 
 pub(crate) fn shutdown(fd: Fd, how: c_int) -> i32 {

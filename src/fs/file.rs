@@ -159,11 +159,11 @@ impl File {
         Op::new(Closing(Some(fd)), build).await.0.map(drop)
     }
 
-    pub(super) fn from_shared(fd: SharedFd) -> File {
+    pub(crate) fn from_shared(fd: SharedFd) -> File {
         File { fd }
     }
 
-    pub(super) fn shared(&self) -> &SharedFd {
+    pub(crate) fn shared(&self) -> &SharedFd {
         &self.fd
     }
 }

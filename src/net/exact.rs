@@ -84,6 +84,7 @@ pub struct WriteAll<B: IoBuf> {
     op: Op<Owned<B>, Transmit>,
     by: By,
     done: usize,
+    zero_copy: bool,
 }
 
 impl<B: IoBuf> WriteAll<B> {
@@ -97,7 +98,15 @@ impl<B: IoBuf> WriteAll<B> {
     }
 
     fn by(fd: &SharedFd, buf: B, by: By) -> Self {
-        WriteAll { op: Op::with((fd.clone(), buf), Transmit { at: 0, by }), by, done: 0 }
+        let transmit = Transmit { at: 0, by, zero_copy: false };
+        WriteAll { op: Op::with((fd.clone(), buf), transmit), by, done: 0, zero_copy: false }
+    }
+
+    /// As [`Write::zero_copy`](super::Write::zero_copy).
+    pub fn zero_copy(mut self) -> Self {
+        self.zero_copy = true;
+        self.op.change(|transmit| transmit.zero_copy = true);
+        self
     }
 
     /// Asks for the end. Await the future afterwards: it gives the buffer back, and
@@ -130,9 +139,9 @@ impl<B: IoBuf> Future for WriteAll<B> {
                 Err(e) => Err(e),
             };
             if result.is_ok() && self.done < buf.len() {
-                let (at, by) = (self.done, self.by);
+                let transmit = Transmit { at: self.done, by: self.by, zero_copy: self.zero_copy };
                 if !self.op.is_late() {
-                    self.op.go_on((fd, buf), Transmit { at, by });
+                    self.op.go_on((fd, buf), transmit);
                     continue;
                 }
                 result = Err(timed_out());

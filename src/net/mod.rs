@@ -8,6 +8,7 @@
 //! | [`Incoming`], [`RecvStream`] | one operation for all connections, for all bytes of a stream |
 //! | [`Read`], [`Write`], [`RecvFrom`], .. | transfers in progress: kept, awaited, cancelled |
 //! | [`Accept`], [`Connect`] | connections in progress: the same |
+//! | [`splice`], [`send_file`] | bytes that do not pass through this process |
 //! | [`LazyWrite`] | a send that nobody waits for |
 //! | [`ReadHalf`] and its like | a stream's two directions apart |
 //! | [`PollFd`] | readiness alone, of any descriptor: for borrowed memory, for adapters |
@@ -29,6 +30,7 @@ mod message;
 mod methods;
 mod ready;
 mod recv_stream;
+mod splice;
 mod split;
 mod tcp_listener;
 mod tcp_socket;
@@ -53,6 +55,7 @@ pub use message::{RecvFrom, RecvFromUnix, SendTo, SendToUnix};
 pub(crate) use methods::as_fd;
 pub use ready::PollFd;
 pub use recv_stream::RecvStream;
+pub use splice::{send_file, splice};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;

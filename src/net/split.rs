@@ -16,6 +16,7 @@ pub(super) mod sealed {
     /// What halves need of a stream.
     pub trait Whole {
         fn of(share: Share) -> Self;
+        fn share(&self) -> Share;
     }
 
     impl Share {
@@ -35,6 +36,10 @@ macro_rules! is_stream {
         impl crate::net::split::sealed::Whole for $t {
             fn of(share: crate::net::split::sealed::Share) -> Self {
                 <$t>::from_shared(share.0)
+            }
+
+            fn share(&self) -> crate::net::split::sealed::Share {
+                crate::net::split::sealed::Share(self.shared_fd().clone())
             }
         }
     };

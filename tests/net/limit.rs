@@ -3,7 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use ouzel::Driver;
 use ouzel::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream};
 use ouzel::op::is_cancelled;
 use ouzel::time::{now, sleep};
-use ouzel_tests::sockets::{pair, pattern, read_exactly, waits};
+use ouzel_tests::sockets::{both, pair, pattern, read_exactly, waits};
 use ouzel_tests::{drivers, watchdog};
 
 const SHORT: Duration = Duration::from_millis(5);
@@ -140,24 +140,6 @@ fn transfers_of_a_whole_buffer_have_one_limit_and_tell_what_they_did() {
         let (late, len) = both(feeding, reading).await;
         assert!(late && len == read.transferred());
     });
-}
-
-/// Drives both; the second one's output.
-async fn both<T>(first: impl Future<Output = ()>, second: impl Future<Output = T>) -> T {
-    let (mut first, mut second) = (pin!(first), pin!(second));
-    let mut over = None;
-    let mut fed = false;
-    poll_fn(|cx| {
-        fed = fed || first.as_mut().poll(cx).is_ready();
-        if over.is_none()
-            && let Poll::Ready(output) = second.as_mut().poll(cx)
-        {
-            over = Some(output);
-        }
-        if fed && over.is_some() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    over.expect("the loop ends with it")
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod lazy;
 mod limit;
 mod ready;
 mod recv_stream;
+mod splice;
 mod tcp;
 mod udp;
 mod unix;

@@ -122,6 +122,37 @@ pub enum Request {
         /// The completion alone need not end a wait (see `docs/io.md`, lazy sends).
         lazy: bool,
     },
+    /// As [`Request::Send`], but out of the caller's memory instead of a copy of it, where driver and socket can: it completes
+    /// when nobody reads there any more, which may be as late as the peer's acknowledgement.
+    SendZeroCopy {
+        /// Socket.
+        fd: Fd,
+        /// Source.
+        buf: *const u8,
+        /// Bytes.
+        len: usize,
+        /// `MSG_*`; `MSG_NOSIGNAL` is always added.
+        flags: i32,
+    },
+    /// Moves bytes to or from a pipe inside the system; completes with the count, or 0 at the end of `from`.
+    ///
+    /// With an offset, the other end is a file, and the pipe has bytes, or room: it is not waited for. Without one it is a
+    /// stream in non-blocking mode, or another pipe. `EOPNOTSUPP` where the driver knows no such call.
+    Splice {
+        /// What is read.
+        from: Fd,
+        /// Byte offset, or [`AT_POSITION`] for what has none.
+        from_offset: u64,
+        /// What is written.
+        to: Fd,
+        /// As `from_offset`.
+        to_offset: u64,
+        /// Bytes at the most.
+        len: u32,
+        /// Waits until there is room in `to`, else until there is something in `from`. The other end must not be what
+        /// it would have to wait for.
+        for_room: bool,
+    },
     /// Sends one message, or on a byte stream as much as there is room for; completes with the count.
     SendMsg {
         /// Socket.
@@ -233,6 +264,19 @@ pub enum Request {
 
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Request>() <= 40, "every slot and every queue of operations carries one");
+
+impl Request {
+    /// The request a driver serves that does without zero-copy sends; all others as they are.
+    #[must_use]
+    pub const fn with_copies(self) -> Request {
+        match self {
+            Request::SendZeroCopy { fd, buf, len, flags } => {
+                Request::Send { fd, buf, len, flags, lazy: false }
+            }
+            other => other,
+        }
+    }
+}
 
 // SAFETY: a request is plain data; who may dereference its pointers, and when, is the operation
 // slot's contract, and the buffers they name are owned by a `Send` payload.

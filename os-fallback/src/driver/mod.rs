@@ -142,6 +142,7 @@ impl PollDriver {
         if self.closed {
             return done(-sys::ECANCELED);
         }
+        let req = &req.with_copies();
         if let Some((fd, direction)) = sys::waits_for(req) {
             return self.submit_waiting(key, req, fd, direction);
         }
@@ -154,6 +155,8 @@ impl PollDriver {
                 self.counters.syscalls += 1;
                 done(sys::shutdown(fd, how))
             }
+            // Linux's alone: whoever asks copies instead.
+            Request::Splice { .. } => done(-sys::EOPNOTSUPP),
             // The timer wheel's, or newer than this driver.
             _ => done(-sys::EINVAL),
         }

@@ -14,12 +14,10 @@ use std::time::UNIX_EPOCH;
 
 use ouzel_core::op::{Fd, FileCall, FileStat, FileTime};
 use rustix::fs::{self as sys, AtFlags, CWD, Mode};
-use rustix::io::{self, Errno};
+use rustix::io;
 
 use super::common::pack;
-use super::unix::{EBADF, EIO, descriptor};
-
-const EOPNOTSUPP: i32 = Errno::OPNOTSUPP.raw_os_error();
+use super::unix::{EBADF, EIO, EOPNOTSUPP, descriptor};
 
 /// Makes the call and answers like a completion. Blocks.
 ///

@@ -12,6 +12,7 @@ pub(crate) const ECANCELED: i32 = 125;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const EIO: i32 = 5;
 pub(crate) const ENOBUFS: i32 = 105;
+pub(crate) const EOPNOTSUPP: i32 = 95;
 const ENOSYS: i32 = 38;
 
 pub(crate) fn style(_: Fd) -> Result<Style, i32> {

@@ -19,6 +19,7 @@ pub(crate) const ECANCELED: i32 = Errno::CANCELED.raw_os_error();
 pub(crate) const EINVAL: i32 = Errno::INVAL.raw_os_error();
 pub(crate) const EIO: i32 = Errno::IO.raw_os_error();
 pub(crate) const ENOBUFS: i32 = Errno::NOBUFS.raw_os_error();
+pub(crate) const EOPNOTSUPP: i32 = Errno::OPNOTSUPP.raw_os_error();
 
 /// Bytes that a pipe which polls writable takes without blocking, on every POSIX system. Not all of
 /// them name their own, larger number.

@@ -34,6 +34,9 @@ pub(super) fn waits_on(req: &Request) -> Option<(Fd, Way)> {
         | Request::Write { fd, .. }
         | Request::WriteV { fd, .. } => Some((fd, Way::Out)),
         Request::Poll { fd, writing } => Some((fd, if writing { Way::Out } else { Way::In })),
+        Request::Splice { from, from_offset: AT_POSITION, to, to_offset: AT_POSITION, for_room, .. } => {
+            Some(if for_room { (to, Way::Out) } else { (from, Way::In) })
+        }
         _ => None,
     }
 }
@@ -82,6 +85,7 @@ pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell
             // SAFETY: as above.
             once(&mut || unsafe { sys::recvmsg(fd, msg, flags | libc::MSG_DONTWAIT) })
         }
+        Request::Splice { .. } => once(&mut || sys::splice_now(req)),
         // An event has come: whoever waits finds out what is left of it.
         Request::Poll { writing, .. } if !first => i32::from(sys::poll_events(writing)),
         Request::Poll { fd, writing } => match once(&mut || sys::poll_now(fd, writing)) {

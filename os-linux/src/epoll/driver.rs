@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
-use ouzel_core::op::{Completion, Fd, OpKey, ProvidedMemory, Request, Submitted};
+use ouzel_core::op::{AT_POSITION, Completion, Fd, OpKey, ProvidedMemory, Request, Submitted};
 use ouzel_core::park::ParkWord;
 use rustix::event::epoll;
 
@@ -127,6 +127,7 @@ impl EpollDriver {
         if self.closing {
             return done(-libc::ECANCELED);
         }
+        let req = &req.with_copies();
         if let Request::Send { lazy: true, .. } = *req {
             return self.keep_lazy(key, req);
         }
@@ -152,6 +153,11 @@ impl EpollDriver {
             }
             Request::OpenAt { .. } | Request::Fsync { .. } | Request::File(_) => Submitted::Blocking,
             Request::RecvMulti { fd } | Request::AcceptMulti { fd } => self.start_multi(key, req, fd),
+            Request::Splice { from_offset, to_offset, .. }
+                if from_offset != AT_POSITION || to_offset != AT_POSITION =>
+            {
+                Submitted::Blocking
+            }
             _ => match waits_on(req) {
                 Some((fd, way)) if fd >= 0 => self.start(key, req, fd, way),
                 Some(_) => done(-libc::EBADF),

@@ -14,7 +14,7 @@ use crate::fork::FORKED;
 use crate::sys;
 
 /// Where completions go.
-type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
+pub(super) type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
 
 impl UringDriver {
     /// Submits what is queued and waits for completions, an unpark or `deadline`, in one system call;
@@ -153,7 +153,14 @@ impl UringDriver {
     }
 
     /// Goes on with a send of which `sent` bytes are out, or ends it.
-    fn send_rest(&mut self, key: OpKey, req: Request, sent: usize, cancelled: bool, sink: Sink<'_>) -> usize {
+    pub(super) fn send_rest(
+        &mut self,
+        key: OpKey,
+        req: Request,
+        sent: usize,
+        cancelled: bool,
+        sink: Sink<'_>,
+    ) -> usize {
         let so_far = |error: i32| if sent > 0 { sent as i32 } else { error };
         let end = if sent >= op::send_len(&req) {
             so_far(0)
@@ -186,6 +193,11 @@ impl UringDriver {
                 self.counters.syscalls += 1;
                 return self.end(key, sys::close(fd), sink);
             }
+            Follow::ZeroCopy(zc) => return self.on_zero_copy(key, zc, cqe, sink),
+            Follow::Splice(req) if ready => match self.splice_now(&req) {
+                Some(res) => return self.end(key, res, sink),
+                None => (follow, op::await_splice(&req)),
+            },
             Follow::Nothing => return self.end(key, if ready { -libc::ECANCELED } else { cqe.res }, sink),
             Follow::Retry(req) if again => (Follow::Poll(req), op::poll(&req)),
             Follow::Poll(req) if ready => match op::entry(&req) {
@@ -225,7 +237,7 @@ impl UringDriver {
         }
     }
 
-    fn end(&mut self, key: OpKey, res: i32, sink: Sink<'_>) -> usize {
+    pub(super) fn end(&mut self, key: OpKey, res: i32, sink: Sink<'_>) -> usize {
         self.deliver(key, Completion::done(res), sink);
         1
     }

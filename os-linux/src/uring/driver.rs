@@ -157,9 +157,13 @@ impl UringDriver {
         self.closing = true;
         self.follow.values_mut().for_each(Follow::end);
         self.lazy.iter_mut().for_each(|lazy| lazy.cancelled = true);
-        let mut count = 0;
+        let (mut count, mut looks) = (0, 0);
         while self.in_flight > 0 || self.armed {
             self.cancel_everything()?;
+            if looks > 0 {
+                self.reset_unacknowledged();
+            }
+            looks += 1;
             // An operation that was on its way to a kernel thread may miss the first cancel.
             let again = Deadline(self.now() + std::time::Duration::from_millis(20));
             self.enter_waiting(Some(again))?;

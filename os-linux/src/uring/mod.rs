@@ -43,7 +43,9 @@ mod limit;
 mod notify;
 mod op;
 mod probe;
+mod splice;
 mod submit;
 mod wake;
+mod zero_copy;
 
 pub use driver::UringDriver;

@@ -4,7 +4,7 @@ use io_uring::opcode;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types;
 use ouzel_core::driver::Deadline;
-use ouzel_core::op::{Fd, OpKey, Request};
+use ouzel_core::op::{AT_POSITION, Fd, OpKey, Request};
 
 use super::files;
 use crate::keys::KeyMap;
@@ -78,6 +78,33 @@ pub(super) enum Follow {
     Last { opens: bool, sent: usize },
     /// Cancelled in a wait for readiness: nothing was done.
     Nothing,
+    /// A send without a copy.
+    ZeroCopy(ZeroCopy),
+    /// A splice waits for one of its ends.
+    Splice(Request),
+}
+
+/// How far a send without a copy has come. Each of its entries has a result, and after that, if the kernel says `MORE`,
+/// a notice that nobody reads the memory any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ZeroCopy {
+    /// The same send, with a copy.
+    pub(super) req: Request,
+    pub(super) sent: usize,
+    /// What an entry has said that decides how to go on, once its notice is there.
+    pub(super) said: Option<Said>,
+    pub(super) cancelled: bool,
+}
+
+/// The result of one entry of a send without a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Some bytes, or all.
+    Sent,
+    /// An error that comes with any send.
+    Failed(i32),
+    /// This socket, or its memory at the moment, allows no such send.
+    CopyInstead,
 }
 
 impl Follow {
@@ -86,7 +113,8 @@ impl Follow {
         *self = match *self {
             Follow::Retry(req) => Follow::Last { opens: opens(&req), sent: 0 },
             Follow::Rest { sent, .. } => Follow::Last { opens: false, sent },
-            Follow::Poll(_) | Follow::Recv(_) => Follow::Nothing,
+            Follow::Poll(_) | Follow::Recv(_) | Follow::Splice(_) => Follow::Nothing,
+            Follow::ZeroCopy(zc) => Follow::ZeroCopy(ZeroCopy { cancelled: true, ..zc }),
             end => end,
         }
     }
@@ -149,6 +177,11 @@ pub(super) fn entry(req: &Request) -> Option<Entry> {
         Request::OpenAt { dir, path, flags, mode } => {
             opcode::OpenAt::new(types::Fd(dir), path.cast()).flags(flags | libc::O_CLOEXEC).mode(mode).build()
         }
+        Request::Splice { from, from_offset, to, to_offset, len, .. } => {
+            // At its position, as the kernel is told it: -1.
+            let (from_offset, to_offset) = (from_offset as i64, to_offset as i64);
+            opcode::Splice::new(types::Fd(from), from_offset, types::Fd(to), to_offset, len).build()
+        }
         Request::Close { fd } => opcode::Close::new(types::Fd(fd)).build(),
         Request::Fsync { fd, data_only } => {
             let flags = if data_only { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
@@ -159,14 +192,30 @@ pub(super) fn entry(req: &Request) -> Option<Entry> {
     })
 }
 
-/// The entry for what is left of a send.
-pub(super) fn send(req: &Request, sent: usize, more_flags: i32) -> Entry {
+/// Whether one end of a splice is a file, on which the call may have to wait for a disk.
+pub(super) fn splices_file(req: &Request) -> bool {
+    matches!(*req, Request::Splice { from_offset, to_offset, .. }
+        if from_offset != AT_POSITION || to_offset != AT_POSITION)
+}
+
+/// What is left of a send: socket, first byte, count, flags.
+fn rest(req: &Request, sent: usize) -> (types::Fd, *const u8, u32, i32) {
     let Request::Send { fd, buf, len, flags, .. } = *req else { unreachable!("only sends are continued") };
-    let flags = flags | libc::MSG_NOSIGNAL | more_flags;
     // SAFETY: `sent` is at most `len`.
     let at = unsafe { buf.add(sent) };
-    let size = (len.min(MAX_BYTES) - sent) as u32;
-    opcode::Send::new(types::Fd(fd), at, size).flags(flags).build()
+    (types::Fd(fd), at, (len.min(MAX_BYTES) - sent) as u32, flags | libc::MSG_NOSIGNAL)
+}
+
+/// The entry for what is left of a send.
+pub(super) fn send(req: &Request, sent: usize, more_flags: i32) -> Entry {
+    let (fd, at, size, flags) = rest(req, sent);
+    opcode::Send::new(fd, at, size).flags(flags | more_flags).build()
+}
+
+/// The same, without a copy.
+pub(super) fn send_zero_copy(req: &Request, sent: usize) -> Entry {
+    let (fd, at, size, flags) = rest(req, sent);
+    opcode::SendZc::new(fd, at, size).flags(flags | libc::MSG_WAITALL).build()
 }
 
 /// The entry for a lazy send: complete or failed when the submitting call returns.
@@ -193,6 +242,15 @@ pub(super) fn poll(req: &Request) -> Entry {
         _ => (-1, libc::POLLIN),
     };
     opcode::PollAdd::new(types::Fd(fd), events as u32).build()
+}
+
+/// Waits for the end of a splice that it is to wait for.
+pub(super) fn await_splice(req: &Request) -> Entry {
+    match *req {
+        Request::Splice { to, for_room: true, .. } => poll_out(to),
+        Request::Splice { from, .. } => poll_in(from),
+        _ => unreachable!("a splice waits as one"),
+    }
 }
 
 /// Waits until there is room to send.

@@ -61,6 +61,8 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         (Mask::MIN_WAIT, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
         (Mask::INLINE_FILES, true),
         (Mask::FILE_CALLS, file_calls.any()),
+        (Mask::SEND_ZC, v6_0),
+        (Mask::SPLICE, probe.is_supported(opcode::Splice::CODE)),
         // Of both entries, or neither is worth anything.
         (Mask::LINK_TIMEOUT, params.sq_entries() > 1 && probe.is_supported(opcode::LinkTimeout::CODE)),
     ];

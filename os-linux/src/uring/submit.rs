@@ -76,6 +76,15 @@ impl UringDriver {
                 }
             }
             Request::File(ref call) if !self.file_calls.has(call) => return Submitted::Blocking,
+            Request::SendZeroCopy { .. } if self.has.has(Mask::SEND_ZC) => self.submit_zero_copy(key, req),
+            Request::SendZeroCopy { .. } => self.submit_entry(key, &req.with_copies()),
+            Request::Splice { .. } if op::splices_file(req) && !self.has.has(Mask::SPLICE) => {
+                return Submitted::Blocking;
+            }
+            Request::Splice { .. } if !op::splices_file(req) => match self.splice_now(req) {
+                Some(res) => return done(res),
+                None => self.await_splice(key, req),
+            },
             _ => self.submit_entry(key, req),
         };
         if let Err(Errno(e)) = pushed {

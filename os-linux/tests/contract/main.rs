@@ -13,7 +13,9 @@ mod parking;
 mod ready;
 mod rig;
 mod sockets;
+mod splice;
 mod streams;
+mod zero_copy;
 
 use ouzel_os_linux::{DriverConfig, Mask};
 use rig::Kind;
@@ -92,6 +94,15 @@ macro_rules! suite {
                 calls::file_calls_are_the_rings_or_block,
                 calls::several_places_are_written_and_read_in_order,
                 calls::a_vectored_read_of_a_pipe_waits_and_is_cancelled,
+                splice::a_splice_waits_for_bytes_and_tells_the_end,
+                splice::a_splice_waits_for_room,
+                splice::a_splice_is_cancelled_in_flight_and_takes_nothing,
+                splice::a_splice_without_a_pipe_or_a_descriptor_fails,
+                splice::a_file_is_spliced_at_an_offset,
+                zero_copy::a_send_without_a_copy_sends_everything_to_a_slow_reader,
+                zero_copy::a_send_without_a_copy_to_a_socket_that_knows_none_is_copied,
+                zero_copy::a_send_without_a_copy_is_cancelled_in_flight,
+                zero_copy::a_send_without_a_copy_fails_like_any_other,
             }
 
             #[test]
@@ -121,6 +132,11 @@ suite! {
     uring = Kind::Uring(Mask::NONE);
     uring_eventfd = Kind::Uring(Mask::FUTEX_WAIT.and(Mask::RING_FD).and(Mask::NO_IOWAIT));
     uring_no_task_flags = Kind::Uring(SET_UP);
+    uring_no_multishot = Kind::Uring(Mask::ACCEPT_MULTI.and(Mask::RECV_MULTI));
+    uring_no_provided_buffers = Kind::Uring(Mask::RECV_MULTI);
+    uring_no_defer_taskrun = Kind::Uring(Mask::DEFER_TASKRUN);
+    uring_no_linked_timeout = Kind::Uring(Mask::LINK_TIMEOUT);
+    uring_no_zero_copy = Kind::Uring(Mask::SEND_ZC.and(Mask::SPLICE));
     uring_6_1 = Kind::Uring(Mask::COOP_TASKRUN.and(Mask::NO_SQARRAY).and(Mask::ABS_TIMER));
     uring_oldest = Kind::Uring(Mask(!Mask::URING.0));
     epoll = Kind::Epoll(Mask::NONE);
