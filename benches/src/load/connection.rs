@@ -1,7 +1,7 @@
 //! One connection: its keys, its pipeline, its two buffers.
 
 use super::error::LoadError;
-use super::expect::{Checked, Expect, Request};
+use super::expect::{Checked, Expect, Protocol, Request, append_set};
 use super::values::{Recipe, ValueId, splitmix};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -18,6 +18,7 @@ const SEND_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
+    protocol: Protocol,
     keys: Range<u64>,
     versions: Vec<u32>,
     random: u64,
@@ -36,16 +37,26 @@ pub(super) enum Mix {
     Preload,
     /// SETs with a probability of `.0 / 2^32`, else GETs.
     Random(u64),
+    /// GETs of keys that are not there.
+    Misses,
+    /// As many SETs without a reply as the pipeline is deep, and a GET of the last key that was set.
+    Noreply,
 }
 
 impl Connection {
     /// Connects, without Nagle's delay, and owns `keys` from now on.
-    pub(super) fn open(addr: SocketAddr, keys: Range<u64>, seed: u64) -> std::io::Result<Self> {
+    pub(super) fn open(
+        addr: SocketAddr,
+        protocol: Protocol,
+        keys: Range<u64>,
+        seed: u64,
+    ) -> std::io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         Ok(Connection {
             stream,
+            protocol,
             versions: vec![0; (keys.end - keys.start) as usize],
             random: seed ^ keys.start.rotate_left(32),
             keys,
@@ -75,6 +86,7 @@ impl Connection {
     /// Puts requests into the pipeline until `depth` are outstanding.
     pub(super) fn fill(&mut self, depth: usize, mix: Mix, recipe: &Recipe, now: Instant) {
         while self.outstanding.len() < depth && self.output.len() - self.written < SEND_BYTES {
+            let mut unanswered = 0;
             let what = match mix {
                 Mix::Preload => match self.versions.iter().position(|v| *v == 0) {
                     Some(i) => self.set(i),
@@ -85,10 +97,29 @@ impl Connection {
                     let i = ((r >> 32) as usize) % self.versions.len();
                     if r & 0xFFFF_FFFF < sets { self.set(i) } else { Request::Get(self.id(i)) }
                 }
+                Mix::Misses => {
+                    let i = self.any();
+                    Request::Miss(self.id(i).key)
+                }
+                Mix::Noreply if !self.outstanding.is_empty() => return,
+                Mix::Noreply => {
+                    let mut last = 0;
+                    for _ in 0..depth {
+                        last = self.any();
+                        self.versions[last] += 1;
+                        append_set(self.id(last), " noreply", recipe, &mut self.output);
+                    }
+                    unanswered = depth as u32;
+                    Request::Get(self.id(last))
+                }
             };
-            what.append(recipe, &mut self.output);
-            self.outstanding.push_back(Expect { what, sent: now });
+            what.append(self.protocol, recipe, &mut self.output);
+            self.outstanding.push_back(Expect { what, sent: now, unanswered });
         }
+    }
+
+    fn any(&mut self) -> usize {
+        (splitmix(&mut self.random) >> 32) as usize % self.versions.len()
     }
 
     fn id(&self, i: usize) -> ValueId {
@@ -158,7 +189,7 @@ impl Connection {
                     .collect::<String>();
                 return Err(LoadError::Wrong(format!("bytes that nobody asked for: {extra:?}")));
             };
-            match expect.what.check(recipe, &self.input[used..self.filled], scratch) {
+            match expect.what.check(self.protocol, recipe, &self.input[used..self.filled], scratch) {
                 Checked::Partial => break,
                 Checked::Wrong(what) => return Err(LoadError::Wrong(what)),
                 Checked::Whole(n) => {

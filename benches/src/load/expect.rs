@@ -1,14 +1,27 @@
 //! What the server must answer to one request, and whether it did.
 
+use super::resp;
 use super::values::{Recipe, ValueId, append_key};
 use std::io::Write;
 use std::time::Instant;
+
+/// What client and server say to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// memcached's text protocol.
+    #[default]
+    Memcached,
+    /// redis's.
+    Resp,
+}
 
 /// One request that has been sent and not yet answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expect {
     pub(super) what: Request,
     pub(super) sent: Instant,
+    /// SETs before it that get no answer of their own.
+    pub(super) unanswered: u32,
 }
 
 /// A request, with all that its answer depends on.
@@ -18,6 +31,13 @@ pub(super) enum Request {
     Get(ValueId),
     /// Must answer `STORED`.
     Set(ValueId),
+    /// Must answer that there is no such key: nobody sets this one.
+    Miss(u64),
+}
+
+/// The key that is asked for where a miss is wanted, by the number of one that is there.
+fn absent(key: u64) -> u64 {
+    key + 5_000_000_000
 }
 
 /// What the bytes received so far say.
@@ -33,54 +53,70 @@ pub(super) enum Checked {
 
 impl Request {
     /// Appends the request as it goes over the wire.
-    pub(super) fn append(&self, recipe: &Recipe, out: &mut Vec<u8>) {
-        match *self {
-            Request::Get(id) => {
-                out.extend_from_slice(b"get ");
-                append_key(id.key, out);
-                out.extend_from_slice(b"\r\n");
-            }
-            Request::Set(id) => {
-                out.extend_from_slice(b"set ");
-                append_key(id.key, out);
-                write!(out, " {} 0 {}\r\n", recipe.flags(id), recipe.len(id)).expect("a Vec takes it");
-                recipe.append(id, out);
-                out.extend_from_slice(b"\r\n");
-            }
+    pub(super) fn append(&self, protocol: Protocol, recipe: &Recipe, out: &mut Vec<u8>) {
+        match (*self, protocol) {
+            (Request::Get(ValueId { key, .. }), Protocol::Memcached) => append_get(key, out),
+            (Request::Miss(key), Protocol::Memcached) => append_get(absent(key), out),
+            (Request::Set(id), Protocol::Memcached) => append_set(id, "", recipe, out),
+            (Request::Get(ValueId { key, .. }), Protocol::Resp) => resp::append_get(key, out),
+            (Request::Miss(key), Protocol::Resp) => resp::append_get(absent(key), out),
+            (Request::Set(id), Protocol::Resp) => resp::append_set(id, recipe, out),
         }
     }
 
     /// Compares the front of `got` with the answer. `scratch` is reused memory.
-    pub(super) fn check(&self, recipe: &Recipe, got: &[u8], scratch: &mut Vec<u8>) -> Checked {
+    pub(super) fn check(
+        &self,
+        protocol: Protocol,
+        recipe: &Recipe,
+        got: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> Checked {
         scratch.clear();
-        let Request::Get(id) = *self else {
-            return match compare(b"STORED\r\n", got) {
-                Ok(false) => Checked::Partial,
-                Ok(true) => Checked::Whole(b"STORED\r\n".len()),
-                Err(at) => Checked::Wrong(self.describe("the reply", at, got)),
-            };
+        let words: [&[u8]; 3] = match protocol {
+            Protocol::Memcached => [b"STORED\r\n", b"END\r\n", b"\r\nEND\r\n"],
+            Protocol::Resp => [b"+OK\r\n", b"$-1\r\n", b"\r\n"],
+        };
+        let [stored, missing, trailer] = words;
+        let id = match *self {
+            Request::Get(id) => id,
+            Request::Set(_) => return self.whole_or_wrong(stored, got),
+            Request::Miss(_) => return self.whole_or_wrong(missing, got),
         };
         let len = recipe.len(id);
-        scratch.extend_from_slice(b"VALUE ");
-        append_key(id.key, scratch);
-        write!(scratch, " {} {len}\r\n", recipe.flags(id)).expect("a Vec takes it");
+        match protocol {
+            Protocol::Memcached => {
+                scratch.extend_from_slice(b"VALUE ");
+                append_key(id.key, scratch);
+                write!(scratch, " {} {len}\r\n", recipe.flags(id)).expect("a Vec takes it");
+            }
+            Protocol::Resp => write!(scratch, "${len}\r\n").expect("a Vec takes it"),
+        }
         match compare(scratch, got) {
             Ok(true) => {}
             Ok(false) => return Checked::Partial,
             Err(at) => return Checked::Wrong(self.describe("the header", at, got)),
         }
         let rest = &got[scratch.len()..];
-        const TRAILER: &[u8] = b"\r\nEND\r\n";
-        if rest.len() < len + TRAILER.len() {
+        if rest.len() < len + trailer.len() {
             return Checked::Partial;
         }
         if let Some(at) = recipe.first_difference(id, &rest[..len]) {
             return Checked::Wrong(self.describe("the value", at, rest));
         }
-        if let Err(at) = compare(TRAILER, &rest[len..]) {
+        if let Err(at) = compare(trailer, &rest[len..]) {
             return Checked::Wrong(self.describe("the end", at, &rest[len..]));
         }
-        Checked::Whole(scratch.len() + len + TRAILER.len())
+        Checked::Whole(scratch.len() + len + trailer.len())
+    }
+
+    /// An answer that is always the same.
+    fn whole_or_wrong(&self, want: &[u8], got: &[u8]) -> Checked {
+        match compare(want, got) {
+            Ok(false) => Checked::Partial,
+            Ok(true) => Checked::Whole(want.len()),
+            Err(at) => Checked::Wrong(self.describe("the reply", at, got)),
+        }
     }
 
     fn describe(&self, part: &str, at: usize, got: &[u8]) -> String {
@@ -88,6 +124,21 @@ impl Request {
         let to = (at + 40).min(got.len());
         format!("{self:?}: {part} differs at byte {at}: got ..\"{}\"", got[from..to].escape_ascii())
     }
+}
+
+fn append_get(key: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"get ");
+    append_key(key, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a SET, with `noreply` (and a blank before it) or nothing at the end of its line.
+pub(super) fn append_set(id: ValueId, noreply: &str, recipe: &Recipe, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"set ");
+    append_key(id.key, out);
+    write!(out, " {} 0 {}{noreply}\r\n", recipe.flags(id), recipe.len(id)).expect("a Vec takes it");
+    recipe.append(id, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether `got` begins with `want`; false if it ends too early to say; `Err` at the first difference.
@@ -116,12 +167,22 @@ mod tests {
         let mut scratch = Vec::new();
         let get = Request::Get(id);
         for n in 0..answer.len() {
-            assert_eq!(get.check(&recipe, &answer[..n], &mut scratch), Checked::Partial, "{n}");
+            assert_eq!(
+                get.check(Protocol::Memcached, &recipe, &answer[..n], &mut scratch),
+                Checked::Partial,
+                "{n}"
+            );
         }
-        assert_eq!(get.check(&recipe, &answer, &mut scratch), Checked::Whole(answer.len()));
+        assert_eq!(
+            get.check(Protocol::Memcached, &recipe, &answer, &mut scratch),
+            Checked::Whole(answer.len())
+        );
         for i in 0..answer.len() {
             answer[i] ^= 0x20;
-            assert!(matches!(get.check(&recipe, &answer, &mut scratch), Checked::Wrong(_)), "{i}");
+            assert!(
+                matches!(get.check(Protocol::Memcached, &recipe, &answer, &mut scratch), Checked::Wrong(_)),
+                "{i}"
+            );
             answer[i] ^= 0x20;
         }
     }
@@ -130,6 +191,30 @@ mod tests {
     fn an_error_line_is_wrong_at_once() {
         let recipe = Recipe { seed: 1, min_len: 13, max_len: 13 };
         let set = Request::Set(ValueId { key: 5, version: 2 });
-        assert!(matches!(set.check(&recipe, b"SERVER", &mut Vec::new()), Checked::Wrong(_)));
+        assert!(matches!(
+            set.check(Protocol::Memcached, &recipe, b"SERVER", &mut Vec::new()),
+            Checked::Wrong(_)
+        ));
+    }
+
+    #[test]
+    fn the_answers_of_redis_are_told_from_wrong_ones() {
+        let recipe = Recipe { seed: 1, min_len: 9, max_len: 9 };
+        let id = ValueId { key: 5, version: 2 };
+        let mut answer = b"$9\r\n".to_vec();
+        recipe.append(id, &mut answer);
+        answer.extend_from_slice(b"\r\n");
+        let mut scratch = Vec::new();
+        let mut check = |what: Request, got: &[u8]| what.check(Protocol::Resp, &recipe, got, &mut scratch);
+        for n in 0..answer.len() {
+            assert_eq!(check(Request::Get(id), &answer[..n]), Checked::Partial);
+        }
+        assert_eq!(check(Request::Get(id), &answer), Checked::Whole(answer.len()));
+        assert!(matches!(check(Request::Get(id), b"$-1\r\n"), Checked::Wrong(_)));
+        assert_eq!(check(Request::Miss(5), b"$-1\r\n"), Checked::Whole(5));
+        assert_eq!(check(Request::Set(id), b"+OK\r\n"), Checked::Whole(5));
+        let mut request = Vec::new();
+        Request::Set(id).append(Protocol::Resp, &recipe, &mut request);
+        assert!(request.starts_with(b"*3\r\n$3\r\nSET\r\n$11\r\nk0000000005\r\n$9\r\n"));
     }
 }

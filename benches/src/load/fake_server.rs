@@ -62,14 +62,16 @@ fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            ["set", key, flags, _, len] => {
+            ["set", key, flags, _, len, ..] => {
                 let mut value = vec![0; len.parse::<usize>().ok()? + 2];
                 input.read_exact(&mut value).ok()?;
                 value.truncate(value.len() - 2);
                 let mut items = shared.items.lock().unwrap();
                 let before = items.remove(key).map(|i| (i.flags, i.value));
                 items.insert(key.into(), Item { flags: flags.into(), value, before });
-                out.write_all(b"STORED\r\n").ok()?;
+                if words.len() == 5 {
+                    out.write_all(b"STORED\r\n").ok()?;
+                }
             }
             ["get", key] => out.write_all(&get(shared, key)?).ok()?,
             _ => out.write_all(b"ERROR\r\n").ok()?,
@@ -81,7 +83,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Option<()> {
 fn get(shared: &Shared, key: &str) -> Option<Vec<u8>> {
     let n = shared.gets.fetch_add(1, Ordering::Relaxed) + 1;
     let items = shared.items.lock().unwrap();
-    let item = items.get(key)?;
+    let Some(item) = items.get(key) else { return Some(b"END\r\n".to_vec()) };
     let (mut flags, mut value) = (item.flags.clone(), item.value.clone());
     let mut repeat = 1;
     match shared.fault {

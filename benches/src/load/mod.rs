@@ -15,6 +15,7 @@ mod error;
 mod expect;
 mod options;
 mod report;
+mod resp;
 mod run;
 pub mod values;
 
@@ -24,6 +25,7 @@ mod fake_server;
 mod tests;
 
 pub use error::LoadError;
-pub use options::{Options, USAGE};
+pub use expect::Protocol;
+pub use options::{Choice, Options, USAGE};
 pub use report::Report;
 pub use run::{Phase, run};

@@ -1,5 +1,6 @@
 //! The command line of `ouzel-load`.
 
+use super::expect::Protocol;
 use super::values::Recipe;
 use lexopt::prelude::*;
 use std::net::SocketAddr;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 /// The text of `--help`.
 pub const USAGE: &str = "\
-ouzel-load: drives a memcached-protocol server and checks every byte it answers
+ouzel-load: drives a memcached- or redis-protocol server and checks every byte it answers
 
 usage: ouzel-load --addr HOST:PORT [options]
   --addr HOST:PORT    the server
@@ -16,12 +17,27 @@ usage: ouzel-load --addr HOST:PORT [options]
   --seconds S         how long to measure (2); the warm-up before it is a tenth of that
   --value-size N      bytes of a value, or MIN-MAX (100)
   --set-ratio R       share of SETs among the requests, 0 to 1 (0.1)
+  --mix M             ratio (as --set-ratio says), misses (GETs of keys that are not there), or noreply (memcached:
+                      as many SETs as the depth, without replies, and a GET of the last) (ratio)
+  --protocol P        memcached or resp (memcached)
   --keys N            keys in all, at least one for each connection (10000)
   --seed N            runs with the same seed send the same bytes (1)
   --json              print the result as one JSON object
   --pause             print `ready` and wait for a line on stdin before measuring, and for another
                       (or the end of stdin) before closing the connections
 exit status: 0 every byte was right; 1 a wrong byte, a lost connection, a stall; 2 bad usage";
+
+/// Which requests are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// GETs and SETs as [`Options::set_ratio`] says.
+    #[default]
+    Ratio,
+    /// GETs of keys that are not there.
+    Misses,
+    /// SETs without a reply; after as many as the depth a GET, which tells that they arrived.
+    Noreply,
+}
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -38,6 +54,10 @@ pub struct Options {
     pub recipe: Recipe,
     /// Share of SETs, 0 to 1.
     pub set_ratio: f64,
+    /// Which requests.
+    pub mix: Choice,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// Keys in all.
     pub keys: usize,
     /// Print JSON.
@@ -59,6 +79,8 @@ impl Options {
             measure: Duration::from_secs(2),
             recipe: Recipe { seed: 1, min_len: 100, max_len: 100 },
             set_ratio: 0.1,
+            mix: Choice::Ratio,
+            protocol: Protocol::Memcached,
             keys: 10_000,
             json: false,
             pause: false,
@@ -94,6 +116,8 @@ impl Options {
                     (o.recipe.min_len, o.recipe.max_len) = parser.value()?.parse_with(size_range)?;
                 }
                 Long("set-ratio") => o.set_ratio = parser.value()?.parse()?,
+                Long("mix") => o.mix = parser.value()?.parse_with(choice)?,
+                Long("protocol") => o.protocol = parser.value()?.parse_with(protocol)?,
                 Long("keys") => o.keys = parser.value()?.parse()?,
                 Long("seed") => o.recipe.seed = parser.value()?.parse()?,
                 Long("json") => o.json = true,
@@ -110,10 +134,30 @@ impl Options {
         if o.keys < o.connections {
             return Err("--keys must be at least --connections".into());
         }
+        if o.mix == Choice::Noreply && o.protocol != Protocol::Memcached {
+            return Err("--mix noreply is memcached's".into());
+        }
         if !(0.0..=1.0).contains(&o.set_ratio) {
             return Err("--set-ratio must be between 0 and 1".into());
         }
         Ok(Some(o))
+    }
+}
+
+fn choice(s: &str) -> Result<Choice, String> {
+    match s {
+        "ratio" => Ok(Choice::Ratio),
+        "misses" => Ok(Choice::Misses),
+        "noreply" => Ok(Choice::Noreply),
+        _ => Err("it is ratio, misses or noreply".into()),
+    }
+}
+
+fn protocol(s: &str) -> Result<Protocol, String> {
+    match s {
+        "memcached" => Ok(Protocol::Memcached),
+        "resp" => Ok(Protocol::Resp),
+        _ => Err("it is memcached or resp".into()),
     }
 }
 
@@ -140,13 +184,14 @@ mod tests {
     fn reads_every_option() {
         let o = parse(
             "--addr 127.0.0.1:9 --connections 3 --depth 4 --seconds 0.5 --value-size 1-9 --set-ratio 0.5 \
-             --keys 7 --seed 8 --json --pause",
+             --keys 7 --seed 8 --json --pause --mix misses --protocol resp",
         )
         .unwrap()
         .unwrap();
         assert_eq!((o.connections, o.depth, o.keys, o.recipe.seed), (3, 4, 7, 8));
         assert_eq!((o.recipe.min_len, o.recipe.max_len), (1, 9));
         assert!(o.json && o.pause);
+        assert_eq!((o.mix, o.protocol), (Choice::Misses, Protocol::Resp));
     }
 
     #[test]
@@ -154,6 +199,7 @@ mod tests {
         assert!(parse("").unwrap_err().contains("--addr"));
         assert!(parse("--addr 127.0.0.1:9 --what").unwrap_err().contains("--what"));
         assert!(parse("--addr 127.0.0.1:9 --value-size 9-1").is_err());
+        assert!(parse("--addr 127.0.0.1:9 --mix noreply --protocol resp").is_err());
         assert!(parse("--addr 127.0.0.1:9 --keys 1 --connections 2").unwrap_err().contains("--keys"));
     }
 }

@@ -3,7 +3,7 @@
 use super::connection::{Connection, Mix};
 use super::error::LoadError;
 use super::expect::{Expect, Request};
-use super::options::Options;
+use super::options::{Choice, Options};
 use super::report::Report;
 use rustix::event::epoll;
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,7 +26,11 @@ pub fn run(options: &Options, mut at: impl FnMut(Phase, Option<&Report>)) -> Res
     let mut engine = Engine::connect(options)?;
     let mut ignored = Report::new(options.connections, options.depth);
     engine.drive(Mix::Preload, None, &mut ignored)?;
-    let mix = Mix::Random((options.set_ratio * 4_294_967_296.0) as u64);
+    let mix = match options.mix {
+        Choice::Ratio => Mix::Random((options.set_ratio * 4_294_967_296.0) as u64),
+        Choice::Misses => Mix::Misses,
+        Choice::Noreply => Mix::Noreply,
+    };
     engine.drive(mix, Some(options.measure / 10), &mut ignored)?;
 
     at(Phase::Ready, None);
@@ -53,7 +57,7 @@ impl<'a> Engine<'a> {
         let mut connections = Vec::with_capacity(n);
         for i in 0..n {
             let keys = (options.keys * i / n) as u64..(options.keys * (i + 1) / n) as u64;
-            let c = Connection::open(options.addr, keys, options.recipe.seed)?;
+            let c = Connection::open(options.addr, options.protocol, keys, options.recipe.seed)?;
             epoll::add(&epoll, c.stream.as_fd(), epoll::EventData::new_u64(i as u64), epoll::EventFlags::IN)?;
             connections.push(c);
         }
@@ -120,8 +124,10 @@ fn count(report: &mut Report, recipe: &super::values::Recipe, e: &Expect, now: I
             report.gets += 1;
             report.value_bytes += recipe.len(id) as u64;
         }
+        Request::Miss(_) => report.gets += 1,
         Request::Set(_) => report.sets += 1,
     }
+    report.sets += u64::from(e.unanswered);
     let ns = u64::try_from(now.duration_since(e.sent).as_nanos()).unwrap_or(u64::MAX);
     report.latency.saturating_record(ns.max(1));
 }

@@ -1,7 +1,7 @@
 //! The load generator against servers that are right, and wrong in every way a server can be.
 
 use super::fake_server::{Fault, start};
-use super::{LoadError, Options, Phase, Report, run};
+use super::{Choice, LoadError, Options, Phase, Report, run};
 use std::time::Duration;
 
 fn options(fault: Fault) -> Options {
@@ -38,6 +38,19 @@ fn a_pipeline_with_one_connection_and_large_values_passes() {
     (o.connections, o.depth, o.keys) = (1, 16, 4);
     (o.recipe.min_len, o.recipe.max_len) = (900_000, 1 << 20);
     assert!(load(&o).unwrap().gets > 0);
+}
+
+#[test]
+fn misses_and_sets_without_a_reply_are_checked_and_counted() {
+    let mut o = options(Fault::None);
+    o.mix = Choice::Misses;
+    let report = load(&o).unwrap();
+    assert!(report.gets > 20 && report.sets == 0, "{report}");
+    o.mix = Choice::Noreply;
+    let report = load(&o).unwrap();
+    assert!(report.gets > 5 && report.sets == report.gets * o.depth as u64, "{report}");
+    o = Options { mix: Choice::Noreply, ..options(Fault::StaleValue(40)) };
+    assert!(matches!(load(&o).unwrap_err(), LoadError::Wrong(_)));
 }
 
 #[test]
