@@ -15,10 +15,12 @@
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `rmw`, `insns` | atomic read-modify-writes and instructions per operation |
 //! | `demo` | the C key-value server on every driver, under load, with counts |
+//! | `cached` | the cache server: counts per request, CPU against memcached and redis, other people's clients |
 //! | `bench` | ouzel and its peers at the same work |
 
 mod bench;
 mod c;
+mod cached;
 mod checks;
 mod ci;
 mod counts;
@@ -80,6 +82,14 @@ usage: cargo xtask <command> [options]
     --json FILE         also write the table as JSON
     --quick             fewer cells, one second each, 200 round-trip values
     --host FILE         drive this program in place of a fresh build of ffi/examples/c/kv.c
+  cached WHAT [options] the cache server of programs/cached
+    ledger              calls, queue operations, allocations and copies per request; fails over its goals
+    bench               CPU per request against memcached and redis, if they are installed
+    clients             memccapable, pymemcache and pylibmc against it
+    --seconds N         how long to measure each figure (1)
+    --rounds N          figures of each server at each case (5)
+    --cases A,B         only these (all)
+    --json FILE         also write the figures as JSON
   bench [options]       the same work on ouzel and on its peers, one process for each figure, rounds that
                         take turns, ratios to tokio within a round
     --engines A,B       only these, or those whose names begin so (all)
@@ -126,6 +136,7 @@ enum Command {
     Dist(dist::Options),
     Demo(demo::Options),
     Bench(bench::Options),
+    Cached(cached::Options),
     Rmw(counts::Rmw),
     Insns(counts::Insns),
 }
@@ -161,6 +172,7 @@ fn main() -> ExitCode {
         Command::Dist(options) => dist::run(&ws, &options),
         Command::Demo(options) => demo::run(&ws, &options),
         Command::Bench(options) => bench::run(&ws, &options),
+        Command::Cached(options) => cached::run(&ws, &options),
         Command::Rmw(options) => options.run(&ws),
         Command::Insns(options) => options.run(&ws),
     };
@@ -188,6 +200,9 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     }
     if command == "bench" {
         return Ok(bench::Options::parse(&mut parser)?.map_or(Command::Help, Command::Bench));
+    }
+    if command == "cached" {
+        return Ok(cached::Options::parse(&mut parser)?.map_or(Command::Help, Command::Cached));
     }
     if command == "rmw" {
         return Ok(counts::Rmw::parse(&mut parser)?.map_or(Command::Help, Command::Rmw));
@@ -254,6 +269,8 @@ mod tests {
             "demo --quick --seconds 1",
             "dist --out there --messages",
             "bench --quick --cases echo",
+            "cached ledger --seconds 1",
+            "cached bench --rounds 2 --cases 1x1",
             "rmw --where --ops 64",
             "insns --case ping_pong",
             "insns --ffi",
@@ -274,6 +291,8 @@ mod tests {
             "demo --driver iocp",
             "demo extra",
             "bench --rounds 0",
+            "cached",
+            "cached all",
             "rmw --case x",
             "insns --workers none",
             "--loud",

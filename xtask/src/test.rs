@@ -3,7 +3,7 @@
 use crate::models::{self, Choice};
 use crate::steps::Steps;
 use crate::workspace::{Tool, Workspace, run as command};
-use crate::{demo, dist, firmware, sanitizers, zig};
+use crate::{cached, demo, dist, firmware, sanitizers, zig};
 use std::process::ExitCode;
 
 /// Runs all tests.
@@ -33,5 +33,6 @@ pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
     steps.step("scheduler under shuttle", || models::run(ws, Tool::Shuttle, Choice::default()));
     steps.step("memory errors and leaks", || sanitizers::asan(ws));
     steps.step("data races", || sanitizers::tsan(ws));
+    steps.step("clients of the cache server", || cached::run(ws, &cached::Options::clients()));
     steps.step("short demo", || demo::run(ws, &demo::Options::quick()));
 }

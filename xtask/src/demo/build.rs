@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 /// Files ready to run.
 #[derive(Debug)]
-pub(super) struct Built {
+pub(crate) struct Built {
     /// The C host.
-    pub(super) kv: PathBuf,
+    pub(crate) kv: PathBuf,
     /// The load generator.
-    pub(super) load: PathBuf,
+    pub(crate) load: PathBuf,
     /// Where logs go.
-    pub(super) dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 /// Builds everything; `host` replaces the C host.
-pub(super) fn build(ws: &Workspace, host: Option<&Path>) -> Result<Built, String> {
+pub(crate) fn build(ws: &Workspace, host: Option<&Path>) -> Result<Built, String> {
     let dir = ws.root.join("target/demo");
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let mut cargo = ws.cargo(&["build", "-p", "ouzel-bench", "--release", "--bin", "ouzel-load"]);

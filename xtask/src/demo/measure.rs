@@ -4,79 +4,109 @@ use super::build::Built;
 use super::server::{Counters, Server};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 /// Connections and requests outstanding on each.
-pub(super) type Cell = (u32, u32);
+pub(crate) type Cell = (u32, u32);
 
 /// What the load generator is told.
 #[derive(Debug)]
-pub(super) struct Load {
-    pub(super) cell: Cell,
-    pub(super) time: Duration,
-    pub(super) set_ratio: f64,
-    pub(super) value_size: &'static str,
-    pub(super) keys: u32,
+pub(crate) struct Load {
+    pub(crate) cell: Cell,
+    pub(crate) time: Duration,
+    pub(crate) set_ratio: f64,
+    pub(crate) value_size: &'static str,
+    pub(crate) keys: u32,
+    /// `ratio`, `misses` or `noreply`.
+    pub(crate) mix: &'static str,
+}
+
+impl Load {
+    /// What the load generator is told.
+    pub(crate) fn args(&self, addr: SocketAddr) -> Vec<String> {
+        let pairs = [
+            ("--addr", addr.to_string()),
+            ("--connections", self.cell.0.to_string()),
+            ("--depth", self.cell.1.to_string()),
+            ("--seconds", self.time.as_secs_f64().to_string()),
+            ("--set-ratio", self.set_ratio.to_string()),
+            ("--value-size", self.value_size.to_string()),
+            ("--keys", self.keys.to_string()),
+            ("--mix", self.mix.to_string()),
+        ];
+        pairs.into_iter().flat_map(|(name, value)| [name.to_string(), value]).collect()
+    }
 }
 
 /// What one cell showed. A count that the server does not keep is `None`.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) driver: String,
-    pub(super) cell: Cell,
-    pub(super) requests: u64,
-    pub(super) requests_per_s: f64,
-    pub(super) cpu_us: f64,
-    pub(super) p50_us: f64,
-    pub(super) p99_us: f64,
-    pub(super) enters: Option<f64>,
-    pub(super) syscalls: Option<f64>,
-    pub(super) queue_ops: Option<f64>,
-    pub(super) allocs: Option<f64>,
-    pub(super) copies: Option<f64>,
+pub(crate) struct Row {
+    pub(crate) driver: String,
+    pub(crate) cell: Cell,
+    pub(crate) requests: u64,
+    pub(crate) requests_per_s: f64,
+    pub(crate) cpu_us: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) enters: Option<f64>,
+    pub(crate) syscalls: Option<f64>,
+    pub(crate) queue_ops: Option<f64>,
+    pub(crate) allocs: Option<f64>,
+    pub(crate) copies: Option<f64>,
+    /// Of values, per request.
+    pub(crate) bytes_copied: Option<f64>,
 }
 
 /// Drives `server` with `load` from another process and reads the counters on both sides of it.
+pub(crate) fn measure(built: &Built, server: &mut Server, load: &Load) -> Result<Row, String> {
+    let mut command = Command::new(&built.load);
+    command.args(load.args(server.addr()));
+    let driven = drive(command, &mut || server.counters());
+    let context =
+        |e: String| format!("{}, {} connections x depth {}: {e}", server.driver(), load.cell.0, load.cell.1);
+    let (before, told, after) = driven.map_err(context)?;
+    row(server.driver(), load.cell, &told, &before, &after).map_err(context)
+}
+
+/// Runs the load generator and looks at the server on both sides of what it measures; its report between them.
 ///
-/// The load generator sets its keys and warms up first, and holds its connections open until the
-/// counters are read: neither is part of the figures.
-pub(super) fn measure(built: &Built, server: &mut Server, load: &Load) -> Result<Row, String> {
-    let mut child = Command::new(&built.load)
-        .args(["--json", "--pause", "--addr", &server.addr().to_string()])
-        .args(["--connections", &load.cell.0.to_string(), "--depth", &load.cell.1.to_string()])
-        .args(["--seconds", &load.time.as_secs_f64().to_string()])
-        .args(["--set-ratio", &load.set_ratio.to_string(), "--value-size", load.value_size])
-        .args(["--keys", &load.keys.to_string()])
+/// It sets its keys and warms up first, and holds its connections open until the second look: neither is part of the
+/// figures.
+pub(crate) fn drive<T>(
+    mut load: Command,
+    look: &mut dyn FnMut() -> Result<T, String>,
+) -> Result<(T, Value, T), String> {
+    let name = load.get_program().to_owned();
+    let mut child = load
+        .args(["--json", "--pause"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|e| format!("{}: {e}", built.load.display()))?;
+        .map_err(|e| format!("{}: {e}", name.display()))?;
     let mut stdin = child.stdin.take().expect("it is piped");
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    let mut during = || -> Result<(Counters, Value, Counters), String> {
+    let mut during = || -> Result<(T, Value, T), String> {
         let mut line = || match lines.next() {
             Some(Ok(line)) => Ok(line),
             _ => Err("the load generator failed (its reason is above)".to_string()),
         };
         line()?; // `ready`
-        let before = server.counters()?;
+        let before = look()?;
         go_on(&mut stdin)?;
         let told = line()?;
-        let after = server.counters()?;
+        let after = look()?;
         let told = serde_json::from_str(&told).map_err(|e| format!("the load generator's report: {e}"))?;
         Ok((before, told, after))
     };
     let result = during();
     drop(stdin);
     let status = child.wait().map_err(|e| format!("the load generator: {e}"))?;
-    let context =
-        |e: String| format!("{}, {} connections x depth {}: {e}", server.driver(), load.cell.0, load.cell.1);
-    let (before, told, after) = result.map_err(context)?;
-    if !status.success() {
-        return Err(context(format!("the load generator failed: {status}")));
+    if result.is_ok() && !status.success() {
+        return Err(format!("the load generator failed: {status}"));
     }
-    row(server.driver(), load.cell, &told, &before, &after).map_err(context)
+    result
 }
 
 fn go_on(stdin: &mut ChildStdin) -> Result<(), String> {
@@ -108,6 +138,7 @@ fn row(driver: &str, cell: Cell, told: &Value, before: &Counters, after: &Counte
         syscalls: per_request("syscalls"),
         queue_ops: per_request("sqes").zip(per_request("cqes")).map(|(s, c)| s + c),
         allocs: per_request("allocs"),
+        bytes_copied: per_request("bytes_copied"),
         copies: copies.filter(|(_, ops)| *ops > 0).map(|(c, ops)| c as f64 / ops as f64),
     })
 }

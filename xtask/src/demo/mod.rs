@@ -8,11 +8,11 @@
 //! ```
 //! Drivers take turns within a cell, so that a machine that is busy for a while is busy for all.
 
-mod build;
-mod measure;
+pub(crate) mod build;
+pub(crate) mod measure;
 mod report;
 mod roundtrip;
-mod server;
+pub(crate) mod server;
 
 use crate::progress::progress;
 use crate::workspace::Workspace;
@@ -156,6 +156,7 @@ fn measure_cells(
                 set_ratio: options.set_ratio,
                 value_size: "100",
                 keys: 10_000,
+                mix: "ratio",
             };
             rows.push(measure::measure(built, server, &load)?);
         }
@@ -174,6 +175,7 @@ fn check_mixed(built: &build::Built, servers: &mut [Server], options: &Options) 
             set_ratio: 0.5,
             value_size: "0-20000",
             keys: 1000,
+            mix: "ratio",
         };
         let row = measure::measure(built, server, &load)?;
         println!(

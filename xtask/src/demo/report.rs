@@ -102,6 +102,7 @@ mod tests {
             queue_ops: Some(0.0),
             allocs: Some(0.0),
             copies: Some(1.0),
+            bytes_copied: None,
         };
         let o = object(&row);
         for key in

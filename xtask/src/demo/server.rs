@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(10);
 
 /// See the module. The process ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     driver: String,
     child: Child,
     addr: SocketAddr,
@@ -24,23 +24,29 @@ pub(super) struct Server {
 
 /// What the server and the system count, at one moment.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     /// The `STAT` lines whose value is a number.
-    pub(super) stats: HashMap<String, u64>,
+    pub(crate) stats: HashMap<String, u64>,
     /// CPU time of all threads.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
 }
 
 impl Server {
     /// Starts the server on a free port and waits until it accepts.
-    pub(super) fn start(built: &Built, driver: &str, threads: u32) -> Result<Self, String> {
+    pub(crate) fn start(built: &Built, driver: &str, threads: u32) -> Result<Self, String> {
+        Self::start_with(built, driver, &["-t", &threads.to_string()])
+    }
+
+    /// As `start`, told more.
+    pub(crate) fn start_with(built: &Built, driver: &str, args: &[&str]) -> Result<Self, String> {
         let port = free_port().map_err(|e| format!("no free port: {e}"))?;
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let log = built.dir.join(format!("kv-{driver}.log"));
         let out = File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
         let err = out.try_clone().map_err(|e| format!("{}: {e}", log.display()))?;
         let mut child = Command::new(&built.kv)
-            .args(["-p", &port.to_string(), "--driver", driver, "-t", &threads.to_string()])
+            .args(["-p", &port.to_string(), "--driver", driver])
+            .args(args)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
@@ -63,16 +69,16 @@ impl Server {
         }
     }
 
-    pub(super) fn driver(&self) -> &str {
+    pub(crate) fn driver(&self) -> &str {
         &self.driver
     }
 
-    pub(super) fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
     /// Reads all counters.
-    pub(super) fn counters(&mut self) -> Result<Counters, String> {
+    pub(crate) fn counters(&mut self) -> Result<Counters, String> {
         let stats = self.ask_stats()?;
         let numbers = stats.into_iter().filter_map(|(name, value)| Some((name, value.parse().ok()?)));
         let cpu = cpu_time(self.child.id()).map_err(|e| format!("CPU time of the server: {e}"))?;
@@ -86,7 +92,7 @@ impl Server {
     }
 
     /// Ends the server, which must still be running.
-    pub(super) fn stop(mut self) -> Result<(), String> {
+    pub(crate) fn stop(mut self) -> Result<(), String> {
         match self.child.try_wait() {
             Ok(None) => Ok(()),
             Ok(Some(status)) => Err(format!(
@@ -106,12 +112,12 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Connects as soon as the server accepts.
-fn connect(child: &mut Child, addr: SocketAddr) -> Result<TcpStream, String> {
+pub(crate) fn connect(child: &mut Child, addr: SocketAddr) -> Result<TcpStream, String> {
     let start = Instant::now();
     loop {
         if let Ok(stream) = TcpStream::connect(addr) {
@@ -151,7 +157,7 @@ fn read_stats(input: &mut impl BufRead) -> std::io::Result<Vec<(String, String)>
 
 /// Nanoseconds on a CPU of every thread, from `/proc/PID/task/*/schedstat`; a kernel without it gives
 /// clock ticks in `/proc/PID/stat`.
-fn cpu_time(pid: u32) -> std::io::Result<Duration> {
+pub(crate) fn cpu_time(pid: u32) -> std::io::Result<Duration> {
     let mut ns = 0;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         match std::fs::read_to_string(thread?.path().join("schedstat")) {

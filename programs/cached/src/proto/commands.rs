@@ -28,7 +28,7 @@ impl Session {
             (b"flush_all", 1..=3) => self.flush_all(words, cx),
             (b"verbosity", 2 | 3) => self.verbosity(words, cx),
             (b"version", _) => self.reply(format!("VERSION {VERSION}").as_bytes(), cx),
-            (b"quit", _) => self.end = Some(End::Quit),
+            (b"quit", 1) => self.end = Some(End::Quit),
             (b"stats", _) => self.stats(words, cx),
             (b"shutdown", _) => self.reply(b"ERROR: shutdown not enabled", cx),
             _ => self.reply(b"ERROR", cx),
