@@ -22,6 +22,7 @@ pub(crate) mod lending;
 pub mod raw;
 mod timer;
 
+pub use lending::Lender;
 pub use timer::Timer;
 
 /// The result of a completion, as `std` tells it: a count or descriptor, or the system's error.

@@ -182,6 +182,11 @@ impl ReactorCell {
         drop(pool.run(Box::new(job)));
     }
 
+    /// Makes room for `n` operations more. False: there is none.
+    pub(crate) fn reserve(&self, n: usize) -> bool {
+        self.slab.reserve(n)
+    }
+
     /// Delivers one completion.
     fn complete(&self, key: OpKey, c: Completion) {
         let c = self.limits.end(&self.slab, key, c);

@@ -1,7 +1,7 @@
 /* ouzel.h - the C ABI of ouzel, a low-overhead async runtime that any host can link.
  *
  * This file is written by hand and is the contract; tests hold the Rust side to every name, number, size and offset
- * in it. It is one file, and long, because a host should find the whole contract in one place.
+ * in it. LENGTH: one file, because a host should find the whole contract in one place.
  *
  *     poll function --ouzel_spawn--> task --ouzel_recv--> operation --completion--> the task is polled again
  *
@@ -61,6 +61,8 @@ extern "C" {
 #endif
 
 struct sockaddr; /* <sys/socket.h> */
+struct msghdr;   /* <sys/socket.h> */
+struct iovec;    /* <sys/uio.h> */
 
 /* ---- constants -------------------------------------------------------------------------------------------------- */
 
@@ -131,11 +133,22 @@ struct sockaddr; /* <sys/socket.h> */
 /* The runtime's own provided buffers, for ouzel_buf_ptr and ouzel_buf_return. */
 #define OUZEL_BUF_GROUP_DEFAULT 0u
 
-/* Use the file's current position in ouzel_read and ouzel_write. */
+/* Use the file's current position in ouzel_read, ouzel_write and their kin. */
 #define OUZEL_AT_POSITION (-1)
 
 /* ouzel_fsync flags */
 #define OUZEL_FSYNC_DATA 0x1u /* data only, as fdatasync */
+
+/* ouzel_op_desc.kind: what the function of that name does; `flags` are its flags, for SHUTDOWN `how` */
+#define OUZEL_OP_NOP 0u
+#define OUZEL_OP_ACCEPT 1u
+#define OUZEL_OP_RECV 2u
+#define OUZEL_OP_SEND 3u
+#define OUZEL_OP_READ 4u
+#define OUZEL_OP_WRITE 5u
+#define OUZEL_OP_FSYNC 6u
+#define OUZEL_OP_SHUTDOWN 7u
+#define OUZEL_OP_CLOSE 8u
 
 /* ---- types ------------------------------------------------------------------------------------------------------ */
 
@@ -189,7 +202,8 @@ typedef struct ouzel_cqe {
     uint32_t flags;   /* OUZEL_CQE_* */
     uint32_t buf_id;  /* with OUZEL_CQE_BUFFER: which provided buffer */
     uint32_t buf_len; /* with OUZEL_CQE_BUFFER: bytes in it */
-    uint64_t extra;   /* ouzel_blocking: what fn returned, as int64_t. OUZEL_CQE_BUFFER: the buffer's address. Else 0 */
+    uint64_t extra;   /* ouzel_blocking: what fn returned, as int64_t. OUZEL_CQE_BUFFER: the buffer's address.
+                       * ouzel_interval: periods that have passed. Else 0 */
 } ouzel_cqe;
 
 typedef void (*ouzel_done_fn)(void *ud, const ouzel_cqe *cqe); /* cqe lent for the call */
@@ -208,7 +222,37 @@ typedef struct ouzel_op_opts {
     void (*release)(void *ud); /* runs once per operation: its buffers are the host's again. After the last done or
                                 * take; for an abandoned operation when the kernel has answered; not if submitting
                                 * failed, since then there is no operation */
+    uint64_t timeout_ns;       /* not 0: cancelled after so long; res is then -ETIMEDOUT, unless it had done something
+                                * by then, which it tells. Not for what has many completions, timers and
+                                * ouzel_blocking: OUZEL_EINVAL */
 } ouzel_op_opts;
+
+/* One operation for ouzel_batch_submit. */
+typedef struct ouzel_op_desc {
+    uint32_t size; /* sizeof(ouzel_op_desc); the same in all of a batch */
+    uint32_t kind; /* OUZEL_OP_* */
+    int32_t fd;
+    uint32_t flags;
+    void *buf; /* lent until the completion; SEND and WRITE only read there */
+    uint64_t len;
+    int64_t offset;            /* READ, WRITE */
+    const ouzel_op_opts *opts; /* lent for the call; may be NULL */
+} ouzel_op_desc;
+
+/* A file's status. Times are seconds since 1970 and nanoseconds on top. */
+typedef struct ouzel_stat {
+    uint32_t mode; /* type and permission bits, as st_mode */
+    uint32_t uid, gid;
+    uint32_t block_size; /* preferred size of a transfer */
+    uint64_t size;
+    uint64_t blocks; /* of 512 bytes */
+    uint64_t links, ino;
+    uint64_t dev, rdev; /* as st_dev and st_rdev */
+    int64_t atime, mtime, ctime, btime;
+    uint32_t atime_ns, mtime_ns, ctime_ns, btime_ns;
+    uint32_t has_btime;    /* 1: the file system knows when it was made */
+    uint32_t reserved[35]; /* the system's own form needs the room */
+} ouzel_stat;
 
 /* Counters since the runtime was made, added up over its workers. A later header appends fields. */
 typedef struct ouzel_stats {
@@ -369,33 +413,67 @@ int32_t ouzel_waker_alive(ouzel_waker waker);
 
 /* Submitting: [loop][cb]; *out names the operation until its last completion has been taken or delivered, or it is
  * abandoned. `out` may be NULL only with `done`, or to abandon it at once. Submissions are batched and reach the
- * kernel when the loop next waits. OUZEL_ECLOSING, OUZEL_ENOMEM. What the kernel has to say comes in the cqe. */
+ * kernel when the loop next waits. OUZEL_ECLOSING, OUZEL_ENOMEM. What the kernel has to say comes in the cqe.
+ * Buffers, paths, and what else a pointer names are lent until the completion, unless it says otherwise.
+ * Not here, since they wait for nothing: socket(2), bind(2), listen(2). sendto and recvfrom are ouzel_sendmsg and
+ * ouzel_recvmsg with a name and one part. Nor is splice: only one of the three drivers could. */
+
+/* Gives what was submitted to the kernel now, for hosts that go on computing. [loop][cb] */
+int32_t ouzel_submit(ouzel_runtime *rt);
+/* Begins `n` operations and writes their ids to out[0..n], or begins none and answers what is wrong with the first that
+ * is wrong. They have no order among themselves. With workers: a task in `waker` that ends during this call is not
+ * woken. [loop][cb] */
+int32_t ouzel_batch_submit(ouzel_runtime *rt, const ouzel_op_desc *descs, size_t n, ouzel_op *out);
 
 /* Completes with 0 on the next turn. */
 int32_t ouzel_nop(ouzel_runtime *rt, const ouzel_op_opts *opts, ouzel_op *out);
+
 /* Waits for a connection. res: its descriptor, close-on-exec and non-blocking, the host's own. */
 int32_t ouzel_accept(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
+/* Waits for connections for ever: each completion is one, with OUZEL_CQE_MORE, until one without: an error, -ECANCELED
+ * (also when they came faster than they were taken: submit again), or one more descriptor. None is lost. */
+int32_t ouzel_accept_multi(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
 /* Connects. `addr` is copied: it is lent for the call only. */
 int32_t ouzel_connect(ouzel_runtime *rt, int fd, const struct sockaddr *addr, uint32_t addr_len,
                       const ouzel_op_opts *opts, ouzel_op *out);
-/* Receives what is there, at least one byte; res 0: the peer has finished. `flags`: MSG_*. `buf` is lent. */
+/* Receives what is there, at least one byte; res 0: the peer has finished. `flags`: MSG_*. */
 int32_t ouzel_recv(ouzel_runtime *rt, int fd, void *buf, size_t len, uint32_t flags, const ouzel_op_opts *opts,
                    ouzel_op *out);
 /* Receives again and again, each completion in a provided buffer (OUZEL_CQE_BUFFER), until one without OUZEL_CQE_MORE:
  * res 0 the peer has finished, -ENOBUFS all buffers are out (give some back, submit again), -ECANCELED (also when
  * completions came faster than they were taken: submit again), or an error; the last one may carry bytes too, then
- * submit again. No byte is lost between two. With workers: OUZEL_ENOTSUP in this version. */
+ * submit again. No byte is lost between two. The buffers are the submitting thread's, and taken on any. */
 int32_t ouzel_recv_multi(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
-/* Sends all `len` bytes unless an error comes between; res: the count. `buf` is lent. `flags`: MSG_* (MSG_NOSIGNAL is
- * added) | OUZEL_SEND_LAZY. Two sends on one socket at a time have no order. */
+/* Sends all `len` bytes unless an error comes between; res: the count. `flags`: MSG_* (MSG_NOSIGNAL is added) |
+ * OUZEL_SEND_LAZY. Two sends on one socket at a time have no order. */
 int32_t ouzel_send(ouzel_runtime *rt, int fd, const void *buf, size_t len, uint32_t flags, const ouzel_op_opts *opts,
                    ouzel_op *out);
-/* Files and pipes, at `offset` or OUZEL_AT_POSITION; may be short. `buf` is lent. */
+/* Receives one message, or on a byte stream what is there; res: the count. `msg` and all it names are lent; what else
+ * was received is in it afterwards (name, control data, msg_flags). */
+int32_t ouzel_recvmsg(ouzel_runtime *rt, int fd, struct msghdr *msg, uint32_t flags, const ouzel_op_opts *opts,
+                      ouzel_op *out);
+/* Sends one message, or on a byte stream as much as there is room for; res: the count. `msg` and all it names are
+ * lent. */
+int32_t ouzel_sendmsg(ouzel_runtime *rt, int fd, const struct msghdr *msg, uint32_t flags, const ouzel_op_opts *opts,
+                      ouzel_op *out);
+/* `how`: SHUT_RD, SHUT_WR, SHUT_RDWR. */
+int32_t ouzel_shutdown_fd(ouzel_runtime *rt, int fd, int how, const ouzel_op_opts *opts, ouzel_op *out);
+/* Waits until a descriptor of any kind is ready for `events`: POLLIN or POLLOUT, one of them (else OUZEL_EINVAL). res:
+ * the events (POLL*), POLLERR and POLLHUP among them. Completes once; what it says may be over when it is taken. */
+int32_t ouzel_poll_fd(ouzel_runtime *rt, int fd, uint32_t events, const ouzel_op_opts *opts, ouzel_op *out);
+
+/* Files and pipes, at `offset` or OUZEL_AT_POSITION; may be short; res: the count. */
 int32_t ouzel_read(ouzel_runtime *rt, int fd, void *buf, size_t len, int64_t offset, const ouzel_op_opts *opts,
                    ouzel_op *out);
 int32_t ouzel_write(ouzel_runtime *rt, int fd, const void *buf, size_t len, int64_t offset, const ouzel_op_opts *opts,
                     ouzel_op *out);
-/* res: the descriptor (close-on-exec added), the host's own. `path` is lent until the completion. */
+/* The same with `count` parts, in their order. `iov` itself is lent, too. */
+int32_t ouzel_readv(ouzel_runtime *rt, int fd, const struct iovec *iov, uint32_t count, int64_t offset,
+                    const ouzel_op_opts *opts, ouzel_op *out);
+int32_t ouzel_writev(ouzel_runtime *rt, int fd, const struct iovec *iov, uint32_t count, int64_t offset,
+                     const ouzel_op_opts *opts, ouzel_op *out);
+/* res: the descriptor (close-on-exec added), the host's own. `dir`, here and below: a directory's descriptor or
+ * AT_FDCWD. */
 int32_t ouzel_openat(ouzel_runtime *rt, int dir, const char *path, int flags, uint32_t mode, const ouzel_op_opts *opts,
                      ouzel_op *out);
 /* Closes. Never undone by a cancel. Descriptors that operations were submitted on are closed this way rather than by
@@ -403,8 +481,29 @@ int32_t ouzel_openat(ouzel_runtime *rt, int dir, const char *path, int flags, ui
 int32_t ouzel_close(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
 /* flags: 0 or OUZEL_FSYNC_DATA. */
 int32_t ouzel_fsync(ouzel_runtime *rt, int fd, uint32_t flags, const ouzel_op_opts *opts, ouzel_op *out);
-/* `how`: SHUT_RD, SHUT_WR, SHUT_RDWR. */
-int32_t ouzel_shutdown_fd(ouzel_runtime *rt, int fd, int how, const ouzel_op_opts *opts, ouzel_op *out);
+/* The status of a path, or with `path` NULL of the file `dir`. flags: AT_SYMLINK_NOFOLLOW or 0. `stat` is lent, and
+ * good once a completion with res 0 has been taken or delivered. */
+int32_t ouzel_statx(ouzel_runtime *rt, int dir, const char *path, int flags, ouzel_stat *stat,
+                    const ouzel_op_opts *opts, ouzel_op *out);
+/* Sets blocks aside. mode: FALLOC_* or 0. */
+int32_t ouzel_fallocate(ouzel_runtime *rt, int fd, int mode, uint64_t offset, uint64_t len, const ouzel_op_opts *opts,
+                        ouzel_op *out);
+/* Cuts a file off, or extends it with zeros. */
+int32_t ouzel_ftruncate(ouzel_runtime *rt, int fd, uint64_t len, const ouzel_op_opts *opts, ouzel_op *out);
+/* flags: RENAME_* or 0, which replaces what is there. */
+int32_t ouzel_renameat(ouzel_runtime *rt, int from_dir, const char *from, int to_dir, const char *to, uint32_t flags,
+                       const ouzel_op_opts *opts, ouzel_op *out);
+/* flags: AT_REMOVEDIR for a directory, else 0. */
+int32_t ouzel_unlinkat(ouzel_runtime *rt, int dir, const char *path, int flags, const ouzel_op_opts *opts,
+                       ouzel_op *out);
+int32_t ouzel_mkdirat(ouzel_runtime *rt, int dir, const char *path, uint32_t mode, const ouzel_op_opts *opts,
+                      ouzel_op *out);
+int32_t ouzel_symlinkat(ouzel_runtime *rt, const char *target, int dir, const char *path, const ouzel_op_opts *opts,
+                        ouzel_op *out);
+/* flags: AT_SYMLINK_FOLLOW or 0. */
+int32_t ouzel_linkat(ouzel_runtime *rt, int from_dir, const char *from, int to_dir, const char *to, int flags,
+                     const ouzel_op_opts *opts, ouzel_op *out);
+
 /* Completes with 0 when the runtime's clock has passed `deadline_ns`, up to `slack_ns` later where that saves a
  * wake-up (this version does not use it). With -ECANCELED if cancelled first. */
 int32_t ouzel_timer(ouzel_runtime *rt, uint64_t deadline_ns, uint64_t slack_ns, const ouzel_op_opts *opts,
@@ -423,11 +522,22 @@ int32_t ouzel_timer_reset(ouzel_op op, uint64_t deadline_ns);
 int32_t ouzel_blocking(ouzel_runtime *rt, int64_t (*fn)(void *arg), void *arg, const ouzel_op_opts *opts,
                        ouzel_op *out);
 
+/* Listens to a signal from now on: each completion has its number in res, and OUZEL_CQE_MORE; several that come close
+ * together may be told as one. Cancelled or abandoned it ends, with -ECANCELED. The first call for a signal installs a
+ * handler, for good: the system's default action (as a rule the end of the process) does not come back, a handler that
+ * was there is called as well. The first call of a process starts a thread. -EINVAL, OUZEL_EINVAL: no signal, or one
+ * that cannot be caught. */
+int32_t ouzel_signal(ouzel_runtime *rt, int signo, const ouzel_op_opts *opts, ouzel_op *out);
+
 /* OUZEL_READY: *cqe is the operation's next completion; without OUZEL_CQE_MORE it was the last, the id is used up and
  * `release` has run. OUZEL_PENDING: none yet, and ouzel_op_poll has made the calling task the one to be woken.
  * OUZEL_ESTALE: used up or abandoned. OUZEL_EINVAL: it delivers to a callback. [loop][cb]; poll inside a poll fn. */
 int32_t ouzel_op_take(ouzel_op op, ouzel_cqe *cqe);
 int32_t ouzel_op_poll(ouzel_op op, ouzel_cx *cx, ouzel_cqe *cqe);
+/* Blocks until there is a completion, and takes it: OUZEL_OK, or OUZEL_ETIMEDOUT. For threads that may block, outside
+ * poll functions and callbacks. Host-driven: [loop], runs the loop meanwhile; inside callbacks OUZEL_EREENTRANT. With
+ * workers: any thread but a worker (there OUZEL_EDEADLK); OUZEL_EINVAL for a timer, which is its worker's. */
+int32_t ouzel_op_wait(ouzel_op op, uint64_t timeout_ns, ouzel_cqe *cqe);
 /* A request only: the completion still arrives, with -ECANCELED or, if it was faster, with its result. [loop][cb] */
 int32_t ouzel_op_cancel(ouzel_op op);
 /* Drops interest: cancels, throws away what completes (provided buffers go back, an accepted or opened descriptor is
@@ -436,8 +546,8 @@ int32_t ouzel_op_abandon(ouzel_op op);
 
 /* ---- provided buffers ------------------------------------------------------------------------------------------- */
 
-/* The memory of a provided buffer named by a cqe, the host's until ouzel_buf_return. NULL if it is not out. [loop][cb]
- */
+/* The memory of a provided buffer named by a cqe, the host's until ouzel_buf_return. NULL if it is not out. With workers
+ * any of them may read it and give it back. [loop][cb] */
 void *ouzel_buf_ptr(ouzel_runtime *rt, uint32_t group, uint32_t buf_id);
 /* Gives it back for the next receive. OUZEL_ESTALE if it is not out (a second return). [loop][cb] */
 int32_t ouzel_buf_return(ouzel_runtime *rt, uint32_t group, uint32_t buf_id);

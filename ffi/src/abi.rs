@@ -2,13 +2,17 @@
 
 use core::mem::{offset_of, size_of};
 
+use crate::batch::*;
 use crate::buffers::OUZEL_BUF_GROUP_DEFAULT;
+use crate::cqe::*;
 use crate::error::*;
+use crate::files::*;
 use crate::guard::*;
 use crate::id::*;
-use crate::op::*;
 use crate::options::*;
 use crate::run::*;
+use crate::sockets::*;
+use crate::stat::ouzel_stat;
 use crate::stats::ouzel_stats;
 use crate::submit::*;
 use crate::task::*;
@@ -30,6 +34,8 @@ pub const CONSTANTS: &[(&str, i64)] = constants! {
     OUZEL_STATE_IDLE OUZEL_STATE_SCHEDULED OUZEL_STATE_DONE OUZEL_STATE_CANCELLED
     OUZEL_RUN_IDLE OUZEL_RUN_STOPPED
     OUZEL_CQE_MORE OUZEL_CQE_BUFFER OUZEL_CQE_CANCELLED
+    OUZEL_OP_NOP OUZEL_OP_ACCEPT OUZEL_OP_RECV OUZEL_OP_SEND OUZEL_OP_READ OUZEL_OP_WRITE OUZEL_OP_FSYNC
+    OUZEL_OP_SHUTDOWN OUZEL_OP_CLOSE
     OUZEL_SEND_LAZY OUZEL_BUF_GROUP_DEFAULT OUZEL_AT_POSITION OUZEL_FSYNC_DATA
 };
 
@@ -66,7 +72,12 @@ pub const LAYOUT: &[Layout] = layout! {
     ouzel_tick { size polled completed io_events more reserved }
     ouzel_task_opts { size flags drop }
     ouzel_cqe { op res flags buf_id buf_len extra }
-    ouzel_op_opts { size flags waker done ud release }
+    ouzel_op_opts { size flags waker done ud release timeout_ns }
+    ouzel_op_desc { size kind fd flags buf len offset opts }
+    ouzel_stat {
+        mode uid gid block_size size blocks links ino dev rdev atime mtime ctime btime atime_ns mtime_ns
+        ctime_ns btime_ns has_btime reserved
+    }
     ouzel_stats {
         size driver live_tasks tasks_spawned tasks_completed polls ops_submitted ops_live syscalls enters sqes
         cqes waits ctls allocs

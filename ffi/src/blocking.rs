@@ -8,7 +8,7 @@ use crate::id::ouzel_op;
 use crate::op::Flight;
 use crate::options::Ud;
 use crate::place::{Engine, ouzel_runtime};
-use crate::submit::{Prepared, admit, ouzel_op_opts, prepare};
+use crate::submit::{Prepared, admit, ouzel_op_opts, prepare, refuse};
 
 /// Runs `function(arg)` on the blocking pool.
 ///
@@ -22,7 +22,10 @@ unsafe fn blocking(
     out: *mut ouzel_op,
 ) -> Result<i32> {
     // SAFETY: the caller's promise about `opts`.
-    let Prepared { at, claim, lent, delivery } = unsafe { prepare(rt, opts, false) }?;
+    let Prepared { at, claim, lent, timeout_ns, delivery } = unsafe { prepare(rt, opts, false) }?;
+    if timeout_ns != 0 {
+        return refuse(&at, claim, lent, Error::INVALID);
+    }
     let body = at.body;
     let lent = lent.for_job(&body.jobs);
     let arg = Ud(arg);

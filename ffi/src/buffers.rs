@@ -1,19 +1,59 @@
 //! The provided buffers that the host has: handed out with a completion, until they are given back.
+//!
+//! ```text
+//!   buf_id: | which loop thread's (16) | number (16) |
+//! ```
+//! Each loop thread's driver has buffers of its own. With workers one that was received on a worker may be read and given
+//! back on another.
 
-use core::cell::RefCell;
+use ouzel::op::Lender;
 
-use ouzel::op::raw;
-
-use crate::op::{OUZEL_CQE_BUFFER, ouzel_cqe};
+use crate::cqe::{OUZEL_CQE_BUFFER, ouzel_cqe};
+use crate::guarded::Guarded;
 
 /// `OUZEL_BUF_GROUP_DEFAULT`.
 pub const OUZEL_BUF_GROUP_DEFAULT: u32 = 0;
 
-/// Which provided buffers the host has: a bit each. Touched on the loop thread of a host-driven runtime.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers(RefCell<Vec<u64>>);
+/// The buffers of one loop thread.
+struct Loan {
+    lender: Lender,
+    /// Those that the host has: a bit each.
+    out: Vec<u64>,
+}
+
+impl Loan {
+    fn is_out(&self, id: u16) -> bool {
+        self.out.get(usize::from(id) / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Buffers(Guarded<Vec<Loan>>);
+
+fn parts(buf_id: u32) -> (usize, u16) {
+    ((buf_id >> 16) as usize, buf_id as u16)
+}
 
 impl Buffers {
+    /// `local`: of a host-driven runtime.
+    pub(crate) fn new(local: bool) -> Self {
+        Buffers(Guarded::new(local, Vec::new()))
+    }
+
+    /// The number of this thread's buffers. None: without memory for them.
+    pub(crate) fn lender(&self) -> Option<u16> {
+        let here = Lender::here()?;
+        self.0.with(|loans| {
+            let known = loans.iter().position(|loan| loan.lender == here);
+            let index = known.unwrap_or_else(|| {
+                loans.push(Loan { lender: here, out: Vec::new() });
+                loans.len() - 1
+            });
+            u16::try_from(index).ok()
+        })
+    }
+
     /// Notes that a completion brings the host a buffer, and where it is.
     #[inline(always)]
     pub(crate) fn hand_out(&self, cqe: &mut ouzel_cqe) {
@@ -23,25 +63,40 @@ impl Buffers {
     }
 
     fn note(&self, cqe: &mut ouzel_cqe) {
-        let (word, bit) = (cqe.buf_id as usize / 64, cqe.buf_id % 64);
-        let mut words = self.0.borrow_mut();
-        if word >= words.len() {
-            words.resize(word + 1, 0);
-        }
-        words[word] |= 1 << bit;
-        cqe.extra = raw::buffer(cqe.buf_id as u16).map_or(0, |p| p as u64);
+        let (lender, id) = parts(cqe.buf_id);
+        self.0.with(|loans| {
+            let loan = &mut loans[lender];
+            let (word, bit) = (usize::from(id) / 64, id % 64);
+            if word >= loan.out.len() {
+                loan.out.resize(word + 1, 0);
+            }
+            loan.out[word] |= 1 << bit;
+            cqe.extra = loan.lender.at(id) as u64;
+        });
     }
 
-    pub(crate) fn is_out(&self, id: u32) -> bool {
-        self.0.borrow().get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
+    /// Where a buffer is, if the host has it.
+    pub(crate) fn at(&self, buf_id: u32) -> Option<*mut u8> {
+        let (lender, id) = parts(buf_id);
+        self.0.with(|loans| loans.get(lender).filter(|loan| loan.is_out(id)).map(|loan| loan.lender.at(id)))
     }
 
-    /// False if the host does not have it.
-    pub(crate) fn take_back(&self, id: u32) -> bool {
-        let out = self.is_out(id);
-        if out {
-            self.0.borrow_mut()[id as usize / 64] &= !(1 << (id % 64));
+    /// Takes a buffer back. False if the host does not have it. The runtime is current.
+    pub(crate) fn take_back(&self, buf_id: u32) -> bool {
+        let (lender, id) = parts(buf_id);
+        let lender = self.0.with(|loans| {
+            let loan = loans.get_mut(lender).filter(|loan| loan.is_out(id))?;
+            loan.out[usize::from(id) / 64] &= !(1 << (id % 64));
+            Some(loan.lender.clone())
+        });
+        lender.inspect(|lender| lender.give_back(id)).is_some()
+    }
+
+    /// Gives back a buffer that the host has not seen. The runtime is current.
+    pub(crate) fn discard(&self, buf_id: u32) {
+        let (lender, id) = parts(buf_id);
+        if let Some(lender) = self.0.with(|loans| loans.get(lender).map(|loan| loan.lender.clone())) {
+            lender.give_back(id);
         }
-        out
     }
 }

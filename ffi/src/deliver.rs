@@ -87,7 +87,7 @@ impl Drop for Deliver {
     fn drop(&mut self) {
         if let Ok(body) = self.place.body() {
             // Cancelled by a shutdown: nobody will call `done`.
-            let _ = body.ops.abandon(self.at);
+            let _ = body.ops.abandon(self.at, &body.buffers);
             body.work_ended();
         }
     }

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`error`], [`guard`] | codes and their texts; the panic boundary, log and panic hooks |
 //! | [`options`], [`id`] | what the host hands over: structs with a size, its own pointers; weak ids |
-//! | `lent`, `record`, `bell`, `ticking`, [`op`], `table`, [`buffers`] | the parts of a runtime: releases, join records, operations, buffers |
+//! | `guarded`, `lent`, `record`, `bell`, [`cqe`], [`buffers`] | parts of a runtime: releases, join records, provided buffers |
+//! | `ticking`, `hearing`, [`stat`], [`op`], `table` | one operation of any kind, and all of them |
 //! | [`place`] | what a handle or an id leads to: a runtime, made of those parts |
 //! | [`runtime`], [`run`] | runtimes made, shut down, freed; `ouzel_run` and the host's own loop |
 //! | [`task`], [`join`], [`waker`] | C poll functions as tasks; their results; weak wakers |
-//! | `deliver`, [`submit`], [`timer`], [`blocking`], [`take`] | calling the host; beginning operations, taking completions |
+//! | `deliver`, [`take`], [`wait`] | completions: calling the host, taking them, waiting for them |
+//! | [`submit`], [`sockets`], [`files`], [`batch`], [`timer`], [`signal`], [`blocking`] | beginning operations |
 //! | [`stats`], [`fork`], [`version`] | counters; the forked child; which ABI this is |
 //! | [`abi`] | every constant and layout of the header, for the test that compares them |
 //!
@@ -18,13 +20,18 @@
 //! This crate exports symbols; a Rust program uses the `ouzel` crate.
 
 pub mod abi;
+pub mod batch;
 mod bell;
 pub mod blocking;
 pub mod buffers;
+pub mod cqe;
 mod deliver;
 pub mod error;
+pub mod files;
 pub mod fork;
 pub mod guard;
+mod guarded;
+mod hearing;
 pub mod id;
 pub mod join;
 mod lent;
@@ -34,6 +41,9 @@ pub mod place;
 mod record;
 pub mod run;
 pub mod runtime;
+pub mod signal;
+pub mod sockets;
+pub mod stat;
 pub mod stats;
 pub mod submit;
 mod table;
@@ -42,9 +52,11 @@ pub mod task;
 mod ticking;
 pub mod timer;
 pub mod version;
+pub mod wait;
 pub mod waker;
 
 // What crosses threads may.
 static_assertions::assert_impl_all!(record::Join: Send, Sync);
 static_assertions::assert_impl_all!(lent::Released: Send, Sync);
 static_assertions::assert_impl_all!(lent::Lent: Send);
+static_assertions::assert_impl_all!(op::Entry: Send);

@@ -16,42 +16,20 @@ use std::future::Future;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use ouzel::BlockingHandle;
-use ouzel::op::raw::{self, Completion, Nanos, RawOp};
+use ouzel::op::raw::{Completion, Nanos, RawOp};
 
+use crate::buffers::Buffers;
+use crate::cqe::{OUZEL_CQE_BUFFER, ouzel_cqe, told};
 use crate::error::{Error, Result};
+use crate::hearing::Hearing;
 use crate::id::ouzel_op;
 use crate::lent::{self, JobLent, Lent};
 use crate::options::Ud;
+use crate::stat;
 use crate::ticking::{Tick, Ticking};
-
-/// `ouzel_cqe`.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
-pub struct ouzel_cqe {
-    /// Whose completion this is.
-    pub op: ouzel_op,
-    /// A count, a descriptor, zero, or `-errno`.
-    pub res: i32,
-    /// `OUZEL_CQE_*`.
-    pub flags: u32,
-    /// Which provided buffer.
-    pub buf_id: u32,
-    /// Bytes in it.
-    pub buf_len: u32,
-    /// A job's result, or a buffer's address.
-    pub extra: u64,
-}
 
 /// `ouzel_done_fn`.
 pub type DoneFn = extern "C" fn(ud: *mut c_void, cqe: *const ouzel_cqe);
-
-/// `OUZEL_CQE_MORE`.
-pub const OUZEL_CQE_MORE: u32 = 1;
-/// `OUZEL_CQE_BUFFER`.
-pub const OUZEL_CQE_BUFFER: u32 = 2;
-/// `OUZEL_CQE_CANCELLED`.
-pub const OUZEL_CQE_CANCELLED: u32 = 8;
 
 /// What is in flight.
 pub(crate) enum Flight {
@@ -59,8 +37,12 @@ pub(crate) enum Flight {
     Over,
     /// One completion.
     One(RawOp<Lent>),
-    /// Completions until one without MORE.
-    Many(RawOp<Lent>),
+    /// Completions until one without MORE; whose provided buffers they bring.
+    Many(RawOp<Lent>, u16),
+    /// A file's status, and where it goes.
+    Stat(RawOp<Lent>, Ud),
+    /// A signal.
+    Signal(Hearing),
     /// A timer.
     Timer(Ticking),
     /// A job on the blocking pool. What it was lent is in the closure, then in the result.
@@ -125,24 +107,6 @@ fn ready<T>(poll: Poll<T>) -> Option<T> {
     }
 }
 
-/// A completion in C's form.
-#[inline(always)]
-fn told(op: ouzel_op, c: Completion, extra: u64) -> ouzel_cqe {
-    let mut cqe = ouzel_cqe { op, res: c.res, flags: 0, buf_id: 0, buf_len: 0, extra };
-    if c.flags != 0 {
-        cqe.flags = if c.more() { OUZEL_CQE_MORE } else { 0 };
-        if let Some(id) = c.buffer() {
-            cqe.flags |= OUZEL_CQE_BUFFER;
-            cqe.buf_id = id.into();
-            cqe.buf_len = u32::try_from(c.res).unwrap_or(0);
-        }
-    }
-    if c.res == -libc::ECANCELED {
-        cqe.flags |= OUZEL_CQE_CANCELLED;
-    }
-    cqe
-}
-
 impl Entry {
     pub(crate) fn new() -> Self {
         Entry { generation: 1, next: 0, flight: Flight::Over, delivery: Delivery::default(), kept: None }
@@ -200,18 +164,44 @@ impl Entry {
         let mut cx = how.map(Context::from_waker);
         let after = match &mut self.flight {
             Flight::Over | Flight::One(_) => return Looked::Pending,
-            Flight::Many(raw) => {
+            Flight::Many(raw, lender) => {
                 let next = match &mut cx {
                     None => raw.try_next(),
                     Some(cx) => ready(raw.poll_next(cx)).flatten(),
                 };
                 let Some(c) = next else { return Looked::Pending };
-                out.write(told(op, c, 0));
+                let cqe = out.write(told(op, c, 0));
+                cqe.buf_id |= u32::from(*lender) << 16;
                 if c.more() {
                     return Looked::Step;
                 }
                 // The payload was dropped with the last completion, and has told `Released`.
                 After::Released
+            }
+            Flight::Stat(raw, at) => {
+                let taken = match &mut cx {
+                    None => raw.try_take(),
+                    Some(cx) => ready(raw.poll(cx)),
+                };
+                let Some((c, lent)) = taken else { return Looked::Pending };
+                if c.res == 0 {
+                    // SAFETY: the host has lent it, and the operation has filled it.
+                    unsafe { stat::convert(at.0.cast()) };
+                }
+                out.write(told(op, c, 0));
+                After::Call(lent.settle())
+            }
+            Flight::Signal(signal) => {
+                let Some(res) = signal.look(how) else { return Looked::Pending };
+                if res >= 0 {
+                    out.write(told(op, Completion::step(res), 0));
+                    return Looked::Step;
+                }
+                out.write(told(op, Completion::done(res), 0));
+                match core::mem::replace(&mut self.flight, Flight::Over) {
+                    Flight::Signal(signal) => After::Call(signal.settle()),
+                    _ => After::Released,
+                }
             }
             Flight::Timer(timer) => match timer.look(how) {
                 Tick::Pending => return Looked::Pending,
@@ -273,7 +263,8 @@ impl Entry {
     /// Asks for cancellation. Returns who is to be woken for it.
     pub(crate) fn cancel(&mut self) -> Option<Waker> {
         match &mut self.flight {
-            Flight::One(raw) | Flight::Many(raw) => raw.cancel(),
+            Flight::One(raw) | Flight::Many(raw, _) | Flight::Stat(raw, _) => raw.cancel(),
+            Flight::Signal(signal) => return signal.cancel(),
             Flight::Timer(timer) => return timer.cancel(),
             Flight::Job(job) => drop(job.abort()),
             Flight::Over => {}
@@ -315,7 +306,7 @@ pub(crate) struct Removed {
 
 impl Removed {
     /// Gives back what a completion nobody wants has brought. The caller's runtime is current.
-    pub(crate) fn let_go(self) {
+    pub(crate) fn let_go(self, buffers: &Buffers) {
         if let (Some(waker), true) = (&self.delivery.waker, self.delivery.done.is_some()) {
             waker.wake_by_ref(); // our task finds the entry gone, and ends
         }
@@ -324,7 +315,7 @@ impl Removed {
         }
         let Some(kept) = self.kept else { return };
         if kept.cqe.flags & OUZEL_CQE_BUFFER != 0 {
-            raw::recycle(kept.cqe.buf_id as u16);
+            buffers.discard(kept.cqe.buf_id);
         }
         if self.delivery.opens && kept.cqe.res >= 0 {
             // SAFETY: the kernel made this descriptor for an operation nobody holds any more.

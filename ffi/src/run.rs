@@ -19,7 +19,7 @@ pub const OUZEL_RUN_STOPPED: i32 = 1;
 const DEFAULT_POLLS: u32 = 256;
 
 /// Marks a host-driven runtime as running until it is dropped.
-struct Running<'a> {
+pub(crate) struct Running<'a> {
     body: &'a Body,
     _inside: Inside,
 }
@@ -27,7 +27,7 @@ struct Running<'a> {
 impl<'a> Running<'a> {
     /// # Errors
     /// Another thread's runtime; one that is running.
-    fn begin(rt: *const ouzel_runtime, body: &'a Body) -> Result<Self> {
+    pub(crate) fn begin(rt: *const ouzel_runtime, body: &'a Body) -> Result<Self> {
         body.on_loop()?;
         if body.is_inside() || body.running.replace(true) {
             return Err(Error::REENTRANT);

@@ -39,7 +39,7 @@ impl Body {
         }
         // Operations nobody took: they are over, and dropping them tells `release`.
         let entered = self.enter();
-        self.ops.clear();
+        self.ops.clear(&self.buffers);
         drop(entered);
         if !self.jobs.wait(deadline) {
             return Err(Error::TIMED_OUT);
@@ -127,7 +127,7 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
         joins: Joins::default(),
         ops: OpTable::new(local, anchor),
         released: Released::default(),
-        buffers: Buffers::default(),
+        buffers: Buffers::new(local),
         jobs: Arc::default(),
         bell,
     };

@@ -1,14 +1,14 @@
-//! Submitting operations: one function of the header per kind, all through [`submit`].
+//! Submitting operations: what all of them have in common, and the least of them.
 //!
 //! # Safety
-//! Of each of them: pointers are as the header says, null where it allows that, else good for what it says
-//! they are used for, for as long.
+//! Of each function that submits: pointers are as the header says, null where it allows that, else good for what
+//! it says they are used for, for as long.
 
-use core::ffi::{c_char, c_int, c_void};
-use core::ptr::{self, null_mut};
+use core::ffi::c_void;
+use core::mem::offset_of;
+use core::ptr::null_mut;
 
-use libc::sockaddr;
-use ouzel::op::raw::{self, AT_POSITION, Request, Scratch};
+use ouzel::op::raw::{self, Deadline, Nanos, Request, Scratch};
 
 use crate::deliver::start_delivering;
 use crate::error::{Error, OUZEL_OK, Result, code};
@@ -17,7 +17,8 @@ use crate::id::{ouzel_op, ouzel_waker};
 use crate::lent::Lent;
 use crate::op::{Delivery, DoneFn, Flight};
 use crate::options::{self, Ud, UdFn};
-use crate::place::{Engine, OnLoop, ouzel_runtime};
+use crate::place::{Body, OnLoop, ouzel_runtime};
+use crate::stat::ouzel_stat;
 use crate::table::Claim;
 use crate::task::task_waker;
 
@@ -38,27 +39,27 @@ pub struct ouzel_op_opts {
     pub ud: *mut c_void,
     /// Called once when the operation's buffers are free.
     pub release: Option<UdFn>,
+    /// Cancelled after so long, if not zero.
+    pub timeout_ns: u64,
 }
 
 // SAFETY: `repr(C)`, `size` first; integers, a pointer and optional functions.
 unsafe impl options::Sized32 for ouzel_op_opts {
-    const LEAST: usize = size_of::<Self>();
+    const LEAST: usize = offset_of!(ouzel_op_opts, timeout_ns);
 }
-
-/// `OUZEL_SEND_LAZY`.
-pub const OUZEL_SEND_LAZY: u32 = 0x8000_0000;
-/// `OUZEL_FSYNC_DATA`.
-pub const OUZEL_FSYNC_DATA: u32 = 1;
-/// `OUZEL_AT_POSITION`.
-pub const OUZEL_AT_POSITION: i64 = -1;
 
 /// What kind of completions a request has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(crate) enum Shape {
     One,
     /// One, whose result is a descriptor.
     Opens,
-    Many,
+    /// Any number, in provided buffers.
+    Buffers,
+    /// Any number, each a descriptor.
+    Accepts,
+    /// One, of a file's status.
+    Stat(*mut ouzel_stat),
 }
 
 /// An operation that may be begun.
@@ -66,7 +67,31 @@ pub(crate) struct Prepared {
     pub(crate) at: OnLoop,
     pub(crate) claim: Claim,
     pub(crate) lent: Lent,
+    /// Zero: none.
+    pub(crate) timeout_ns: u64,
     pub(crate) delivery: Delivery,
+}
+
+/// Reads options that fit together, and whether they name a task to be woken.
+///
+/// # Safety
+/// `opts` is null or points to as many bytes as it says.
+#[inline(always)]
+unsafe fn read(opts: *const ouzel_op_opts) -> Result<(ouzel_op_opts, bool)> {
+    // SAFETY: the caller's promise.
+    let opts = unsafe { options::read(opts) }?;
+    let woken = opts.waker != ouzel_waker::default();
+    if opts.flags != 0 || (woken && opts.done.is_some()) { Err(Error::INVALID) } else { Ok((opts, woken)) }
+}
+
+/// Whether an operation with these options may be begun.
+///
+/// # Safety
+/// As for `read`.
+pub(crate) unsafe fn check(opts: *const ouzel_op_opts) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let (opts, woken) = unsafe { read(opts) }?;
+    if woken { task_waker(opts.waker).map(drop) } else { Ok(()) }
 }
 
 /// Checks everything that does not depend on the operation, and sets an entry aside.
@@ -82,15 +107,13 @@ pub(crate) unsafe fn prepare(
     let at = OnLoop::of(rt)?;
     let mut delivery = Delivery { waker: None, done: None, opens };
     let mut release = (None, Ud(null_mut()));
+    let mut timeout_ns = 0;
     if !opts.is_null() {
         // SAFETY: the caller's promise.
-        let opts = unsafe { options::read(opts) }?;
-        let woken = opts.waker != ouzel_waker::default();
-        if opts.flags != 0 || (woken && opts.done.is_some()) {
-            return Err(Error::INVALID);
-        }
+        let (opts, woken) = unsafe { read(opts) }?;
         delivery.done = opts.done.map(|done| (done, Ud(opts.ud)));
         release = (opts.release, Ud(opts.ud));
+        timeout_ns = opts.timeout_ns;
         at.body.check_open()?;
         if woken {
             delivery.waker = Some(task_waker(opts.waker)?);
@@ -98,7 +121,7 @@ pub(crate) unsafe fn prepare(
     }
     at.body.check_open()?;
     let claim = at.body.ops.claim().ok_or(Error::NO_MEMORY)?;
-    Ok(Prepared { at, claim, lent: Lent::new(at.place, release.0, release.1), delivery })
+    Ok(Prepared { at, claim, lent: Lent::new(at.place, release.0, release.1), timeout_ns, delivery })
 }
 
 /// Puts what was begun into the table and sees to its delivery.
@@ -140,36 +163,54 @@ pub(crate) unsafe fn admit(
 /// `opts` and `out` as in the header; what the request points at is lent by the host until the operation is
 /// over, or lies in the scratch space.
 #[inline]
-unsafe fn submit_with(
+pub(crate) unsafe fn submit_with(
     rt: *mut ouzel_runtime,
     opts: *const ouzel_op_opts,
     out: *mut ouzel_op,
     shape: Shape,
     build: impl FnOnce(*mut Scratch) -> Request,
 ) -> Result<i32> {
+    let opens = matches!(shape, Shape::Opens | Shape::Accepts);
     // SAFETY: the caller's promise about `opts`.
-    let Prepared { at, claim, lent, delivery } = unsafe { prepare(rt, opts, shape == Shape::Opens) }?;
-    if shape == Shape::Many && matches!(at.body.engine, Engine::Shared { .. }) {
-        // Its provided buffers are a worker's, and the task that gives them back may be elsewhere by then.
-        at.body.ops.unclaim(claim);
-        drop(lent.settle());
-        return Err(Error::UNSUPPORTED);
-    }
+    let Prepared { at, claim, lent, timeout_ns, delivery } = unsafe { prepare(rt, opts, opens) }?;
     let _entered = at.enter();
+    let lender = match lender(at.body, shape, timeout_ns) {
+        Ok(lender) => lender,
+        Err(why) => return refuse(&at, claim, lent, why),
+    };
+    let limit = (timeout_ns != 0).then(|| Deadline(Nanos(ouzel::time::now().0.saturating_add(timeout_ns))));
     // SAFETY: the caller's promise about the request.
-    match unsafe { raw::submit(lent, |_, scratch| build(scratch)) } {
-        Ok(op) => {
-            let flight = if shape == Shape::Many { Flight::Many(op) } else { Flight::One(op) };
-            // SAFETY: the caller's promise about `out`.
-            Ok(unsafe { admit(&at, claim, flight, delivery, out) })
-        }
+    let op = match unsafe { raw::submit_until(lent, limit, |_, scratch| build(scratch)) } {
+        Ok(op) => op,
         Err(refused) => {
-            let why = Error::from(refused.reason());
-            // There is no operation, so nothing is released.
-            drop(refused.into_payload().settle());
-            at.body.ops.unclaim(claim);
-            Err(why)
+            let why = refused.reason().into();
+            return refuse(&at, claim, refused.into_payload(), why);
         }
+    };
+    let flight = match shape {
+        Shape::One | Shape::Opens => Flight::One(op),
+        Shape::Buffers | Shape::Accepts => Flight::Many(op, lender),
+        Shape::Stat(to) => Flight::Stat(op, Ud(to.cast())),
+    };
+    // SAFETY: the caller's promise about `out`.
+    Ok(unsafe { admit(&at, claim, flight, delivery, out) })
+}
+
+/// There is no operation: nothing is released.
+#[cold]
+pub(crate) fn refuse(at: &OnLoop, claim: Claim, lent: Lent, why: Error) -> Result<i32> {
+    drop(lent.settle());
+    at.body.ops.unclaim(claim);
+    Err(why)
+}
+
+/// Whose provided buffers the completions bring.
+#[inline(always)]
+fn lender(body: &Body, shape: Shape, timeout_ns: u64) -> Result<u16> {
+    match shape {
+        Shape::Buffers | Shape::Accepts if timeout_ns != 0 => Err(Error::INVALID),
+        Shape::Buffers => body.buffers.lender().ok_or(Error::NO_MEMORY),
+        _ => Ok(0),
     }
 }
 
@@ -178,7 +219,7 @@ unsafe fn submit_with(
 /// # Safety
 /// As for `submit_with`.
 #[inline(never)]
-unsafe fn submit(
+pub(crate) unsafe fn submit(
     rt: *mut ouzel_runtime,
     opts: *const ouzel_op_opts,
     out: *mut ouzel_op,
@@ -189,8 +230,30 @@ unsafe fn submit(
     unsafe { submit_with(rt, opts, out, shape, |_| *request) }
 }
 
-fn position(offset: i64) -> u64 {
-    u64::try_from(offset).unwrap_or(AT_POSITION)
+/// What an exported function that submits does, but for making the request.
+///
+/// # Safety
+/// As for `submit_with`.
+#[inline]
+pub(crate) unsafe fn begin(
+    rt: *mut ouzel_runtime,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+    shape: Shape,
+    request: impl FnOnce() -> Result<Request>,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    guard(|| code(request().and_then(|request| unsafe { submit(rt, opts, out, shape, &request) })))
+}
+
+/// The pointer, which must not be null.
+pub(crate) fn given<T>(at: *const T) -> Result<*const u8> {
+    if at.is_null() { Err(Error::NULL) } else { Ok(at.cast()) }
+}
+
+/// The pointer, which may be null if nothing lies there.
+pub(crate) fn given_if<T>(at: *const T, len: usize) -> Result<*mut u8> {
+    if at.is_null() && len > 0 { Err(Error::NULL) } else { Ok(at.cast_mut().cast()) }
 }
 
 /// Completes with 0 on the next turn. See `ouzel.h`.
@@ -203,266 +266,18 @@ pub unsafe extern "C" fn ouzel_nop(
     opts: *const ouzel_op_opts,
     out: *mut ouzel_op,
 ) -> i32 {
-    guard(|| {
-        let request = Request::Nop;
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
+    // SAFETY: the caller's promises.
+    unsafe { begin(rt, opts, out, Shape::One, || Ok(Request::Nop)) }
 }
 
-/// Waits for a connection. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
+/// Gives what was submitted to the kernel. See `ouzel.h`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_accept(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
+pub extern "C" fn ouzel_submit(rt: *mut ouzel_runtime) -> i32 {
     guard(|| {
-        let request = Request::Accept { fd, addr: null_mut(), addr_len: null_mut() };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::Opens, &request) })
-    })
-}
-
-/// Receives into the host's buffer. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_recv(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    buf: *mut c_void,
-    len: usize,
-    flags: u32,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        if buf.is_null() && len > 0 {
-            return Error::NULL.0;
-        }
-        let request = Request::Recv { fd, buf: buf.cast(), len, flags: flags as i32 };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Receives into provided buffers until told to stop. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_recv_multi(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        let request = Request::RecvMulti { fd };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::Many, &request) })
-    })
-}
-
-/// Sends the host's bytes. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_send(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    buf: *const c_void,
-    len: usize,
-    flags: u32,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        if buf.is_null() && len > 0 {
-            return Error::NULL.0;
-        }
-        let request = Request::Send {
-            fd,
-            buf: buf.cast(),
-            len,
-            flags: (flags & !OUZEL_SEND_LAZY) as i32,
-            lazy: flags & OUZEL_SEND_LAZY != 0,
-        };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Reads from a file or pipe. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_read(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    buf: *mut c_void,
-    len: usize,
-    offset: i64,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        if buf.is_null() && len > 0 {
-            return Error::NULL.0;
-        }
-        if offset < OUZEL_AT_POSITION {
-            return Error::INVALID.0;
-        }
-        let request = Request::Read { fd, buf: buf.cast(), len, offset: position(offset) };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Writes to a file or pipe. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_write(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    buf: *const c_void,
-    len: usize,
-    offset: i64,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        if buf.is_null() && len > 0 {
-            return Error::NULL.0;
-        }
-        if offset < OUZEL_AT_POSITION {
-            return Error::INVALID.0;
-        }
-        let request = Request::Write { fd, buf: buf.cast(), len, offset: position(offset) };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Opens a path. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_openat(
-    rt: *mut ouzel_runtime,
-    dir: c_int,
-    path: *const c_char,
-    flags: c_int,
-    mode: u32,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        if path.is_null() {
-            return Error::NULL.0;
-        }
-        let request = Request::OpenAt { dir, path: path.cast(), flags, mode };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::Opens, &request) })
-    })
-}
-
-/// Closes a descriptor. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_close(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        let request = Request::Close { fd };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Flushes a file. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_fsync(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    flags: u32,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        if flags & !OUZEL_FSYNC_DATA != 0 {
-            return Error::INVALID.0;
-        }
-        let request = Request::Fsync { fd, data_only: flags & OUZEL_FSYNC_DATA != 0 };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Shuts a socket down. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_shutdown_fd(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    how: c_int,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        let request = Request::Shutdown { fd, how };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit(rt, opts, out, Shape::One, &request) })
-    })
-}
-
-/// Connects a socket. See `ouzel.h`.
-///
-/// # Safety
-/// See the [module](self).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_connect(
-    rt: *mut ouzel_runtime,
-    fd: c_int,
-    addr: *const sockaddr,
-    addr_len: u32,
-    opts: *const ouzel_op_opts,
-    out: *mut ouzel_op,
-) -> i32 {
-    guard(|| {
-        if addr.is_null() {
-            return Error::NULL.0;
-        }
-        if addr_len as usize > size_of::<libc::sockaddr_storage>() {
-            return Error::INVALID.0;
-        }
-        let build = |scratch: *mut Scratch| {
-            // SAFETY: the host lends so many bytes for the call, and the scratch space has room for any address.
-            unsafe { ptr::copy_nonoverlapping(addr.cast::<u8>(), scratch.cast::<u8>(), addr_len as usize) };
-            Request::Connect { fd, addr: scratch.cast(), addr_len }
-        };
-        // SAFETY: the caller's promises.
-        code(unsafe { submit_with(rt, opts, out, Shape::One, build) })
+        code(OnLoop::of(rt).map(|at| {
+            let _entered = at.enter();
+            raw::flush();
+            OUZEL_OK
+        }))
     })
 }

@@ -1,21 +1,19 @@
 //! The operations of a runtime: an entry each, found by index and generation.
 //!
 //! No host code runs while the table is borrowed.
-//!
-//! A host-driven runtime's table is touched on its loop thread only; with workers it is behind a lock.
 
-use core::cell::RefCell;
-use core::fmt;
 use core::mem::MaybeUninit;
 use core::task::Waker;
-use std::sync::{Mutex, PoisonError};
 
 use ouzel::anchor::AnchorId;
 use ouzel::op::raw::Nanos;
 
+use crate::buffers::Buffers;
+use crate::cqe::ouzel_cqe;
 use crate::error::{Error, Result};
+use crate::guarded::Guarded;
 use crate::id::{Kind, ouzel_op, pack};
-use crate::op::{Delivery, DoneFn, Entry, Flight, Look, Looked, Removed, ouzel_cqe};
+use crate::op::{Delivery, DoneFn, Entry, Flight, Look, Looked, Removed};
 use crate::options::Ud;
 
 #[derive(Default)]
@@ -25,25 +23,21 @@ struct Table {
     free: u32,
     live: u64,
     submitted: u64,
+    /// Threads that wait for the operation in an entry.
+    waiting: Vec<(u32, Waker)>,
 }
 
 /// See the module.
+#[derive(Debug)]
 pub(crate) struct OpTable {
-    table: RefCell<Table>,
-    /// With workers: who holds it may borrow the table.
-    lock: Option<Mutex<()>>,
+    table: Guarded<Table>,
     /// Of the runtime, for the ids.
     anchor: AnchorId,
 }
 
-impl fmt::Debug for OpTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpTable").field("anchor", &self.anchor).finish_non_exhaustive()
-    }
-}
-
 /// An entry that was set aside for an operation, to be filled or given back.
 #[must_use]
+#[derive(Clone, Copy)]
 pub(crate) struct Claim(u32);
 
 /// Where an operation is in the table.
@@ -51,15 +45,12 @@ pub(crate) type Place = (u32, u32);
 
 impl OpTable {
     pub(crate) fn new(local: bool, anchor: AnchorId) -> Self {
-        let lock = if local { None } else { Some(Mutex::new(())) };
-        OpTable { table: RefCell::default(), lock, anchor }
+        OpTable { table: Guarded::new(local, Table::default()), anchor }
     }
 
-    /// `f` runs no host code. A host-driven runtime: on its loop thread.
     #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&mut Table) -> R) -> R {
-        let _locked = self.lock.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
-        f(&mut self.table.borrow_mut())
+        self.table.with(f)
     }
 
     /// Submitted so far, and in the table now.
@@ -93,6 +84,11 @@ impl OpTable {
     #[cold]
     pub(crate) fn unclaim(&self, Claim(index): Claim) {
         self.with(|table| table.push_free(index));
+    }
+
+    /// Makes room for `n` entries more. False: out of memory.
+    pub(crate) fn reserve(&self, n: usize) -> bool {
+        self.with(|table| table.entries.try_reserve(n).is_ok())
     }
 
     /// Puts an operation in.
@@ -157,6 +153,39 @@ impl OpTable {
         Some((looked, done, ud))
     }
 
+    /// As `look`, by a thread that waits, of a runtime with workers. A timer belongs to its worker.
+    pub(crate) fn look_waiting(
+        &self,
+        op: ouzel_op,
+        place: Place,
+        waker: &Waker,
+        out: &mut MaybeUninit<ouzel_cqe>,
+    ) -> Result<Looked> {
+        let (looked, old) = self.with(|table| {
+            let entry = table.entry(place)?;
+            if entry.delivery.done.is_some() || matches!(entry.flight, Flight::Timer(_)) {
+                return Err(Error::INVALID);
+            }
+            let looked = entry.look(op, Some(waker), out);
+            table.waiting.retain(|(index, known)| *index != place.0 || !known.will_wake(waker));
+            match looked {
+                Looked::Pending => table.waiting.push((place.0, waker.clone())),
+                Looked::Step => {}
+                Looked::Last(_) => return Ok((looked, table.end(place.0))),
+            }
+            Ok((looked, None))
+        })?;
+        drop(old);
+        Ok(looked)
+    }
+
+    /// A thread does not wait any longer.
+    pub(crate) fn end_wait(&self, place: Place, waker: &Waker) {
+        self.with(|table| {
+            table.waiting.retain(|(index, known)| *index != place.0 || !known.will_wake(waker));
+        });
+    }
+
     /// Waits with the entry's own waker, and wakes it if there is a completion already.
     pub(crate) fn arm(&self, place: Place) {
         let op = self.id(place);
@@ -180,23 +209,23 @@ impl OpTable {
     }
 
     /// Lets go of an operation. What is dropped runs no host code.
-    pub(crate) fn abandon(&self, place: Place) -> Result<()> {
+    pub(crate) fn abandon(&self, place: Place, buffers: &Buffers) -> Result<()> {
         let removed = self.with(|table| {
             table.entry(place)?;
             Result::Ok(table.remove(place.0))
         })?;
-        removed.let_go();
+        removed.let_go(buffers);
         Ok(())
     }
 
     /// Lets go of all, at the end of a runtime.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&self, buffers: &Buffers) {
         let all = self.with(|table| {
             let live = (0..table.entries.len() as u32).filter(|i| table.entries[*i as usize].is_live());
             let live: Vec<u32> = live.collect();
             live.into_iter().map(|index| table.remove(index)).collect::<Vec<_>>()
         });
-        all.into_iter().for_each(Removed::let_go);
+        all.into_iter().for_each(|removed| removed.let_go(buffers));
     }
 }
 
@@ -225,11 +254,23 @@ impl Table {
     #[inline(always)]
     fn retire(&mut self, index: u32) {
         self.live -= 1;
+        if !self.waiting.is_empty() {
+            self.wake_waiting(index);
+        }
         let entry = &mut self.entries[index as usize];
         // An entry whose generations are used up is not used again.
         if let Some(next) = entry.generation.checked_add(1) {
             entry.generation = next;
             self.push_free(index);
+        }
+    }
+
+    /// Whoever waits for an operation that somebody else has taken.
+    #[cold]
+    fn wake_waiting(&mut self, index: u32) {
+        // They unpark a thread, and nothing else.
+        for (_, waker) in self.waiting.extract_if(.., |(of, _)| *of == index) {
+            waker.wake();
         }
     }
 

@@ -4,14 +4,13 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
-use ouzel::op::raw;
-
 use crate::buffers::OUZEL_BUF_GROUP_DEFAULT;
+use crate::cqe::ouzel_cqe;
 use crate::error::{Error, OUZEL_OK, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::guard::guard;
 use crate::id::{Kind, ouzel_op, unpack};
-use crate::op::{Look, Looked, ouzel_cqe};
-use crate::place::{Body, Engine, OnLoop, get, ouzel_runtime};
+use crate::op::{Look, Looked};
+use crate::place::{Body, OnLoop, ouzel_runtime};
 use crate::table::Place;
 use crate::task::ouzel_cx;
 
@@ -29,19 +28,43 @@ fn take(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> Result<i32> {
         return Err(Error::NULL);
     };
     let (at, place) = find(op)?;
+    take_at(&at, op, place, how, out)
+}
+
+#[inline]
+pub(crate) fn take_at(
+    at: &OnLoop,
+    op: ouzel_op,
+    place: Place,
+    how: Look<'_>,
+    out: &mut MaybeUninit<ouzel_cqe>,
+) -> Result<i32> {
     let _entered = at.enter();
     let looked = at.body.ops.look(op, place, how, out)?;
+    let pending = matches!(looked, Looked::Pending);
+    deliver(at.place, at.body, place, looked, out);
+    Ok(if pending { OUZEL_PENDING } else { OUZEL_READY })
+}
+
+/// What follows a look: `out` has been written unless it was pending.
+#[inline]
+pub(crate) fn deliver(
+    place: &'static ouzel_runtime,
+    body: &Body,
+    of: Place,
+    looked: Looked,
+    out: &mut MaybeUninit<ouzel_cqe>,
+) {
     if matches!(looked, Looked::Pending) {
-        return Ok(OUZEL_PENDING);
+        return;
     }
     // SAFETY: it was written.
-    at.body.buffers.hand_out(unsafe { out.assume_init_mut() });
+    body.buffers.hand_out(unsafe { out.assume_init_mut() });
     match looked {
         Looked::Pending => {}
-        Looked::Step => at.body.ops.arm(place),
-        Looked::Last(after) => at.place.finish(at.body, after),
+        Looked::Step => body.ops.arm(of),
+        Looked::Last(after) => place.finish(body, after),
     }
-    Ok(OUZEL_READY)
 }
 
 /// Takes a completion if there is one. See `ouzel.h`.
@@ -83,33 +106,22 @@ pub extern "C" fn ouzel_op_abandon(op: ouzel_op) -> i32 {
     guard(|| {
         code(find(op).and_then(|(at, place)| {
             let _entered = at.enter();
-            at.body.ops.abandon(place).map(|()| OUZEL_OK)
+            at.body.ops.abandon(place, &at.body.buffers).map(|()| OUZEL_OK)
         }))
     })
 }
 
-fn buffers(rt: *mut ouzel_runtime, group: u32) -> Result<&'static Body> {
-    let body = get(rt)?;
-    body.on_loop()?;
-    if group != OUZEL_BUF_GROUP_DEFAULT {
-        return Err(Error::INVALID);
-    }
-    if matches!(body.engine, Engine::Shared { .. }) {
-        return Err(Error::UNSUPPORTED);
-    }
-    Ok(body)
+fn buffers(rt: *mut ouzel_runtime, group: u32) -> Result<OnLoop> {
+    let at = OnLoop::of(rt)?;
+    if group == OUZEL_BUF_GROUP_DEFAULT { Ok(at) } else { Err(Error::INVALID) }
 }
 
 /// Where a provided buffer is. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_buf_ptr(rt: *mut ouzel_runtime, group: u32, buf_id: u32) -> *mut c_void {
     guard(|| {
-        let Ok(body) = buffers(rt, group) else { return null_mut() };
-        if !body.buffers.is_out(buf_id) {
-            return null_mut();
-        }
-        let _entered = body.enter();
-        raw::buffer(buf_id as u16).map_or(null_mut(), <*mut u8>::cast)
+        let at = buffers(rt, group).ok().and_then(|at| at.body.buffers.at(buf_id));
+        at.map_or(null_mut(), <*mut u8>::cast)
     })
 }
 
@@ -117,13 +129,9 @@ pub extern "C" fn ouzel_buf_ptr(rt: *mut ouzel_runtime, group: u32, buf_id: u32)
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_buf_return(rt: *mut ouzel_runtime, group: u32, buf_id: u32) -> i32 {
     guard(|| {
-        code(buffers(rt, group).and_then(|body| {
-            if !body.buffers.take_back(buf_id) {
-                return Err(Error::STALE);
-            }
-            let _entered = body.enter();
-            raw::recycle(buf_id as u16);
-            Ok(OUZEL_OK)
+        code(buffers(rt, group).and_then(|at| {
+            let _entered = at.enter();
+            if at.body.buffers.take_back(buf_id) { Ok(OUZEL_OK) } else { Err(Error::STALE) }
         }))
     })
 }

@@ -11,7 +11,7 @@ use crate::guard::guard;
 use crate::id::ouzel_op;
 use crate::op::Flight;
 use crate::place::ouzel_runtime;
-use crate::submit::{Prepared, admit, ouzel_op_opts, prepare};
+use crate::submit::{Prepared, admit, ouzel_op_opts, prepare, refuse};
 use crate::take::find;
 use crate::ticking::Ticking;
 
@@ -25,7 +25,10 @@ unsafe fn begin(
     out: *mut ouzel_op,
 ) -> Result<i32> {
     // SAFETY: the caller's promise about `opts`.
-    let Prepared { at, claim, lent, delivery } = unsafe { prepare(rt, opts, false) }?;
+    let Prepared { at, claim, lent, timeout_ns, delivery } = unsafe { prepare(rt, opts, false) }?;
+    if timeout_ns != 0 {
+        return refuse(&at, claim, lent, Error::INVALID);
+    }
     let _entered = at.enter();
     match Timer::set(Nanos(deadline_ns)) {
         Ok(timer) => {
@@ -33,12 +36,7 @@ unsafe fn begin(
             // SAFETY: the caller's promise about `out`.
             Ok(unsafe { admit(&at, claim, flight, delivery, out) })
         }
-        Err(why) => {
-            // There is no timer, so nothing is released.
-            drop(lent.settle());
-            at.body.ops.unclaim(claim);
-            Err(why.into())
-        }
+        Err(why) => refuse(&at, claim, lent, why.into()),
     }
 }
 

@@ -45,6 +45,18 @@ fn timers_behave_as_the_header_says() {
 }
 
 #[test]
+fn sockets_behave_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("sockets", "tests/c/sockets.c", &BUILT));
+}
+
+#[test]
+fn files_batches_waits_and_signals_behave_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("files", "tests/c/files.c", &BUILT));
+}
+
+#[test]
 fn hello_says_hello_three_times() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let said = cc::run(program("hello", "examples/c/hello.c", &BUILT), &[]);

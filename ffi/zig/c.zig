@@ -62,6 +62,41 @@ pub const OpOpts = extern struct {
     done: ?DoneFn = null,
     ud: ?*anyopaque = null,
     release: ?ReleaseFn = null,
+    timeout_ns: u64 = 0,
+};
+
+pub const OpDesc = extern struct {
+    size: u32 = @sizeOf(OpDesc),
+    kind: u32,
+    fd: c_int = -1,
+    flags: u32 = 0,
+    buf: ?*anyopaque = null,
+    len: u64 = 0,
+    offset: i64 = 0,
+    opts: ?*const OpOpts = null,
+};
+
+pub const Stat = extern struct {
+    mode: u32 = 0,
+    uid: u32 = 0,
+    gid: u32 = 0,
+    block_size: u32 = 0,
+    size: u64 = 0,
+    blocks: u64 = 0,
+    links: u64 = 0,
+    ino: u64 = 0,
+    dev: u64 = 0,
+    rdev: u64 = 0,
+    atime: i64 = 0,
+    mtime: i64 = 0,
+    ctime: i64 = 0,
+    btime: i64 = 0,
+    atime_ns: u32 = 0,
+    mtime_ns: u32 = 0,
+    ctime_ns: u32 = 0,
+    btime_ns: u32 = 0,
+    has_btime: u32 = 0,
+    reserved: [35]u32 = @splat(0),
 };
 
 pub const Stats = extern struct {
@@ -92,6 +127,15 @@ pub const run_stopped: i32 = 1;
 pub const cqe_more: u32 = 0x1;
 pub const cqe_buffer: u32 = 0x2;
 pub const cqe_cancelled: u32 = 0x8;
+pub const op_nop: u32 = 0;
+pub const op_accept: u32 = 1;
+pub const op_recv: u32 = 2;
+pub const op_send: u32 = 3;
+pub const op_read: u32 = 4;
+pub const op_write: u32 = 5;
+pub const op_fsync: u32 = 6;
+pub const op_shutdown: u32 = 7;
+pub const op_close: u32 = 8;
 pub const send_lazy: u32 = 0x8000_0000;
 pub const fsync_data: u32 = 0x1;
 
@@ -180,6 +224,24 @@ pub extern "c" fn ouzel_timer_reset(op: Id, deadline_ns: u64) i32;
 pub extern "c" fn ouzel_blocking(rt: ?*Runtime, f: ?JobFn, arg: ?*anyopaque, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_op_take(op: Id, cqe: *Cqe) i32;
 pub extern "c" fn ouzel_op_poll(op: Id, cx: ?*Cx, cqe: *Cqe) i32;
+pub extern "c" fn ouzel_submit(rt: ?*Runtime) i32;
+pub extern "c" fn ouzel_batch_submit(rt: ?*Runtime, descs: ?[*]const OpDesc, n: usize, out: ?[*]Id) i32;
+pub extern "c" fn ouzel_accept_multi(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_recvmsg(rt: ?*Runtime, fd: c_int, msg: ?*anyopaque, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_sendmsg(rt: ?*Runtime, fd: c_int, msg: ?*const anyopaque, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_poll_fd(rt: ?*Runtime, fd: c_int, events: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_readv(rt: ?*Runtime, fd: c_int, iov: ?*const anyopaque, count: u32, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_writev(rt: ?*Runtime, fd: c_int, iov: ?*const anyopaque, count: u32, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_statx(rt: ?*Runtime, dir: c_int, path: ?[*:0]const u8, flags: c_int, stat: ?*Stat, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_fallocate(rt: ?*Runtime, fd: c_int, mode: c_int, offset: u64, len: u64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_ftruncate(rt: ?*Runtime, fd: c_int, len: u64, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_renameat(rt: ?*Runtime, from_dir: c_int, from: ?[*:0]const u8, to_dir: c_int, to: ?[*:0]const u8, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_unlinkat(rt: ?*Runtime, dir: c_int, path: ?[*:0]const u8, flags: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_mkdirat(rt: ?*Runtime, dir: c_int, path: ?[*:0]const u8, mode: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_symlinkat(rt: ?*Runtime, target: ?[*:0]const u8, dir: c_int, path: ?[*:0]const u8, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_linkat(rt: ?*Runtime, from_dir: c_int, from: ?[*:0]const u8, to_dir: c_int, to: ?[*:0]const u8, flags: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_signal(rt: ?*Runtime, signo: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_op_wait(op: Id, timeout_ns: u64, cqe: *Cqe) i32;
 pub extern "c" fn ouzel_op_cancel(op: Id) i32;
 pub extern "c" fn ouzel_op_abandon(op: Id) i32;
 pub extern "c" fn ouzel_buf_ptr(rt: ?*Runtime, group: u32, buf_id: u32) ?*anyopaque;

@@ -34,3 +34,44 @@ pub(crate) fn end_loan(provided: &Arc<Provided>, id: u16) {
         provided.give_back(id);
     }
 }
+
+/// The provided buffers of a thread's driver, for those who receive by [`raw`] on a runtime with workers: a
+/// completion names a buffer of the thread that submitted, and may be taken on another one.
+#[derive(Clone)]
+pub struct Lender(Arc<Provided>);
+
+impl Lender {
+    /// The current thread's. None outside a runtime, or without memory for buffers.
+    #[must_use]
+    pub fn here() -> Option<Lender> {
+        current::with(|c| c.and_then(|c| c.reactor.provided())).map(Lender)
+    }
+
+    /// The first byte of buffer `id`.
+    ///
+    /// # Panics
+    /// If there is no such buffer.
+    #[must_use]
+    pub fn at(&self, id: u16) -> *mut u8 {
+        self.0.at(id)
+    }
+
+    /// Gives buffer `id`, which a completion has named, back. On any thread.
+    pub fn give_back(&self, id: u16) {
+        end_loan(&self.0, id);
+    }
+}
+
+impl PartialEq for Lender {
+    fn eq(&self, other: &Lender) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Lender {}
+
+impl std::fmt::Debug for Lender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}

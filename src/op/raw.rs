@@ -6,10 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use ouzel_core::coop;
 pub use ouzel_core::driver::{Deadline, Nanos};
-pub use ouzel_core::op::{AT_POSITION, Completion, Fd, Request, Scratch};
+pub use ouzel_core::op::{
+    AT_POSITION, Completion, Fd, FileCall, FileStat, FileTime, Request, Scratch, Segment, StatRoom,
+};
 use ouzel_core::op::{OpHandle, RejectReason, Rejected};
 
 use crate::current;
+use crate::platform;
 
 /// Why an operation could not be begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,4 +217,21 @@ pub fn flush() {
             c.reactor.flush();
         }
     });
+}
+
+/// What [`FileCall::Stat`] has left in its room.
+#[must_use]
+pub fn file_stat(room: &StatRoom) -> FileStat {
+    platform::file_stat(room)
+}
+
+/// Makes room for `n` operations more on the current thread's driver: so many submissions do not run out of memory.
+///
+/// # Errors
+/// There is no runtime here, or no memory.
+pub fn reserve(n: usize) -> Result<(), SubmitReason> {
+    current::with(|c| {
+        let reserved = c.ok_or(SubmitReason::NoRuntime)?.reactor.reserve(n);
+        if reserved { Ok(()) } else { Err(SubmitReason::OutOfMemory) }
+    })
 }

@@ -93,7 +93,7 @@ impl Own {
     #[cold]
     fn fresh(&self, local: bool) -> Option<&Slot> {
         let index = self.used.get();
-        if (index as usize).is_multiple_of(OP_CHUNK_SLOTS) {
+        if index as usize == self.capacity() {
             self.grow()?;
         }
         let place = self.place(index);
@@ -102,6 +102,21 @@ impl Own {
         self.used.set(index.checked_add(1)?);
         // SAFETY: initialised in the line above.
         Some(unsafe { place.as_ref() })
+    }
+
+    /// Makes room for `n` slots that were never used. False: out of memory.
+    pub(super) fn reserve(&self, n: usize) -> bool {
+        while self.capacity() - (self.used.get() as usize) < n {
+            if self.grow().is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn capacity(&self) -> usize {
+        // SAFETY: the owner is the only user of the list.
+        self.chunks.with(|p| unsafe { &*p }.len()) * OP_CHUNK_SLOTS
     }
 
     fn grow(&self) -> Option<()> {

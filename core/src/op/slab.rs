@@ -122,6 +122,12 @@ impl OpSlab {
         Ok((guard.disarm(), request))
     }
 
+    /// Makes room for `n` operations more. False: out of memory.
+    #[must_use]
+    pub fn reserve(&self, n: usize) -> bool {
+        self.shared().own.reserve(n)
+    }
+
     /// The operation that `key` names, if it is not over and fetched.
     #[must_use]
     pub fn request(&self, key: OpKey) -> Option<Request> {

@@ -486,3 +486,15 @@ fn timers_live_in_the_slots() {
     assert!(poll(&mut sleep).is_ready());
     assert!(wheel.is_empty() && slab.is_quiet());
 }
+
+#[test]
+fn room_made_beforehand_is_used() {
+    let slab = slab(Flavour::Shared);
+    let n = 3 * crate::config::OP_CHUNK_SLOTS + 1;
+    assert!(slab.reserve(n) && slab.reserve(1));
+    let handles: Vec<_> = (0..2 * n).map(|_| submit(&slab, (), Request::Nop)).collect();
+    for (i, handle) in handles.iter().enumerate() {
+        assert_eq!(handle.key().index() as usize, i);
+        let _ = complete(&slab, handle.key(), 0);
+    }
+}

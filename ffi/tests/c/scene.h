@@ -48,4 +48,17 @@ static inline void run_until(ouzel_runtime *rt, atomic_int *count, int least) {
     }
 }
 
+/* Listens on a port of the loopback interface; writes where. */
+static inline int listen_socket(struct sockaddr_in *addr) {
+    socklen_t len = sizeof *addr;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    memset(addr, 0, sizeof *addr);
+    addr->sin_family = AF_INET;
+    addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_IS(bind(fd, (struct sockaddr *)addr, sizeof *addr), 0);
+    CHECK_IS(listen(fd, 16), 0);
+    CHECK_IS(getsockname(fd, (struct sockaddr *)addr, &len), 0);
+    return fd;
+}
+
 #endif

@@ -1,0 +1,227 @@
+//! Operations on sockets, and on whatever can be waited for.
+//!
+//! # Safety
+//! Of each of them: see [`submit`](crate::submit).
+
+use core::ffi::{c_int, c_void};
+use core::ptr::{self, null_mut};
+
+use libc::{msghdr, sockaddr};
+use ouzel::op::raw::{Request, Scratch};
+
+use crate::error::{Error, code};
+use crate::guard::guard;
+use crate::id::ouzel_op;
+use crate::place::ouzel_runtime;
+use crate::submit::{Shape, begin, given, given_if, ouzel_op_opts, submit_with};
+
+/// `OUZEL_SEND_LAZY`.
+pub const OUZEL_SEND_LAZY: u32 = 0x8000_0000;
+
+/// What `ouzel_accept` asks for.
+pub(crate) fn accept(fd: c_int) -> Request {
+    Request::Accept { fd, addr: null_mut(), addr_len: null_mut() }
+}
+
+/// What `ouzel_send` asks for.
+pub(crate) fn send(fd: c_int, buf: *const u8, len: usize, flags: u32) -> Request {
+    let lazy = flags & OUZEL_SEND_LAZY != 0;
+    Request::Send { fd, buf, len, flags: (flags & !OUZEL_SEND_LAZY) as i32, lazy }
+}
+
+/// Waits for a connection. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_accept(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe { begin(rt, opts, out, Shape::Opens, || Ok(accept(fd))) }
+}
+
+/// Waits for connections. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_accept_multi(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe { begin(rt, opts, out, Shape::Accepts, || Ok(Request::AcceptMulti { fd })) }
+}
+
+/// Connects a socket. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_connect(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    addr: *const sockaddr,
+    addr_len: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    guard(|| {
+        if addr.is_null() {
+            return Error::NULL.0;
+        }
+        if addr_len as usize > size_of::<libc::sockaddr_storage>() {
+            return Error::INVALID.0;
+        }
+        let build = |scratch: *mut Scratch| {
+            // SAFETY: the host lends so many bytes for the call, and the scratch space has room for any address.
+            unsafe { ptr::copy_nonoverlapping(addr.cast::<u8>(), scratch.cast::<u8>(), addr_len as usize) };
+            Request::Connect { fd, addr: scratch.cast(), addr_len }
+        };
+        // SAFETY: the caller's promises.
+        code(unsafe { submit_with(rt, opts, out, Shape::One, build) })
+    })
+}
+
+/// Receives into the host's buffer. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_recv(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    buf: *mut c_void,
+    len: usize,
+    flags: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe {
+        begin(rt, opts, out, Shape::One, || {
+            Ok(Request::Recv { fd, buf: given_if(buf, len)?, len, flags: flags as i32 })
+        })
+    }
+}
+
+/// Receives into provided buffers until told to stop. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_recv_multi(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe { begin(rt, opts, out, Shape::Buffers, || Ok(Request::RecvMulti { fd })) }
+}
+
+/// Sends the host's bytes. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_send(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    buf: *const c_void,
+    len: usize,
+    flags: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe { begin(rt, opts, out, Shape::One, || Ok(send(fd, given_if(buf, len)?, len, flags))) }
+}
+
+/// Receives a message. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_recvmsg(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    msg: *mut msghdr,
+    flags: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe {
+        begin(rt, opts, out, Shape::One, || {
+            Ok(Request::RecvMsg { fd, msg: given(msg)?.cast_mut(), flags: flags as i32 })
+        })
+    }
+}
+
+/// Sends a message. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_sendmsg(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    msg: *const msghdr,
+    flags: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe {
+        begin(rt, opts, out, Shape::One, || {
+            Ok(Request::SendMsg { fd, msg: given(msg)?, flags: flags as i32 })
+        })
+    }
+}
+
+/// Shuts a socket down. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_shutdown_fd(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    how: c_int,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe { begin(rt, opts, out, Shape::One, || Ok(Request::Shutdown { fd, how })) }
+}
+
+/// Waits until a descriptor is ready. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_poll_fd(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    events: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe {
+        begin(rt, opts, out, Shape::One, || {
+            let (reading, writing) = (libc::POLLIN as u32, libc::POLLOUT as u32);
+            if events != reading && events != writing {
+                return Err(Error::INVALID);
+            }
+            Ok(Request::Poll { fd, writing: events == writing })
+        })
+    }
+}

@@ -1,0 +1,351 @@
+/* Operations on sockets beyond a plain receive and send: messages, readiness, accepting for ever, provided buffers that
+ * travel, limits. */
+#define _GNU_SOURCE
+#include "scene.h"
+
+#include <fcntl.h>
+#include <sys/un.h>
+
+/* Does nothing, until the runtime's own means have had their turn. */
+#define PAUSE(s, n) AWAIT(s, n, ouzel_timer(rt, ouzel_now(rt) + 2 * MS, 0, NULL, &(s)->op))
+
+static void pair(int kind, scene *s) {
+    int fds[2];
+    CHECK_IS(socketpair(AF_UNIX, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    s->fd = fds[0];
+    s->peer = fds[1];
+}
+
+static void unpair(scene *s) {
+    close(s->fd);
+    close(s->peer);
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------- */
+
+typedef struct message {
+    scene s;
+    struct msghdr in, out;
+    struct iovec in_parts[2], out_parts[2];
+    char a[8], b[8];
+    struct sockaddr_un from;
+} message;
+
+static int32_t messages(void *ud, ouzel_cx *cx) {
+    message *m = ud;
+    scene *s = &m->s;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    ouzel_op_opts opts = op_opts(NULL, released, s);
+    BEGIN(s)
+    m->in_parts[0].iov_base = m->a;
+    m->in_parts[0].iov_len = 4;
+    m->in_parts[1].iov_base = m->b;
+    m->in_parts[1].iov_len = 4;
+    m->in.msg_iov = m->in_parts;
+    m->in.msg_iovlen = 2;
+    m->in.msg_name = &m->from;
+    m->in.msg_namelen = sizeof m->from;
+    m->out_parts[0].iov_base = "one ";
+    m->out_parts[0].iov_len = 4;
+    m->out_parts[1].iov_base = "two, cut";
+    m->out_parts[1].iov_len = 8;
+    m->out.msg_iov = m->out_parts;
+    m->out.msg_iovlen = 2;
+    /* one that waits for it */
+    CHECK_IS(ouzel_recvmsg(rt, s->peer, &m->in, 0, &opts, &s->op2), OUZEL_OK);
+    PAUSE(s, 1);
+    CHECK_IS(ouzel_op_take(s->op2, &s->cqe), OUZEL_PENDING);
+    AWAIT(s, 2, ouzel_sendmsg(rt, s->fd, &m->out, 0, &opts, &s->op));
+    CHECK_IS(s->cqe.res, 12);
+    s->op = s->op2;
+    AWAIT(s, 3, OUZEL_OK);
+    CHECK_IS(s->cqe.res, 8);
+    CHECK(memcmp(m->a, "one ", 4) == 0 && memcmp(m->b, "two,", 4) == 0);
+    CHECK(m->in.msg_flags & MSG_TRUNC);
+    CHECK_IS(s->releases, 2);
+    /* one that is cancelled */
+    CHECK_IS(ouzel_recvmsg(rt, s->peer, &m->in, 0, &opts, &s->op), OUZEL_OK);
+    CHECK_IS(ouzel_op_cancel(s->op), OUZEL_OK);
+    AWAIT(s, 4, OUZEL_OK);
+    CHECK_IS(s->cqe.res, -ECANCELED);
+    /* and those that fail */
+    AWAIT(s, 5, ouzel_recvmsg(rt, -1, &m->in, 0, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -EBADF);
+    AWAIT(s, 6, ouzel_sendmsg(rt, -1, &m->out, 0, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -EBADF);
+    CHECK_IS(s->releases, 5);
+    s->op.slot = 77;
+    CHECK_IS(ouzel_recvmsg(rt, s->peer, NULL, 0, &opts, &s->op), OUZEL_ENULL);
+    CHECK_IS(ouzel_sendmsg(rt, s->peer, NULL, 0, &opts, &s->op), OUZEL_ENULL);
+    CHECK_IS(s->op.slot, 77);
+    END(s)
+}
+
+static void messages_come_whole(void) {
+    ouzel_runtime *rt = new_runtime();
+    message m;
+    memset(&m, 0, sizeof m);
+    pair(SOCK_DGRAM, &m.s);
+    CHECK_IS(run_task(rt, messages, &m), OUZEL_OK);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    CHECK_IS(m.s.releases, 5);
+    unpair(&m.s);
+}
+
+/* ---- readiness -------------------------------------------------------------------------------------------------- */
+
+static int32_t readiness(void *ud, ouzel_cx *cx) {
+    scene *s = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    ouzel_op_opts opts = op_opts(NULL, released, s);
+    BEGIN(s)
+    AWAIT(s, 1, ouzel_poll_fd(rt, s->fd, POLLOUT, &opts, &s->op));
+    CHECK(s->cqe.res & POLLOUT);
+    CHECK_IS(ouzel_poll_fd(rt, s->peer, POLLIN, &opts, &s->op2), OUZEL_OK);
+    PAUSE(s, 2);
+    CHECK_IS(ouzel_op_take(s->op2, &s->cqe), OUZEL_PENDING);
+    CHECK_IS(write(s->fd, "x", 1), 1);
+    s->op = s->op2;
+    AWAIT(s, 3, OUZEL_OK);
+    CHECK(s->cqe.res & POLLIN);
+    CHECK_IS(read(s->peer, s->buf, 8), 1);
+    /* cancelled */
+    CHECK_IS(ouzel_poll_fd(rt, s->peer, POLLIN, &opts, &s->op), OUZEL_OK);
+    CHECK_IS(ouzel_op_cancel(s->op), OUZEL_OK);
+    AWAIT(s, 4, OUZEL_OK);
+    CHECK_IS(s->cqe.res, -ECANCELED);
+    AWAIT(s, 5, ouzel_poll_fd(rt, -1, POLLIN, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -EBADF);
+    CHECK_IS(s->releases, 4);
+    CHECK_IS(ouzel_poll_fd(rt, s->peer, 0, &opts, &s->op), OUZEL_EINVAL);
+    CHECK_IS(ouzel_poll_fd(rt, s->peer, POLLIN | POLLOUT, &opts, &s->op), OUZEL_EINVAL);
+    END(s)
+}
+
+static void readiness_is_told(void) {
+    ouzel_runtime *rt = new_runtime();
+    scene s = {0};
+    pair(SOCK_STREAM, &s);
+    CHECK_IS(run_task(rt, readiness, &s), OUZEL_OK);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    CHECK_IS(s.releases, 4);
+    unpair(&s);
+}
+
+/* ---- accepting for ever ----------------------------------------------------------------------------------------- */
+
+#define CONNECTIONS 40
+
+static void *connect_often(void *ud) {
+    scene *s = ud;
+    for (int i = 0; i < CONNECTIONS; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        CHECK_IS(connect(fd, (struct sockaddr *)&s->addr, sizeof s->addr), 0);
+        close(fd);
+        if (i % 8 == 0) usleep(1000);
+    }
+    return NULL;
+}
+
+static int32_t accepting(void *ud, ouzel_cx *cx) {
+    scene *s = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    ouzel_op_opts opts = op_opts(NULL, released, s);
+    for (;;) {
+        if (s->op.gen == 0) {
+            CHECK_IS(ouzel_accept_multi(rt, s->listener, &opts, &s->op), OUZEL_OK);
+            atomic_fetch_add(&s->calls, 1);
+        }
+        int32_t got = ouzel_op_poll(s->op, cx, &s->cqe);
+        if (got == OUZEL_PENDING) return OUZEL_PENDING;
+        CHECK_IS(got, OUZEL_READY);
+        int more = s->cqe.flags & OUZEL_CQE_MORE;
+        if (!more) s->op.gen = 0;
+        if (s->cqe.res >= 0) {
+            CHECK(fcntl(s->cqe.res, F_GETFD) & FD_CLOEXEC);
+            close(s->cqe.res);
+            if (++s->got == CONNECTIONS && more) CHECK_IS(ouzel_op_cancel(s->op), OUZEL_OK);
+        } else {
+            CHECK_IS(s->cqe.res, -ECANCELED);
+        }
+        if (s->got == CONNECTIONS && !more) break;
+    }
+    CHECK_IS(ouzel_accept_multi(rt, s->listener, &opts, &s->op), OUZEL_OK);
+    CHECK_IS(ouzel_op_abandon(s->op), OUZEL_OK);
+    return OUZEL_READY;
+}
+
+static void every_connection_is_accepted_once(void) {
+    ouzel_runtime *rt = new_runtime();
+    scene s = {0};
+    pthread_t thread;
+    s.listener = listen_socket(&s.addr);
+    CHECK_IS(pthread_create(&thread, NULL, connect_often, &s), 0);
+    CHECK_IS(run_task(rt, accepting, &s), OUZEL_OK);
+    pthread_join(thread, NULL);
+    CHECK_IS(s.got, CONNECTIONS);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    CHECK_IS(s.releases, s.calls + 1);
+    close(s.listener);
+}
+
+static int32_t not_a_listener(void *ud, ouzel_cx *cx) {
+    scene *s = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    ouzel_op_opts opts = op_opts(NULL, released, s);
+    BEGIN(s)
+    AWAIT(s, 1, ouzel_accept_multi(rt, -1, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -EBADF);
+    CHECK_IS(s->cqe.flags & OUZEL_CQE_MORE, 0);
+    AWAIT(s, 2, ouzel_recv_multi(rt, -1, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -EBADF);
+    CHECK_IS(s->cqe.flags & OUZEL_CQE_MORE, 0);
+    CHECK_IS(s->releases, 2);
+    opts.timeout_ns = MS; /* not for what has many completions */
+    CHECK_IS(ouzel_accept_multi(rt, s->fd, &opts, &s->op), OUZEL_EINVAL);
+    CHECK_IS(ouzel_recv_multi(rt, s->fd, &opts, &s->op), OUZEL_EINVAL);
+    CHECK_IS(ouzel_timer(rt, 1, 0, &opts, &s->op), OUZEL_EINVAL);
+    CHECK_IS(s->releases, 2);
+    END(s)
+}
+
+static void what_goes_on_for_ever_ends_at_an_error(void) {
+    ouzel_runtime *rt = new_runtime();
+    scene s = {0};
+    CHECK_IS(run_task(rt, not_a_listener, &s), OUZEL_OK);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    CHECK_IS(s.releases, 2);
+}
+
+/* ---- provided buffers that travel ------------------------------------------------------------------------------- */
+
+/* A task that hands buffers it has received to other tasks, which give them back, wherever they run. */
+typedef struct parcel {
+    scene *s;
+    uint32_t id, len;
+    uint64_t at;
+} parcel;
+
+static int32_t unpack(void *ud, ouzel_cx *cx) {
+    parcel *p = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    const char *bytes = ouzel_buf_ptr(rt, OUZEL_BUF_GROUP_DEFAULT, p->id);
+    CHECK(bytes != NULL && (uint64_t)(uintptr_t)bytes == p->at);
+    for (uint32_t i = 0; i < p->len; i++) CHECK_IS(bytes[i], 'p');
+    CHECK_IS(ouzel_buf_return(rt, OUZEL_BUF_GROUP_DEFAULT, p->id), OUZEL_OK);
+    CHECK_IS(ouzel_buf_return(rt, OUZEL_BUF_GROUP_DEFAULT, p->id), OUZEL_ESTALE);
+    atomic_fetch_add(&p->s->calls, (int)p->len);
+    free(p);
+    return OUZEL_READY;
+}
+
+static int32_t receiving(void *ud, ouzel_cx *cx) {
+    scene *s = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    for (;;) {
+        if (s->op.gen == 0) CHECK_IS(ouzel_recv_multi(rt, s->peer, NULL, &s->op), OUZEL_OK);
+        int32_t got = ouzel_op_poll(s->op, cx, &s->cqe);
+        if (got == OUZEL_PENDING) return OUZEL_PENDING;
+        CHECK_IS(got, OUZEL_READY);
+        if (!(s->cqe.flags & OUZEL_CQE_MORE)) s->op.gen = 0;
+        if (s->cqe.flags & OUZEL_CQE_BUFFER) {
+            parcel *p = malloc(sizeof *p);
+            p->s = s;
+            p->id = s->cqe.buf_id;
+            p->len = s->cqe.buf_len;
+            p->at = s->cqe.extra;
+            s->got += (int)p->len;
+            CHECK_IS(ouzel_spawn(rt, unpack, p, NULL, NULL), OUZEL_OK);
+        } else if (s->cqe.res == 0) {
+            return OUZEL_READY;
+        } else {
+            CHECK(s->cqe.res == -ENOBUFS || s->cqe.res == -ECANCELED);
+            ouzel_wake_self(cx); /* others give buffers back meanwhile */
+            return OUZEL_PENDING;
+        }
+    }
+}
+
+static void *write_parcels(void *ud) {
+    scene *s = ud;
+    char bytes[3000];
+    memset(bytes, 'p', sizeof bytes);
+    for (int i = 0; i < 200; i++) CHECK_IS(write(s->fd, bytes, sizeof bytes), sizeof bytes);
+    shutdown(s->fd, SHUT_WR);
+    return NULL;
+}
+
+static void provided_buffers_travel_between_tasks(void) {
+    ouzel_runtime *rt = NULL;
+    ouzel_options options;
+    ouzel_options_init(&options, sizeof options);
+    options.driver = the_driver;
+    options.workers = the_workers ? 4 : 0;
+    options.buf_count = 8;
+    options.buf_size = 2048;
+    CHECK_IS(ouzel_runtime_new(&options, &rt), OUZEL_OK);
+    scene s[3];
+    pthread_t threads[3];
+    ouzel_task tasks[3];
+    memset(s, 0, sizeof s);
+    for (int i = 0; i < 3; i++) {
+        pair(SOCK_STREAM, &s[i]);
+        CHECK_IS(fcntl(s[i].fd, F_SETFL, 0), 0);
+        CHECK_IS(pthread_create(&threads[i], NULL, write_parcels, &s[i]), 0);
+        CHECK_IS(ouzel_spawn(rt, receiving, &s[i], NULL, &tasks[i]), OUZEL_OK);
+    }
+    for (int i = 0; i < 3; i++) CHECK_IS(ouzel_block_on(rt, tasks[i], 20ull * SECOND, NULL), OUZEL_OK);
+    CHECK_IS(ouzel_run(rt), OUZEL_RUN_IDLE);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK_IS(s[i].got, 600000);
+        CHECK_IS(s[i].calls, 600000);
+        unpair(&s[i]);
+    }
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+}
+
+/* ---- limits ----------------------------------------------------------------------------------------------------- */
+
+static int32_t limited(void *ud, ouzel_cx *cx) {
+    scene *s = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    ouzel_op_opts opts = op_opts(NULL, released, s);
+    opts.timeout_ns = 3 * MS;
+    BEGIN(s)
+    s->then = ouzel_now(rt);
+    AWAIT(s, 1, ouzel_recv(rt, s->peer, s->buf, 8, 0, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -ETIMEDOUT);
+    CHECK(ouzel_now(rt) >= s->then + 3 * MS);
+    CHECK_IS(write(s->fd, "x", 1), 1);
+    opts.timeout_ns = 50ull * SECOND;
+    AWAIT(s, 2, ouzel_recv(rt, s->peer, s->buf, 8, 0, &opts, &s->op));
+    CHECK_IS(s->cqe.res, 1);
+    CHECK_IS(s->releases, 2);
+    /* a header that does not know the field yet */
+    opts.size = offsetof(ouzel_op_opts, timeout_ns);
+    AWAIT(s, 3, ouzel_nop(rt, &opts, &s->op));
+    CHECK_IS(s->cqe.res, 0);
+    CHECK_IS(s->releases, 3);
+    END(s)
+}
+
+static void an_operation_ends_at_its_limit(void) {
+    ouzel_runtime *rt = new_runtime();
+    scene s = {0};
+    pair(SOCK_STREAM, &s);
+    CHECK_IS(run_task(rt, limited, &s), OUZEL_OK);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    unpair(&s);
+}
+
+static const test tests[] = {
+    TEST(messages_come_whole),
+    TEST(readiness_is_told),
+    TEST(every_connection_is_accepted_once),
+    TEST(what_goes_on_for_ever_ends_at_an_error),
+    TEST(provided_buffers_travel_between_tasks),
+    TEST(an_operation_ends_at_its_limit),
+};
+
+int main(int argc, char **argv) { return run_tests(argc, argv, tests, sizeof tests / sizeof *tests); }
