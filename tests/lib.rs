@@ -48,11 +48,18 @@ impl Setup {
     }
 }
 
+/// Names the one driver that a process's tests run on; unset, it is each.
+pub const ONE_DRIVER: &str = "OUZEL_TEST_DRIVER";
+
 /// The drivers this machine has. One that cannot be had is named, not passed over in silence.
 #[must_use]
 pub fn drivers() -> Vec<Driver> {
     let mut found = Vec::new();
+    let only = std::env::var(ONE_DRIVER).ok().map(|name| name.parse().expect("a driver's name"));
     for driver in [Driver::Uring, Driver::Epoll, Driver::Poll] {
+        if only.is_some_and(|only: Driver| only != driver) {
+            continue;
+        }
         match Runtime::builder().driver(driver).build_local() {
             Ok(_) => found.push(driver),
             Err(e) => println!("skipped: driver {driver} is not to be had here: {e}"),

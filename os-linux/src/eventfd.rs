@@ -36,6 +36,6 @@ impl Unpark for EventUnpark {
         // ORDERING: Relaxed, a plain counter.
         self.calls.fetch_add(1, Ordering::Relaxed);
         // Blocks only at 2^64 - 1 unparks that nobody read, and fails only if the fd is not ours.
-        let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
+        let _ = rustix::io::retry_on_intr(|| rustix::io::write(&self.fd, &1u64.to_ne_bytes()));
     }
 }

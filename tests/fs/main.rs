@@ -1,5 +1,6 @@
 //! Files through the facade, on every driver and flavour.
 
+mod faults;
 mod file;
 mod folder;
 mod names;
@@ -17,6 +18,8 @@ macro_rules! tests {
 }
 
 tests! {
+    faults::a_device_without_room_says_so,
+    faults::a_read_that_fails_gives_its_buffer_back,
     whole::each_size_comes_back_whole,
     whole::files_out_of_memory_come_back_whole,
     whole::what_is_no_plain_file_is_read_or_refused,

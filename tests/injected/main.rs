@@ -11,6 +11,7 @@
 //! cannot tell its waits from its wakes, which never fail.)
 
 mod client;
+mod files;
 mod server;
 
 use std::fs;
@@ -50,6 +51,7 @@ const EPOLL: &[Case] = &[
     ("accept4", "EMFILE", "1+3", Nothing),
     ("accept4", "ENFILE", "1+3", Nothing),
     ("accept4", "ENOMEM", "1+3", Nothing),
+    ("accept4", "ENOBUFS", "1+3", Nothing),
     ("epoll_pwait2", "EINTR", "3+2", Nothing),
     ("epoll_ctl", "ENOMEM", "4+4", Losses),
     ("epoll_ctl", "ENOSPC", "4+4", Losses),
@@ -68,6 +70,8 @@ const POLL: &[Case] = &[
     ("sendto", "EINTR", "3+3", Nothing),
     ("sendto", "EPIPE", "20+20", Losses),
     ("accept", "EMFILE", "1+3", Nothing),
+    ("accept", "ENOBUFS", "1+3", Nothing),
+    ("accept", "ENOMEM", "1+3", Nothing),
     ("epoll_wait,epoll_pwait,epoll_pwait2", "EINTR", "3+2", Nothing),
 ];
 
@@ -142,6 +146,48 @@ fn a_server_on_io_uring_survives_failing_calls() {
 #[test]
 fn a_server_on_the_portable_driver_survives_failing_calls() {
     all(Driver::Poll, POLL);
+}
+
+/// Runs the process that uses files with `call` failing.
+fn files_survive(driver: Driver, (call, error, when, told): files::Case) {
+    let Some(mut strace) = strace() else { return };
+    let name = format!("files on {driver}, {call} {error}");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("files-{driver}-{call}-{error}"));
+    fs::create_dir_all(&folder).unwrap();
+    let log = folder.join("log");
+    let inject = format!("inject={call}:error={error}:when={when}");
+    strace.arg("-o").arg(&log).args(["-e", &format!("trace={call}"), "-e", &inject]);
+    if ["write", "pread64"].contains(&call) {
+        files::paths(&folder).for_each(|path| {
+            strace.arg("-P").arg(path);
+        });
+    }
+    watchdog(&name.clone(), move || {
+        let counted = server::run_files(&mut strace, driver, &folder);
+        let injected = fs::read_to_string(&log).unwrap().matches("(INJECTED)").count();
+        fs::remove_dir_all(&folder).unwrap();
+        println!("{name}: {injected} failed, {counted}");
+        assert!(injected > 0, "{name}: the call was never made");
+        let mut words = counted.split(' ');
+        let [done, failed, wrong] = [(); 3].map(|()| words.next().unwrap().parse::<u64>().unwrap());
+        assert!(done > 0 && wrong == 0, "{name}: {counted}");
+        assert_eq!(failed > 0, told, "{name}: {counted}");
+        let errors = words.next().unwrap_or_default();
+        let wanted = if told { server::number(error).to_string() } else { String::new() };
+        assert_eq!(errors, wanted, "{name}: another error");
+    });
+}
+
+#[test]
+fn files_survive_failing_calls() {
+    use files::{EPOLL, INLINE, POOL, READS};
+    let each: [(Driver, &[&[files::Case]]); 3] =
+        [(Driver::Uring, &[INLINE]), (Driver::Epoll, &[INLINE, EPOLL, POOL]), (Driver::Poll, &[READS, POOL])];
+    for (driver, lists) in each {
+        if drivers().contains(&driver) {
+            lists.iter().copied().flatten().for_each(|case| files_survive(driver, *case));
+        }
+    }
 }
 
 #[test]

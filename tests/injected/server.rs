@@ -1,6 +1,7 @@
 //! The traced process: an echo server in this same binary, told what to do by its environment.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,8 @@ use ouzel::{Driver, Runtime};
 use ouzel_tests::Setup;
 
 const ENV: &str = "OUZEL_INJECTED";
+/// How the task of the process that uses files begins.
+const FILES: &str = "files ";
 
 /// What the server counted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,10 +34,14 @@ pub(crate) struct Server {
 }
 
 fn spawn(strace: &mut Command, driver: Driver, workers: usize) -> Child {
+    spawn_for(strace, &format!("{driver} {workers}"))
+}
+
+fn spawn_for(strace: &mut Command, task: &str) -> Child {
     strace
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "inside", "--nocapture", "--test-threads=1"])
-        .env(ENV, format!("{driver} {workers}"))
+        .env(ENV, task)
         .env_remove("OUZEL_DRIVER")
         // Looking for leaks takes ptrace, which strace has.
         .env("ASAN_OPTIONS", "detect_leaks=0")
@@ -79,6 +86,14 @@ pub(crate) fn try_start(strace: &mut Command, driver: Driver) -> Option<String> 
     text.lines().find_map(|line| Some(line.split_once("error: ")?.1.to_owned()))
 }
 
+/// Runs the process that uses files; what it counted.
+pub(crate) fn run_files(strace: &mut Command, driver: Driver, folder: &Path) -> String {
+    let child = spawn_for(strace, &format!("{FILES}{driver} {}", folder.display()));
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "it ended with {output:?}");
+    line(&mut output.stdout.as_slice(), "counted: ").unwrap_or_else(|| panic!("it counts: {output:?}"))
+}
+
 impl Server {
     /// Ends it and returns what it counted.
     pub(crate) fn stop(mut self) -> Told {
@@ -106,6 +121,9 @@ struct Counts {
 /// The server itself, if this process was started as one.
 pub(crate) fn inside() {
     let Ok(task) = std::env::var(ENV) else { return };
+    if let Some(task) = task.strip_prefix(FILES) {
+        return crate::files::inside(task);
+    }
     let (driver, workers) = task.split_once(' ').unwrap();
     let (driver, workers): (Driver, usize) = (driver.parse().unwrap(), workers.parse().unwrap());
     let setup = Setup { driver, workers };
@@ -205,6 +223,9 @@ pub(crate) fn number(name: &str) -> i32 {
         "ENFILE" => libc::ENFILE,
         "ENOMEM" => libc::ENOMEM,
         "EPERM" => libc::EPERM,
+        "EIO" => libc::EIO,
+        "ENOSPC" => libc::ENOSPC,
+        "EROFS" => libc::EROFS,
         _ => panic!("{name} has no number here"),
     }
 }

@@ -4,6 +4,8 @@ mod cancel;
 mod incoming;
 mod lazy;
 mod limit;
+mod masked;
+mod pressure;
 mod ready;
 mod recv_stream;
 mod splice;

@@ -38,11 +38,10 @@ pub fn stat_open_cached(fd: BorrowedFd<'_>) -> io::Result<FileStat> {
     let mut room = StatRoom::ZERO;
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
     let out = (&raw mut room).cast();
-    // SAFETY: the path is empty, and the room as large as the answer.
-    let ret = unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, STAT_MASK, out) };
-    if ret < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    result(sys::retry(|| {
+        // SAFETY: the path is empty, and the room as large as the answer.
+        sys::answer(unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, STAT_MASK, out) } as isize)
+    }))?;
     let stat = file_stat(&room);
     // File systems on a disk have its number; the number of others says nothing.
     let on_disk = libc::major(stat.dev) != 0;
@@ -58,7 +57,7 @@ fn is_in_memory(fd: BorrowedFd<'_>) -> io::Result<bool> {
 fn open(path: &CStr, flags: i32) -> io::Result<OwnedFd> {
     let path = path.as_ptr().cast();
     // SAFETY: a C string is NUL-terminated.
-    let fd = result(sys::retry(|| unsafe { sys::openat_cached_nonblocking(libc::AT_FDCWD, path, flags) }))?;
+    let fd = result(unsafe { sys::openat_cached_nonblocking(libc::AT_FDCWD, path, flags) })?;
     // SAFETY: the call made it just now.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -54,11 +54,13 @@ pub(crate) unsafe fn openat_cached_nonblocking(dir: Fd, path: *const u8, flags: 
     let ret = unsafe { libc::syscall(libc::SYS_openat2, dir, path, how.as_ptr(), size_of_val(&how)) };
     match answer(ret as isize) {
         // Old kernels, seccomp filters, flags that openat2 refuses and openat ignores, a FIFO
-        // without a reader: whoever asked takes the long way.
-        e if [-libc::ENOSYS, -libc::EINVAL, -libc::EPERM, -libc::ENXIO].contains(&e) => -libc::EAGAIN,
+        // without a reader, a signal: whoever asked takes the long way.
+        e if LONG_WAY.contains(&-e) => -libc::EAGAIN,
         fd => fd,
     }
 }
+
+const LONG_WAY: [c_int; 5] = [libc::ENOSYS, libc::EINVAL, libc::EPERM, libc::ENXIO, libc::EINTR];
 
 /// # Safety
 /// `buf` is writable for `len` bytes.
