@@ -133,3 +133,23 @@ pub(crate) fn an_operation_of_any_generation_completes(rig: &mut Rig) {
         }
     }
 }
+
+/// Far more complete at once than the ring has room for: the kernel keeps what does not fit.
+pub(crate) fn completions_beyond_the_queue_are_not_lost(rig: &mut Rig) {
+    const PAIRS: usize = 300;
+    let pairs: Vec<_> = (0..PAIRS).map(|_| UnixStream::pair().unwrap()).collect();
+    let mut bufs = vec![[0u8; 4]; PAIRS];
+    for round in 0..3u8 {
+        let keys: Vec<_> = pairs.iter().zip(&mut bufs).map(|((_, b), buf)| rig.recv(b, buf)).collect();
+        rig.flush().unwrap();
+        for (a, _) in &pairs {
+            let mut a = a;
+            a.write_all(&[round, 7]).unwrap();
+        }
+        for (i, key) in keys.into_iter().enumerate() {
+            assert_eq!(rig.finish_op(key).res, 2, "receive {i} of round {round}");
+        }
+        assert!(bufs.iter().all(|buf| buf[..2] == [round, 7]));
+    }
+    assert_eq!(rig.in_flight(), 0);
+}

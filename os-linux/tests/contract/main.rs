@@ -111,6 +111,13 @@ macro_rules! suite {
                 let test = crate::life::a_thousand_operations_through_a_small_ring;
                 crate::rig::run_with(super::$kind(), config, test);
             }
+
+            #[test]
+            fn completions_beyond_the_queue_are_not_lost() {
+                let config = crate::DriverConfig { entries: 2, ..crate::DriverConfig::default() };
+                let test = crate::life::completions_beyond_the_queue_are_not_lost;
+                crate::rig::run_with(super::$kind(), config, test);
+            }
         }
 
         fn $kind() -> Kind {
