@@ -77,6 +77,7 @@ pub use ouzel_core::anchor;
 pub use ouzel_core::error::JoinError;
 pub use ouzel_core::local::LocalJoinHandle;
 pub use ouzel_core::task::{TaskId, TaskState, WakeResult};
+pub use platform::Origin;
 pub use runtime::{Handle, Runtime};
 pub use shared::ShutdownError;
 pub use task::{YieldNow, task_id, task_is_aborted, yield_now};
@@ -220,6 +221,12 @@ pub fn blocking_scope<'env, T>(f: impl for<'scope> FnOnce(&'scope BlockingScope<
 #[inline]
 pub fn in_forked_child() -> bool {
     platform::in_forked_child()
+}
+
+/// Whether this thread is a worker of a [`Runtime`].
+#[must_use]
+pub fn on_worker() -> bool {
+    shared::on_worker()
 }
 
 /// The examples of the README, compiled and run as tests.

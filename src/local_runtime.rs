@@ -16,7 +16,7 @@ use ouzel_core::op::Flavour as OpFlavour;
 use crate::blocking::BlockingHandle;
 use crate::current::{self, Current, Flavour};
 use crate::metrics::Metrics;
-use crate::platform::{self, Home};
+use crate::platform::{self, Origin};
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{LocalShared, Options, check_not_forked};
 use ouzel_core::local::LocalJoinHandle;
@@ -74,7 +74,7 @@ impl LocalRuntime {
     /// # Panics
     /// Inside one of this runtime's own tasks, and in a forked child.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        check_not_forked(self.shared.home).unwrap_or_else(|e| panic!("{e}"));
+        check_not_forked(self.shared.origin).unwrap_or_else(|e| panic!("{e}"));
         let _entered = self.enter();
         self.shared.executor.block_on(future)
     }
@@ -115,7 +115,7 @@ impl LocalRuntime {
     /// # Errors
     /// The system's, if waiting failed; an error in a forked child.
     pub fn run_once(&self, timeout: Option<Duration>) -> io::Result<Tick> {
-        check_not_forked(self.shared.home)?;
+        check_not_forked(self.shared.origin)?;
         let _entered = self.enter();
         let deadline = timeout.map(|t| Deadline(platform::now() + t));
         self.shared.executor.run_once(deadline).map_err(|e| io::Error::from_raw_os_error(e.0))
@@ -126,7 +126,7 @@ impl LocalRuntime {
     /// # Errors
     /// As [`LocalRuntime::run_once`].
     pub fn run_nowait(&self, max_polls: u32) -> io::Result<Tick> {
-        check_not_forked(self.shared.home)?;
+        check_not_forked(self.shared.origin)?;
         let _entered = self.enter();
         self.shared.executor.run_nowait(max_polls).map_err(|e| io::Error::from_raw_os_error(e.0))
     }
@@ -162,7 +162,7 @@ impl LocalRuntime {
     /// A handle for other threads.
     #[must_use]
     pub fn handle(&self) -> LocalHandle {
-        LocalHandle { spawner: self.shared.executor.spawner(), home: self.shared.home }
+        LocalHandle { spawner: self.shared.executor.spawner(), origin: self.shared.origin }
     }
 
     /// Refuses spawns, drops every task, and waits until every operation's buffer is free. Idempotent.
@@ -231,7 +231,7 @@ impl LocalRuntime {
 
 impl Drop for LocalRuntime {
     fn drop(&mut self) {
-        if !self.shared.home.is_elsewhere() {
+        if !self.shared.origin.is_another_process() {
             self.shutdown();
         }
     }
@@ -254,7 +254,7 @@ pub struct EnterGuard {
 #[derive(Clone, Debug)]
 pub struct LocalHandle {
     spawner: LocalSpawner,
-    home: Home,
+    origin: Origin,
 }
 
 impl LocalHandle {
@@ -266,15 +266,21 @@ impl LocalHandle {
 
     /// As [`spawn_send`](Self::spawn_send), and gives out the task's id. It is stale until the runtime has taken the task
     /// in, at its next turn; an [`abort`](Self::abort) by it comes after that in any case. None: refused.
-    pub fn spawn_named(&self, future: impl Future<Output = ()> + Send + 'static) -> Option<TaskId> {
-        self.spawner.spawn_named(future).ok()
+    ///
+    /// `named` is told the id before the task can have run, also if it is then refused.
+    pub fn spawn_named(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+        named: impl FnOnce(TaskId),
+    ) -> Option<TaskId> {
+        self.spawner.spawn_named(future, named).ok()
     }
 
     /// Whether this process is a forked child of the one the runtime belongs to: there it cannot be used.
     #[inline]
     #[must_use]
     pub fn in_forked_child(&self) -> bool {
-        self.home.is_elsewhere()
+        self.origin.is_another_process()
     }
 
     /// Ends the runtime's wait, if it waits; it looks around and goes on.

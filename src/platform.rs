@@ -296,21 +296,24 @@ mod os {
     /// The process in which a runtime was made last; 0 before.
     static MADE: AtomicU64 = AtomicU64::new(0);
 
-    /// The process that something is made in, and belongs to.
+    /// The process that something was made in, and belongs to: a forked child is another one.
     #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Home(linux::fork::Generation);
+    pub struct Origin(linux::fork::Generation);
 
-    impl Home {
-        pub(crate) fn here() -> Self {
+    impl Origin {
+        /// This process, which makes something.
+        #[must_use]
+        pub fn here() -> Self {
             let here = linux::fork::Generation::current();
             // ORDERING: Relaxed: a number; a fork is a point in one thread's program order.
             MADE.store(here.number(), Ordering::Relaxed);
-            Home(here)
+            Origin(here)
         }
 
-        /// Whether this process is a forked child of that one.
+        /// Whether this process is not that one, but a forked child of it.
         #[inline]
-        pub(crate) fn is_elsewhere(self) -> bool {
+        #[must_use]
+        pub fn is_another_process(self) -> bool {
             self.0.is_foreign()
         }
     }
@@ -401,17 +404,21 @@ mod os {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Nothing tells a forked child here.
+    /// The process that something was made in; nothing tells a forked child here.
     #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Home;
+    pub struct Origin;
 
-    impl Home {
-        pub(crate) fn here() -> Self {
-            Home
+    impl Origin {
+        /// This process, which makes something.
+        #[must_use]
+        pub fn here() -> Self {
+            Origin
         }
 
+        /// Whether this process is not that one, but a forked child of it.
         #[inline]
-        pub(crate) fn is_elsewhere(self) -> bool {
+        #[must_use]
+        pub fn is_another_process(self) -> bool {
             false
         }
     }
@@ -463,10 +470,11 @@ mod sockets {
     }
 }
 
+pub use os::Origin;
+use os::{NATIVE, make_one};
 pub(crate) use os::{
-    Home, abstract_sockaddr, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat, from_abstract,
+    abstract_sockaddr, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat, from_abstract,
     heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached, splice_pipe,
     stat_cached, stat_open_cached,
 };
-use os::{NATIVE, make_one};
 pub(crate) use sockets::{SEND_NOW, set_reuseport, socket};

@@ -30,7 +30,7 @@ use ouzel_core::sched::Seat;
 use crate::blocking::Runner;
 use crate::driver::DriverOptions;
 use crate::metrics::IoTotals;
-use crate::platform::{self, AnyDriver, Files, Home};
+use crate::platform::{self, AnyDriver, Files, Origin};
 use crate::provided::Provided;
 
 mod limits;
@@ -49,7 +49,7 @@ pub(crate) struct ReactorCell {
     /// Not dropped in a forked child, where that would reach into the parent's epoll.
     driver: ManuallyDrop<RefCell<AnyDriver>>,
     why: String,
-    home: Home,
+    origin: Origin,
     options: DriverOptions,
     files: Files,
     seat: Seat,
@@ -85,7 +85,7 @@ impl ReactorCell {
             files: driver.files(),
             driver: ManuallyDrop::new(RefCell::new(driver)),
             why,
-            home: Home::here(),
+            origin: Origin::here(),
             options: *options,
             mailbox: Arc::new(Mailbox::new(seat.clone())),
             seat,
@@ -103,7 +103,9 @@ impl ReactorCell {
             static KEPT: RefCell<Option<Rc<ReactorCell>>> = const { RefCell::new(None) };
         }
         let kept = KEPT.with(|k| k.borrow().clone());
-        let fits = |k: &Rc<Self>| k.options == *options && Rc::strong_count(k) == 2 && !k.home.is_elsewhere();
+        let fits = |k: &Rc<Self>| {
+            k.options == *options && Rc::strong_count(k) == 2 && !k.origin.is_another_process()
+        };
         if let Some(kept) = kept.filter(fits) {
             return Ok(kept);
         }
@@ -426,7 +428,7 @@ impl ReactorCell {
 
 impl Drop for ReactorCell {
     fn drop(&mut self) {
-        if !self.home.is_elsewhere() {
+        if !self.origin.is_another_process() {
             self.close();
             // SAFETY: once, and nobody uses it after this.
             unsafe { ManuallyDrop::drop(&mut self.driver) };

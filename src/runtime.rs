@@ -18,7 +18,7 @@ use crate::blocking::{self, BlockingHandle, BlockingPool, BlockingScope};
 use crate::current::{self, Current, Flavour};
 use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
-use crate::platform::{self, Home};
+use crate::platform::{self, Origin};
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, on_worker};
 use ouzel_core::task::{TaskId, TaskState, WakeResult};
@@ -83,7 +83,7 @@ impl Runtime {
         }
         let all: Vec<Ready> = all.into_iter().map(|r| r.expect("every worker reports")).collect();
         let inner = Arc::new(Inner {
-            home: Home::here(),
+            origin: Origin::here(),
             shared: Shared::new(all.iter().map(|r| r.seat.clone()), heavy_barrier, platform::pages()),
             pool: BlockingPool::new(options.blocking.clone()),
             driver_name: all[0].name,
@@ -107,7 +107,7 @@ impl Runtime {
     /// # Panics
     /// On a worker, where it would block other tasks, and when this thread's driver cannot be made.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        check_not_forked(self.inner.home).unwrap_or_else(|e| panic!("{e}"));
+        check_not_forked(self.inner.origin).unwrap_or_else(|e| panic!("{e}"));
         assert!(
             !on_worker(),
             "block_on was called on a worker: it would block the tasks there; await the future, or use spawn_blocking"
@@ -273,7 +273,7 @@ impl Handle {
     #[inline]
     #[must_use]
     pub fn in_forked_child(&self) -> bool {
-        self.inner.home.is_elsewhere()
+        self.inner.origin.is_another_process()
     }
 
     /// Calls `f` for each task that is there, with its id if one has been made. A walk, and not a snapshot.

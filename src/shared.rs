@@ -14,7 +14,7 @@ use crate::blocking::{BlockingConfig, BlockingPool};
 use crate::driver::DriverOptions;
 use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
-use crate::platform::Home;
+use crate::platform::Origin;
 use crate::reactor::ReactorDriver;
 use ouzel_core::local::LocalJoinHandle;
 
@@ -29,7 +29,7 @@ pub(crate) struct Options {
 
 /// What workers, handles and the runtime share.
 pub(crate) struct Inner {
-    pub(crate) home: Home,
+    pub(crate) origin: Origin,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: BlockingPool,
     pub(crate) options: Options,
@@ -47,7 +47,7 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.home.is_elsewhere() {
+        if self.origin.is_another_process() {
             return JoinHandle::refused();
         }
         // A refused future is dropped here, and its handle says cancelled.
@@ -59,7 +59,7 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if !self.home.is_elsewhere() {
+        if !self.origin.is_another_process() {
             // A refused future is dropped here.
             drop(self.shared.spawn_detached(future));
         }
@@ -72,7 +72,7 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.home.is_elsewhere() {
+        if self.origin.is_another_process() {
             return Err(future);
         }
         self.shared.spawn_here(future).map(JoinHandle::new)
@@ -85,14 +85,14 @@ impl Inner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.home.is_elsewhere() {
+        if self.origin.is_another_process() {
             return Err(future);
         }
         self.shared.spawn_detached_here(future)
     }
 
     pub(crate) fn trim(&self) {
-        if !self.home.is_elsewhere() {
+        if !self.origin.is_another_process() {
             self.shared.trim();
         }
     }
@@ -115,7 +115,7 @@ impl Inner {
     }
 
     pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ShutdownError> {
-        if self.home.is_elsewhere() {
+        if self.origin.is_another_process() {
             return Err(ShutdownError::Forked);
         }
         let deadline = timeout.map(|t| Instant::now() + t);
@@ -144,7 +144,7 @@ impl Inner {
 
 /// What the runtime and the thread's place in it share.
 pub(crate) struct LocalShared {
-    pub(crate) home: Home,
+    pub(crate) origin: Origin,
     pub(crate) executor: LocalExecutor<ReactorDriver>,
     pool: OnceCell<BlockingPool>,
     options: Options,
@@ -152,7 +152,7 @@ pub(crate) struct LocalShared {
 
 impl LocalShared {
     pub(crate) fn new(executor: LocalExecutor<ReactorDriver>, options: Options) -> Self {
-        LocalShared { home: Home::here(), executor, pool: OnceCell::new(), options }
+        LocalShared { origin: Origin::here(), executor, pool: OnceCell::new(), options }
     }
 
     pub(crate) fn pool_if_used(&self) -> Option<&BlockingPool> {
@@ -208,8 +208,8 @@ impl fmt::Display for ShutdownError {
 
 impl std::error::Error for ShutdownError {}
 
-pub(crate) fn check_not_forked(home: Home) -> io::Result<()> {
-    if home.is_elsewhere() {
+pub(crate) fn check_not_forked(origin: Origin) -> io::Result<()> {
+    if origin.is_another_process() {
         return Err(io::Error::other(
             "the runtime belongs to the parent process: it cannot be used after fork",
         ));

@@ -17,9 +17,10 @@
  *   Out-parameters are written on success only. OUZEL_PENDING is 0 and OUZEL_READY is 1 wherever something is polled.
  *
  * Ownership
- *   ids      ouzel_task, ouzel_waker, ouzel_op, ouzel_rtid: 16 bytes, by value, weak. They own nothing, are never freed
- *            and may be copied at will. All zero names nothing. Any bits are tolerated: what they name is looked up and
- *            its generation compared, so a finished task, a forged id or a freed runtime answers OUZEL_ESTALE.
+ *   ids      ouzel_task, ouzel_waker, ouzel_op, ouzel_rtid, ouzel_group, ouzel_sem, ouzel_chan: 16 bytes, by value, weak.
+ *            They own nothing, are never freed and may be copied at will. All zero names nothing. Any bits are tolerated:
+ *            what they name is looked up and its generation compared, so a finished task, a forged id or a freed
+ *            runtime answers OUZEL_ESTALE. (Groups, semaphores and channels themselves are freed, or go with the runtime.)
  *   ud       the host's own pointer. ouzel hands it back and never looks behind it.
  *   buffers  lent to an operation when it is submitted, and back when it has completed: also after ouzel_op_cancel,
  *            also after ouzel_op_abandon (then `release` tells when).
@@ -37,13 +38,15 @@
  * Memory
  *   Once a high-water mark is reached, nothing on the way of a request allocates: polling and waking a task, spawning a
  *   detached one, submitting, polling and cancelling an operation. What does: making a runtime, spawning a task that
- *   can be joined, ouzel_blocking, an operation whose `waker` is of a host-driven runtime of another thread, cancelling
- *   a host-driven runtime's task on another thread.
+ *   can be joined, is in a group or has a name or a deadline, the first wait for a semaphore, channel or address and the
+ *   first task-local value of a task, ouzel_blocking, an operation whose `waker` is of a host-driven runtime of another
+ *   thread or a function's, cancelling a host-driven runtime's task on another thread. Where the memory comes from:
+ *   ouzel_set_allocator.
  *
  * Misuse is answered, not undefined:  NULL -> OUZEL_ENULL, stale id -> OUZEL_ESTALE, wrong thread -> OUZEL_EWRONGTHREAD,
  *   run inside run -> OUZEL_EREENTRANT, use of a parent's runtime in a forked child -> OUZEL_EFORKED, ABI mismatch ->
  *   OUZEL_EVERSION, bad struct size -> OUZEL_ESIZE, after shutdown began -> OUZEL_ECLOSING, a wait that could never end
- *   -> OUZEL_EDEADLK. A freed ouzel_runtime* is answered with OUZEL_ESTALE until its place is used by a new runtime.
+ *   -> OUZEL_EDEADLK, a closed channel -> OUZEL_ECLOSED. A freed ouzel_runtime* is answered with OUZEL_ESTALE until its place is used by a new runtime.
  *   A broken invariant inside ouzel calls the panic hook and aborts; nothing unwinds into the host.
  *
  * Two decisions that look unusual. Codes of ouzel's own lie below -10000 and do not reuse errno's numbers: a result may
@@ -77,7 +80,7 @@ struct iovec;    /* <sys/uio.h> */
 #define OUZEL_PENDING 0
 #define OUZEL_READY 1
 
-/* Failures. Numbers are fixed for good: new ones are appended, retired ones stay as comments. Last added: -10015. */
+/* Failures. Numbers are fixed for good: new ones are appended, retired ones stay as comments. Last added: -10016. */
 #define OUZEL_ENULL (-10001)        /* a pointer that must not be NULL is */
 #define OUZEL_EINVAL (-10002)       /* an argument or flag outside what is allowed here */
 #define OUZEL_ESTALE (-10003)       /* the id names nothing that is alive */
@@ -90,9 +93,10 @@ struct iovec;    /* <sys/uio.h> */
 #define OUZEL_EDEADLK (-10010)      /* this wait could never end: it waits for its own thread or task */
 #define OUZEL_EBUSY (-10011)        /* in use: a second joiner, or freed from within */
 #define OUZEL_ETIMEDOUT (-10012)    /* the given time passed first */
-#define OUZEL_ECANCELED (-10013)    /* the task was cancelled (a join's result) */
+#define OUZEL_ECANCELED (-10013)    /* the task was cancelled, or its deadline is over (a join's result) */
 #define OUZEL_ENOMEM (-10014)       /* out of memory, or a table is full */
 #define OUZEL_ENOTSUP (-10015)      /* this runtime or driver cannot do that */
+#define OUZEL_ECLOSED (-10016)      /* the channel is closed, and to a receiver also empty */
 
 /* Drivers. AUTO takes io_uring if it works here, else epoll, else poll; OUZEL_DRIVER=uring|epoll|poll decides for it. */
 #define OUZEL_DRIVER_AUTO 0u
@@ -159,6 +163,9 @@ typedef struct ouzel_rtid { uint64_t slot, gen; } ouzel_rtid;
 typedef struct ouzel_task { uint64_t slot, gen; } ouzel_task;
 typedef struct ouzel_waker { uint64_t slot, gen; } ouzel_waker;
 typedef struct ouzel_op { uint64_t slot, gen; } ouzel_op;
+typedef struct ouzel_group { uint64_t slot, gen; } ouzel_group;
+typedef struct ouzel_sem { uint64_t slot, gen; } ouzel_sem;
+typedef struct ouzel_chan { uint64_t slot, gen; } ouzel_chan;
 
 /* A task's body. Called again after each wake until it returns other than OUZEL_PENDING; never by two threads at once,
  * and what one call wrote the next one sees, on whatever worker. Spurious calls are allowed. */
@@ -193,7 +200,40 @@ typedef struct ouzel_task_opts {
     uint32_t size;
     uint32_t flags;         /* OUZEL_TASK_* */
     void (*drop)(void *ud); /* runs once when the task is not polled any more: end, cancel, shutdown, spawn failure */
+    const char *name;       /* for ouzel_dump_tasks, lent until the task has ended; NULL: none */
+    uint64_t deadline_ns;   /* once the runtime's clock has passed it the task is cancelled; 0: none */
+    ouzel_group group;      /* of the same runtime; zero: none */
 } ouzel_task_opts;
+
+/* One task of ouzel_spawn_batch. */
+typedef struct ouzel_spawn_desc {
+    ouzel_poll_fn poll;
+    void *ud;
+    const ouzel_task_opts *opts; /* may be NULL, and the same for many */
+} ouzel_spawn_desc;
+
+/* One task as ouzel_dump_tasks finds it. */
+typedef struct ouzel_task_info {
+    uint32_t size;    /* sizeof(ouzel_task_info) */
+    int32_t state;    /* OUZEL_STATE_IDLE, _SCHEDULED or _DONE; it may have changed since */
+    ouzel_task task;  /* its id if anybody has asked for one (`out`, a name, a group, ouzel_cx_task), else zero */
+    const char *name; /* as given, or NULL; good while the task has not ended */
+    void *ud;         /* of a task with a name, else NULL */
+} ouzel_task_info;
+
+typedef void (*ouzel_dump_fn)(void *ud, const ouzel_task_info *info); /* info lent for the call */
+
+/* Functions that give memory, any thread, callable until the process ends. `align` is a power of two. alloc: at least
+ * `size` bytes (never 0) so aligned, or NULL. realloc: as C's, for memory of `old_size`; NULL leaves that as it was.
+ * free: with the size and alignment it was asked for. They call nothing of ouzel. */
+typedef struct ouzel_allocator {
+    uint32_t size;
+    uint32_t flags; /* none yet: 0 */
+    void *(*alloc)(void *ctx, size_t size, size_t align);
+    void *(*realloc)(void *ctx, void *ptr, size_t old_size, size_t new_size, size_t align);
+    void (*free)(void *ctx, void *ptr, size_t size, size_t align);
+    void *ctx;
+} ouzel_allocator;
 
 /* One completion. */
 typedef struct ouzel_cqe {
@@ -273,6 +313,24 @@ typedef struct ouzel_stats {
     uint64_t allocs;   /* heap allocations of the library: whole process, all runtimes */
 } ouzel_stats;
 
+/* The same of one worker, as far as it is a worker's. */
+typedef struct ouzel_worker_stats {
+    uint32_t size; /* out: bytes written */
+    uint32_t worker;
+    uint64_t polls;
+    uint64_t tasks_spawned;   /* by tasks on it; of the host and of ouzel */
+    uint64_t tasks_completed; /* likewise */
+    uint64_t steals;          /* times it took tasks from another worker */
+    uint64_t parks;           /* times it went to sleep */
+    uint64_t raids;           /* times it took what a worker that stood still had kept to itself */
+    uint64_t syscalls;
+    uint64_t enters;
+    uint64_t sqes;
+    uint64_t cqes;
+    uint64_t waits;
+    uint64_t ctls;
+} ouzel_worker_stats;
+
 /* ---- version, errors, hooks ------------------------------------------------------------------------------------- */
 
 /* The library's OUZEL_ABI_VERSION. [any][cb][sig] */
@@ -291,6 +349,14 @@ const char *ouzel_driver_name(uint32_t driver);
 /* Sends messages of at most `max_level` to `fn`, for the whole process; NULL or OUZEL_LOG_OFF ends that. `ud` stays
  * borrowed for ever: a message may be on its way when the call returns. [any] */
 int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
+/* Takes the library's memory from the host from here on, for good. It has to be the first thing that is asked of ouzel, and
+ * once: OUZEL_EBUSY as soon as the library has allocated anything, which making a runtime does, and ouzel_set_panic_hook.
+ * (In a program whose own Rust code shares ouzel's allocator: always.) What goes through it: every heap allocation of
+ * the library's code: runtimes, queues, tables, join records, channels, blocking jobs, thread-local buffers of its standard
+ * library. What does not: the chunks that tasks live in, rings and their buffers (mapped from the system), thread stacks, and
+ * what the C library allocates inside (threads, name lookups). If it returns NULL where there is a way to fail, that is
+ * OUZEL_ENOMEM; elsewhere the process is aborted. The struct is copied. OUZEL_ENULL: a function is missing. [any] */
+int32_t ouzel_set_allocator(const ouzel_allocator *allocator);
 /* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. OUZEL_ENOTSUP in
  * a library that was built small, without panic messages: there the process ends at once, by SIGILL. [any] */
 int32_t ouzel_set_panic_hook(ouzel_panic_fn fn, void *ud);
@@ -327,6 +393,14 @@ size_t ouzel_live_tasks(const ouzel_runtime *rt);
 /* Writes at most `size` bytes of counters; pass sizeof(ouzel_stats). OUZEL_ESIZE below 8.
  * Host-driven: [loop][cb]. With workers: [any][cb]. */
 int32_t ouzel_stats_get(const ouzel_runtime *rt, ouzel_stats *out, size_t size);
+/* The same for worker number `worker`, from 0; a host-driven runtime has one. OUZEL_EINVAL: there is no such worker.
+ * Host-driven: [loop][cb]. With workers: [any][cb]. */
+int32_t ouzel_worker_stats_get(const ouzel_runtime *rt, uint32_t worker, ouzel_worker_stats *out, size_t size);
+/* Calls fn(ud, info) for each task that is there, before it returns; returns how many. One task of ouzel's for each operation
+ * that delivers to a callback is among them. A task that begins or ends meanwhile may be told or not. It walks all that tasks
+ * ever took room for: for whoever looks for a stuck one. fn may call what is tagged [cb].
+ * Host-driven: [loop][cb]. With workers: [any][cb]. */
+int32_t ouzel_dump_tasks(const ouzel_runtime *rt, ouzel_dump_fn fn, void *ud);
 /* The runtime's clock: monotonic nanoseconds, the unit and origin of every deadline. 0 on misuse.
  * Host-driven: [loop][cb]. With workers: [any][cb]. */
 uint64_t ouzel_now(const ouzel_runtime *rt);
@@ -362,8 +436,9 @@ int32_t ouzel_before_wait(ouzel_runtime *rt);
 /* Ends the wait in progress, or the next one. Coalesced; takes no lock. [any][cb][sig] */
 int32_t ouzel_notify(ouzel_rtid rt);
 /* In a forked child: gives up the parent's runtime. Runs no drop and no release, touches no ring, and leaves the copy
- * of its memory alone. `rt` is taken. OUZEL_EINVAL in the process that made it. A child of a process that has made a
- * runtime cannot make one of its own in this version (OUZEL_EFORKED): exec first. */
+ * of its memory alone. `rt` is taken. OUZEL_EINVAL in the process that made it. The child may make runtimes of its own,
+ * with or without this. (After a fork of a process with threads POSIX lets a child call little before exec; ouzel needs
+ * malloc and threads to work there, as they do with glibc, and that no other thread was making or freeing a runtime.) */
 int32_t ouzel_after_fork_child(ouzel_runtime *rt);
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------ */
@@ -374,6 +449,14 @@ int32_t ouzel_after_fork_child(ouzel_runtime *rt);
  * With workers poll and drop may run on any of them. OUZEL_ECLOSING, OUZEL_ENOMEM.
  * Host-driven: [loop][cb]. With workers: [any][cb]. */
 int32_t ouzel_spawn(ouzel_runtime *rt, ouzel_poll_fn poll, void *ud, const ouzel_task_opts *opts, ouzel_task *out);
+/* The same from any thread, also for a host-driven runtime, which takes the task in at its next turn (ouzel_wake, _cancel
+ * and the others work from the beginning). Only with workers, or on the loop thread, is it in the run queue at once.
+ * poll and drop run on the runtime's threads. OUZEL_ESTALE: the runtime is gone (drop has run). [any][cb] */
+int32_t ouzel_spawn_from(ouzel_rtid rt, ouzel_poll_fn poll, void *ud, const ouzel_task_opts *opts, ouzel_task *out);
+/* Starts `n` tasks, in order. Returns how many were started: fewer than `n` if memory ran out or a shutdown began in
+ * between. Those that were not have had their drop run, and their places in `out` (NULL, or room for n ids) are as they were.
+ * Below zero: none was started; drop as for ouzel_spawn. Threads as ouzel_spawn. */
+int32_t ouzel_spawn_batch(ouzel_runtime *rt, const ouzel_spawn_desc *descs, size_t n, ouzel_task *out);
 /* Asks the task to end: it is not polled again (a poll in progress finishes first), drop runs on a loop thread, the
  * join's result is OUZEL_ECANCELED. Operations it holds are not touched: abandon them in drop. Idempotent. [any][cb] */
 int32_t ouzel_task_cancel(ouzel_task task);
@@ -397,17 +480,98 @@ int32_t ouzel_cx_cancelled(const ouzel_cx *cx);       /* 1: it was cancelled whi
 uint64_t ouzel_cx_now(ouzel_cx *cx);                  /* ouzel_now, read once per poll */
 /* Takes one from the cooperative budget of this poll. 0 when it is spent: ouzel_wake_self, return OUZEL_PENDING. */
 int32_t ouzel_cx_budget(ouzel_cx *cx);
+/* Gives up all that this task waits for at semaphores, channels and addresses; what was handed to it there goes to the next
+ * in line. Returns at how many places it waited. A task that ends, however, does so by itself. */
+int32_t ouzel_cx_leave(ouzel_cx *cx);
+
+/* Task-local values. A key is a number for the whole process, never freed; every task has its own value for it, NULL at
+ * first. drop(value) runs once: when the value is replaced (before ouzel_local_set returns; NULL takes it away), or after
+ * the task has ended and its own drop has run, the newest first; with drop NULL never. On failure the value stays the
+ * host's. OUZEL_EINVAL: no such key. key_new: [any][cb]; set and get inside a poll function, about its own task. */
+int32_t ouzel_key_new(uint32_t *key);
+int32_t ouzel_local_set(ouzel_cx *cx, uint32_t key, void *value, void (*drop)(void *value));
+void *ouzel_local_get(const ouzel_cx *cx, uint32_t key);
+
+/* Groups: tasks that are cancelled together and waited for together. A task belongs to the group of its options from its
+ * spawn until its drop has run. A group goes with its runtime, or earlier by ouzel_group_free. All [any][cb]. */
+int32_t ouzel_group_new(ouzel_runtime *rt, ouzel_group *out);
+/* Cancels every task of the group, as ouzel_task_cancel; spawning into it answers OUZEL_ECLOSING from now on. Returns how
+ * many there were that had not ended. Idempotent. */
+int32_t ouzel_group_cancel(ouzel_group group);
+/* OUZEL_READY: no task of the group is left. OUZEL_PENDING: the calling task is woken when that is so. Any number of tasks
+ * may wait; one of the group itself is answered OUZEL_EDEADLK. Inside a poll function. */
+int32_t ouzel_group_poll_empty(ouzel_group group, ouzel_cx *cx);
+/* Ends the group. OUZEL_EBUSY: a task of it is left. */
+int32_t ouzel_group_free(ouzel_group group);
 
 /* ---- wakers: weak, by value, no clone and no drop --------------------------------------------------------------- */
 
 /* Makes the task be polled: 1 = queued by this call, 0 = was queued already (or is being polled, and will be again),
- * OUZEL_ESTALE = has ended. What the caller wrote before, the poll sees. Allocates nothing, takes no lock.
- * Not for signal handlers: ouzel_notify is. [any][cb] */
+ * OUZEL_ESTALE = has ended. What the caller wrote before, the poll sees. Allocates nothing.
+ * In a signal handler it takes no lock, also where the handler has stopped a loop thread inside ouzel. (A program that loads
+ * libouzel with dlopen calls anything of ouzel once on each such thread first: its thread-local memory comes with that.)
+ * For a waker of ouzel_waker_from_fn: calls its function and returns 1; not in signal handlers. [any][cb][sig] */
 int32_t ouzel_wake(ouzel_waker waker);
+/* Wakes `n` of them; returns how many were queued by this. Stale ones are passed over. Neighbours of one runtime are woken
+ * together: off its threads that costs one wake-up for all. [any][cb] */
+int32_t ouzel_wake_many(const ouzel_waker *wakers, size_t n);
 /* The cheapest yield: poll this task again, after the others that are ready. Inside a poll function. */
 int32_t ouzel_wake_self(ouzel_cx *cx);
-/* 1 if the task has not ended, 0 if it has, or the id names nothing. [any][cb] */
+/* 1 if the task has not ended (or the function has not been released), 0 if so, or if the id names nothing. [any][cb] */
 int32_t ouzel_waker_alive(ouzel_waker waker);
+/* A waker that calls fn(ud), on the thread that wakes, at once, perhaps on several at a time: for whoever is to be told and is
+ * no task. It goes wherever a waker goes (ouzel_op_opts.waker too). fn must not block; it may wake and spawn. drop(ud), if
+ * not NULL, runs once: after ouzel_waker_release and the end of the last call of fn, or when the runtime is freed. [any][cb] */
+int32_t ouzel_waker_from_fn(ouzel_runtime *rt, void (*fn)(void *ud), void *ud, void (*drop)(void *ud),
+                            ouzel_waker *out);
+/* Ends such a waker: no call of fn begins after this (one that has begun may go on). OUZEL_ESTALE: was released before.
+ * OUZEL_EINVAL: a task's. [any][cb] */
+int32_t ouzel_waker_release(ouzel_waker waker);
+
+/* ---- tasks that wait for each other ------------------------------------------------------------------------------ */
+
+/* All in the style of poll, fair (first come, first served), and safe to cancel: a task that ends while it waits leaves
+ * the queue, and what it was handed goes to the next. OUZEL_READY: it is yours. OUZEL_PENDING: the calling task is woken when
+ * it may be; call again then, or give up with ouzel_cx_leave. A task waits at most once at each place. The task may belong
+ * to another runtime than the semaphore or channel. They go with their runtime, or earlier by their free function, which
+ * answers OUZEL_EBUSY while a task waits. [any][cb]; what takes a cx inside a poll function. */
+
+/* A number of permits. */
+int32_t ouzel_sem_new(ouzel_runtime *rt, uint32_t permits, ouzel_sem *out);
+/* Takes `n` permits when it is this task's turn. Who wants many is not passed by those behind it that want few. Called with
+ * another `n` than before it gets in line anew. */
+int32_t ouzel_sem_poll_acquire(ouzel_sem sem, ouzel_cx *cx, uint32_t n);
+/* OUZEL_READY: took `n`. OUZEL_PENDING: they are not free, or somebody waits; nothing was done. */
+int32_t ouzel_sem_try_acquire(ouzel_sem sem, uint32_t n);
+/* Gives `n` permits, taken before or new. OUZEL_EINVAL: more than can be counted. */
+int32_t ouzel_sem_release(ouzel_sem sem, uint32_t n);
+int32_t ouzel_sem_free(ouzel_sem sem);
+
+/* A queue of up to `capacity` elements of `elem_size` bytes (neither may be 0: OUZEL_EINVAL), in order; any number of senders
+ * and receivers. Elements are copied in and out; `elem` is lent for the call. */
+int32_t ouzel_chan_new(ouzel_runtime *rt, uint32_t capacity, uint32_t elem_size, ouzel_chan *out);
+/* OUZEL_READY: *elem was sent. OUZEL_ECLOSED. What is passed on the call that is ready is sent, whatever it was before. */
+int32_t ouzel_chan_poll_send(ouzel_chan chan, ouzel_cx *cx, const void *elem);
+/* OUZEL_PENDING: no room, or somebody waits for it; nothing was done. */
+int32_t ouzel_chan_try_send(ouzel_chan chan, const void *elem);
+/* OUZEL_READY: *elem is the oldest. OUZEL_ECLOSED: the channel is closed and all elements are out. */
+int32_t ouzel_chan_poll_recv(ouzel_chan chan, ouzel_cx *cx, void *elem);
+/* OUZEL_PENDING: nothing there, or somebody waits for it. */
+int32_t ouzel_chan_try_recv(ouzel_chan chan, void *elem);
+/* Refuses what would be sent from now on; what has been sent can be received. Who waits is woken. Idempotent. */
+int32_t ouzel_chan_close(ouzel_chan chan);
+/* What is left in it is gone. */
+int32_t ouzel_chan_free(ouzel_chan chan);
+
+/* Waits while *addr is `expected`, for mutexes and the like of the host's. OUZEL_READY: woken, or *addr was another value;
+ * look again. OUZEL_PENDING: the task waits, and is woken. OUZEL_ETIMEDOUT: the runtime's clock has passed `deadline_ns`
+ * (OUZEL_FOREVER: none). *addr is looked at under the lock that ouzel_wake_addr takes: no wake of one who changes the word
+ * first and then wakes is lost. The word (4 bytes, aligned: OUZEL_EINVAL) is only written atomically, and stays until the
+ * wait is over. Only calls on one runtime meet. Inside a poll function. */
+int32_t ouzel_wait_addr(ouzel_cx *cx, const uint32_t *addr, uint32_t expected, uint64_t deadline_ns);
+/* Wakes up to `max` tasks of the runtime that wait at `addr`, the first to come first; returns how many. Does not look at
+ * the word. [any][cb] */
+int32_t ouzel_wake_addr(ouzel_rtid rt, const uint32_t *addr, uint32_t max);
 
 /* ---- operations: one shape for I/O, timers and blocking work ---------------------------------------------------- */
 

@@ -2,9 +2,11 @@
 
 use core::mem::{offset_of, size_of};
 
+use crate::alloc::ouzel_allocator;
 use crate::batch::*;
 use crate::buffers::OUZEL_BUF_GROUP_DEFAULT;
 use crate::cqe::*;
+use crate::dump::ouzel_task_info;
 use crate::error::*;
 use crate::files::*;
 use crate::guard::*;
@@ -12,8 +14,9 @@ use crate::id::*;
 use crate::options::*;
 use crate::run::*;
 use crate::sockets::*;
+use crate::spawn::*;
 use crate::stat::ouzel_stat;
-use crate::stats::ouzel_stats;
+use crate::stats::{ouzel_stats, ouzel_worker_stats};
 use crate::submit::*;
 use crate::task::*;
 use crate::version::OUZEL_ABI_VERSION;
@@ -27,7 +30,7 @@ pub const CONSTANTS: &[(&str, i64)] = constants! {
     OUZEL_ABI_VERSION OUZEL_FOREVER OUZEL_OK OUZEL_PENDING OUZEL_READY
     OUZEL_ENULL OUZEL_EINVAL OUZEL_ESTALE OUZEL_EWRONGTHREAD OUZEL_EREENTRANT OUZEL_EFORKED OUZEL_EVERSION
     OUZEL_ESIZE OUZEL_ECLOSING OUZEL_EDEADLK OUZEL_EBUSY OUZEL_ETIMEDOUT OUZEL_ECANCELED OUZEL_ENOMEM
-    OUZEL_ENOTSUP
+    OUZEL_ENOTSUP OUZEL_ECLOSED
     OUZEL_DRIVER_AUTO OUZEL_DRIVER_URING OUZEL_DRIVER_EPOLL OUZEL_DRIVER_POLL
     OUZEL_LOG_OFF OUZEL_LOG_ERROR OUZEL_LOG_WARN OUZEL_LOG_INFO OUZEL_LOG_DEBUG
     OUZEL_TASK_DETACHED
@@ -66,11 +69,17 @@ pub const LAYOUT: &[Layout] = layout! {
     ouzel_task { slot generation }
     ouzel_waker { slot generation }
     ouzel_op { slot generation }
+    ouzel_group { slot generation }
+    ouzel_sem { slot generation }
+    ouzel_chan { slot generation }
     ouzel_options {
         size flags workers driver ring_entries max_blocking blocking_idle_ns buf_count buf_size
     }
     ouzel_tick { size polled completed io_events more reserved }
-    ouzel_task_opts { size flags drop }
+    ouzel_task_opts { size flags drop name deadline_ns group }
+    ouzel_spawn_desc { poll ud opts }
+    ouzel_task_info { size state task name ud }
+    ouzel_allocator { size flags alloc realloc free ctx }
     ouzel_cqe { op res flags buf_id buf_len extra }
     ouzel_op_opts { size flags waker done ud release timeout_ns }
     ouzel_op_desc { size kind fd flags buf len offset opts }
@@ -81,5 +90,8 @@ pub const LAYOUT: &[Layout] = layout! {
     ouzel_stats {
         size driver live_tasks tasks_spawned tasks_completed polls ops_submitted ops_live syscalls enters sqes
         cqes waits ctls allocs
+    }
+    ouzel_worker_stats {
+        size worker polls tasks_spawned tasks_completed steals parks raids syscalls enters sqes cqes waits ctls
     }
 };

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use crate::error::{Error, Result, code};
-use crate::guard::guard;
+use crate::guard::{callback, guard};
 use crate::id::ouzel_op;
 use crate::op::Flight;
 use crate::options::Ud;
@@ -31,7 +31,7 @@ unsafe fn blocking(
     let arg = Ud(arg);
     let job = move || {
         let arg = arg; // whole, not its pointer alone
-        (guard(|| function(arg.0)), lent)
+        (callback(|| function(arg.0)), lent)
     };
     let job = match &body.engine {
         Engine::Local { runtime, .. } => runtime.spawn_blocking(job),

@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::guard::guard;
+use crate::guard::{callback, guard};
 use crate::op::Looked;
 use crate::place::{Body, Engine, Inside, ouzel_runtime};
 use crate::table::Place;
@@ -31,7 +31,14 @@ impl Future for Releasing {
 
 /// Starts the task that calls releases.
 pub(crate) fn start_releasing(place: &'static ouzel_runtime, body: &Body) {
-    spawn_ours(body, Releasing(place));
+    let id = match &body.engine {
+        Engine::Local { runtime, .. } => runtime.spawn(Releasing(place)).id(),
+        Engine::Shared { handle, .. } => handle.spawn(Releasing(place)).id(),
+    };
+    if let Some(id) = id {
+        // Once in a runtime's life.
+        let _ = body.ours.set(id);
+    }
 }
 
 fn spawn_ours(body: &Body, future: impl Future<Output = ()> + Send + 'static) {
@@ -72,7 +79,7 @@ impl Future for Deliver {
             let cqe = unsafe { cqe.assume_init_mut() };
             body.buffers.hand_out(cqe);
             let _inside = Inside::new(self.place);
-            guard(|| done(ud.0, &raw const *cqe));
+            callback(|| done(ud.0, &raw const *cqe));
             if let Looked::Last(after) = looked {
                 guard(|| self.place.finish(body, after));
                 return Poll::Ready(());

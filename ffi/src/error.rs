@@ -67,6 +67,7 @@ codes! {
     OUZEL_ECANCELED = -10013, "cancelled";
     OUZEL_ENOMEM = -10014, "out of memory, or a table is full";
     OUZEL_ENOTSUP = -10015, "this runtime or driver cannot do that";
+    OUZEL_ECLOSED = -10016, "the channel is closed, and to a receiver also empty";
 }
 
 macro_rules! errnos {
@@ -117,6 +118,7 @@ impl Error {
     pub(crate) const CANCELED: Error = Error(OUZEL_ECANCELED);
     pub(crate) const NO_MEMORY: Error = Error(OUZEL_ENOMEM);
     pub(crate) const UNSUPPORTED: Error = Error(OUZEL_ENOTSUP);
+    pub(crate) const CLOSED: Error = Error(OUZEL_ECLOSED);
 }
 
 impl From<std::io::Error> for Error {

@@ -1,10 +1,12 @@
-//! The boundary every exported function runs behind: no panic leaves it.
+//! The boundary every exported function runs behind: no panic leaves it, and the thread knows that it is inside.
 //!
 //! A panic inside ouzel is a broken invariant, after which no wake-up can be trusted. The host is told
 //! through its hook, then the process aborts. With `panic = "abort"` (as shipped) there is no unwinding to
 //! catch, so the hook hangs on std's instead.
 
+use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_void};
+use core::sync::atomic::{Ordering, compiler_fence};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
@@ -37,9 +39,84 @@ unsafe impl<F> Send for Hook<F> {}
 static PANIC: Mutex<Option<Hook<PanicFn>>> = Mutex::new(None);
 static LOG: Mutex<Option<(u32, Hook<LogFn>)>> = Mutex::new(None);
 
-/// Runs the body of an exported function, or a callback into the host from inside Rust code.
+/// What a thread runs, for `ouzel_wake` in a signal handler: the handler may have stopped ouzel in the middle of what only
+/// this thread touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// Nothing is known: code of the host's, also in a poll function, or a loop between two callbacks.
+    Outside,
+    /// A function of ouzel's.
+    Inside,
+    /// A callback that a function of ouzel's has made.
+    Callback,
+}
+
+thread_local! {
+    static WHERE: Cell<Where> = const { Cell::new(Where::Outside) };
+}
+
+/// Whether this thread is outside of ouzel's functions, as far as it is known.
+#[inline(always)]
+pub(crate) fn is_outside() -> bool {
+    WHERE.get() == Where::Outside
+}
+
+/// Puts back what a thread ran before.
+struct Back(Where);
+
+impl Back {
+    #[inline]
+    fn enter(place: Where) -> Self {
+        let back = Back(WHERE.replace(place));
+        // ORDERING: SeqCst, for the compiler alone: a handler on this thread must not find the mark later than what it stands for.
+        compiler_fence(Ordering::SeqCst);
+        back
+    }
+}
+
+impl Drop for Back {
+    #[inline]
+    fn drop(&mut self) {
+        // ORDERING: SeqCst, for the compiler alone, as in `enter`.
+        compiler_fence(Ordering::SeqCst);
+        WHERE.set(self.0);
+    }
+}
+
+/// Runs the body of an exported function.
 #[inline]
 pub(crate) fn guard<R>(body: impl FnOnce() -> R) -> R {
+    guard_from(|_| body())
+}
+
+/// As [`guard`], and tells what this thread ran before.
+#[inline]
+pub(crate) fn guard_from<R>(body: impl FnOnce(Where) -> R) -> R {
+    let back = Back::enter(Where::Inside);
+    caught(|| body(back.0))
+}
+
+/// Runs a loop, which marks itself where it matters, or what touches nothing that a wake does.
+#[inline]
+pub(crate) fn guard_unmarked<R>(body: impl FnOnce() -> R) -> R {
+    caught(body)
+}
+
+/// Runs code of the host's from inside ouzel, where what this thread touches is whole.
+#[inline]
+pub(crate) fn callback<R>(body: impl FnOnce() -> R) -> R {
+    let _back = Back::enter(Where::Callback);
+    caught(body)
+}
+
+/// Runs code of the host's where that is not known.
+#[inline]
+pub(crate) fn callback_anywhere<R>(body: impl FnOnce() -> R) -> R {
+    guard(body)
+}
+
+#[inline]
+fn caught<R>(body: impl FnOnce() -> R) -> R {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(payload) => broken(&*payload),

@@ -54,6 +54,39 @@ pub struct ouzel_op {
     pub generation: u64,
 }
 
+/// `ouzel_group`.
+#[allow(non_camel_case_types, reason = "it has the header's name")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ouzel_group {
+    /// Anchor id and index.
+    pub slot: u64,
+    /// Kind and generation.
+    pub generation: u64,
+}
+
+/// `ouzel_sem`.
+#[allow(non_camel_case_types, reason = "it has the header's name")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ouzel_sem {
+    /// Anchor id and index.
+    pub slot: u64,
+    /// Kind and generation.
+    pub generation: u64,
+}
+
+/// `ouzel_chan`.
+#[allow(non_camel_case_types, reason = "it has the header's name")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ouzel_chan {
+    /// Anchor id and index.
+    pub slot: u64,
+    /// Kind and generation.
+    pub generation: u64,
+}
+
 /// Tells the kinds of ids apart: the topmost byte of their second word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -61,6 +94,11 @@ pub(crate) enum Kind {
     Runtime = b'R',
     Task = b'T',
     Op = b'O',
+    Group = b'G',
+    Semaphore = b'S',
+    Channel = b'C',
+    /// A waker that is a function.
+    Foreign = b'F',
 }
 
 /// Packs an id.

@@ -4,7 +4,7 @@ use crate::error::{Error, OUZEL_OK, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::guard::guard;
 use crate::id::ouzel_task;
 use crate::place::Engine;
-use crate::task::{current, ouzel_cx, with_task};
+use crate::task::{Found, current, ouzel_cx, with_task};
 
 /// Takes a task's result if it has ended.
 pub(crate) fn joined(task: ouzel_task) -> Result<Option<i32>> {
@@ -31,7 +31,14 @@ pub(crate) fn join(task: ouzel_task, timeout_ns: u64) -> Result<i32> {
     })?;
     // Not pinned while it waits: the record is ours, and the runtime's end ends its tasks.
     let result = join.wait(timeout_ns)?;
-    let _ = with_task(task.slot, task.generation, |body, _| Ok(body.joins.remove(anchor_checked)));
+    let _ = with_task(task.slot, task.generation, |body, _| {
+        body.joins.remove(anchor_checked);
+        // Its future is gone, and its thread about to mark it as over: from here on its id is stale.
+        while join.is_early() && body.find(anchor_checked, true) != Found::Ended {
+            std::thread::yield_now();
+        }
+        Ok(())
+    });
     Ok(result)
 }
 

@@ -8,10 +8,14 @@
 //! | `ticking`, `hearing`, [`stat`], [`op`], `table` | one operation of any kind, and all of them |
 //! | [`place`] | what a handle or an id leads to: a runtime, made of those parts |
 //! | [`runtime`], [`run`] | runtimes made, shut down, freed; `ouzel_run` and the host's own loop |
-//! | [`task`], [`join`], [`waker`] | C poll functions as tasks; their results; weak wakers |
+//! | [`task`], [`spawn`], `extra` | C poll functions as tasks; how they begin; what a task has beside its function |
+//! | [`join`], [`waker`] | results; weak wakers, in signal handlers too |
+//! | `things` | what a runtime has beside tasks and operations: groups, semaphores, channels, queues at addresses |
+//! | [`group`], [`local`], [`sem`], [`chan`], [`addr`] | the functions for those, and for task-local values |
 //! | `deliver`, [`take`], [`wait`] | completions: calling the host, taking them, waiting for them |
 //! | [`submit`], [`sockets`], [`files`], [`batch`], [`timer`], [`signal`], [`blocking`] | beginning operations |
-//! | [`stats`], [`fork`], [`version`] | counters; the forked child; which ABI this is |
+//! | [`stats`], [`dump`], [`alloc`] | counters; the list of tasks; the host's allocator |
+//! | [`fork`], [`version`] | the forked child; which ABI this is |
 //! | [`abi`] | every constant and layout of the header, for the test that compares them |
 //!
 //! Every exported function runs behind [`guard`]; what it does inside returns `Result` with one of the
@@ -20,35 +24,45 @@
 //! This crate exports symbols; a Rust program uses the `ouzel` crate.
 
 pub mod abi;
+pub mod addr;
+pub mod alloc;
 pub mod batch;
 mod bell;
 pub mod blocking;
 pub mod buffers;
+pub mod chan;
 pub mod cqe;
 mod deliver;
+pub mod dump;
 pub mod error;
+mod extra;
 pub mod files;
 pub mod fork;
+pub mod group;
 pub mod guard;
 mod guarded;
 mod hearing;
 pub mod id;
 pub mod join;
 mod lent;
+pub mod local;
 pub mod op;
 pub mod options;
 pub mod place;
 mod record;
 pub mod run;
 pub mod runtime;
+pub mod sem;
 pub mod signal;
 pub mod sockets;
+pub mod spawn;
 pub mod stat;
 pub mod stats;
 pub mod submit;
 mod table;
 pub mod take;
 pub mod task;
+mod things;
 mod ticking;
 pub mod timer;
 pub mod version;

@@ -88,19 +88,6 @@ pub(crate) fn deadline(timeout_ns: u64) -> Option<Instant> {
 /// A host function that gets the host's pointer.
 pub type UdFn = extern "C" fn(ud: *mut c_void);
 
-/// `struct ouzel_task_opts`.
-#[allow(non_camel_case_types, reason = "it has the header's name")]
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
-pub struct ouzel_task_opts {
-    /// Bytes of this struct.
-    pub size: u32,
-    /// `OUZEL_TASK_*`.
-    pub flags: u32,
-    /// Runs once at the end.
-    pub drop: Option<UdFn>,
-}
-
 /// A struct of the header that starts with its size and may be all zero.
 ///
 /// # Safety
@@ -112,10 +99,6 @@ pub(crate) unsafe trait Sized32: Copy {
 
 // SAFETY: `repr(C)`, `size` first, integers only.
 unsafe impl Sized32 for ouzel_options {
-    const LEAST: usize = size_of::<Self>();
-}
-// SAFETY: `repr(C)`, `size` first, integers and an optional function.
-unsafe impl Sized32 for ouzel_task_opts {
     const LEAST: usize = size_of::<Self>();
 }
 // SAFETY: `repr(C)`, `size` first, integers only.
@@ -175,5 +158,4 @@ const _: () = {
     assert!(size_of::<ouzel_options>() == 40);
     assert!(offset_of!(ouzel_options, blocking_idle_ns) == 24);
     assert!(size_of::<ouzel_tick>() == 24);
-    assert!(size_of::<ouzel_task_opts>() == 8 + size_of::<usize>());
 };

@@ -15,22 +15,23 @@
 
 use core::cell::{Cell, UnsafeCell};
 use core::ptr::null;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ouzel::anchor::{AnchorId, RUNTIMES};
-use ouzel::{EnterGuard, Handle, LocalHandle, LocalRuntime, Runtime};
+use ouzel::{EnterGuard, Handle, LocalHandle, LocalRuntime, Origin, Runtime, TaskId};
 
 use crate::bell::Bell;
 use crate::buffers::Buffers;
 use crate::error::{Error, Result};
-use crate::guard::guard;
+use crate::guard::callback;
 use crate::id::{Kind, ouzel_rtid, unpack};
 use crate::lent::{Home, Jobs, Release, Released};
 use crate::op::After;
 use crate::record::Joins;
 use crate::table::OpTable;
+use crate::things::Things;
 
 /// The runtime behind the handle; opaque to C.
 #[allow(non_camel_case_types, reason = "it has the header's name")]
@@ -61,6 +62,8 @@ pub(crate) enum Engine {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Body {
+    /// The process that made it.
+    pub(crate) origin: Origin,
     pub(crate) engine: Engine,
     pub(crate) anchor: AnchorId,
     pub(crate) driver: u32,
@@ -84,6 +87,9 @@ pub(crate) struct Body {
     pub(crate) jobs: Arc<Jobs>,
     /// With workers: ends `ouzel_run`.
     pub(crate) bell: Option<Bell>,
+    pub(crate) things: Things,
+    /// The task that calls releases.
+    pub(crate) ours: OnceLock<TaskId>,
 }
 
 thread_local! {
@@ -131,10 +137,15 @@ pub(crate) fn get(rt: *const ouzel_runtime) -> Result<&'static Body> {
 
 impl ouzel_runtime {
     /// The body, while there is one.
+    #[inline]
     pub(crate) fn body(&self) -> Result<&Body> {
-        if ouzel::in_forked_child() {
-            return Err(Error::FORKED);
-        }
+        let body = self.body_anywhere()?;
+        if body.origin.is_another_process() { Err(Error::FORKED) } else { Ok(body) }
+    }
+
+    /// The same, in a forked child too.
+    #[inline]
+    fn body_anywhere(&self) -> Result<&Body> {
         // ORDERING: Acquire pairs with the Release in `put_body`: the body is written.
         if self.state.load(Ordering::Acquire) != LIVE {
             return Err(Error::STALE);
@@ -159,13 +170,20 @@ impl ouzel_runtime {
     #[inline(always)]
     pub(crate) fn begin_poll(&self, cx: *const ()) {
         self.polled.set(cx);
+        // ORDERING: SeqCst, for the compiler alone: what a signal handler finds there is true.
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Whether that is so at this moment.
+    pub(crate) fn is_polling(&self) -> bool {
+        !self.polled.get().is_null()
     }
 
     /// Calls all releases that wait.
     pub(crate) fn run_releases(&'static self, body: &Body) {
         let _inside = Inside::new(self);
         while let Some(release) = body.released.pop() {
-            guard(|| release.call());
+            callback(|| release.call());
         }
     }
 
@@ -176,7 +194,7 @@ impl ouzel_runtime {
             After::Call(release) if release.is_none() => {}
             After::Call(release) => {
                 let _inside = Inside::new(self);
-                release.call();
+                callback(|| release.call());
             }
             After::Released => self.run_releases(body),
         }
@@ -230,9 +248,6 @@ impl OnLoop {
 
     #[cold]
     fn pinned(anchor: AnchorId) -> Result<Self> {
-        if ouzel::in_forked_child() {
-            return Err(Error::FORKED);
-        }
         let pin = RUNTIMES.pin(anchor).ok_or(Error::STALE)?;
         // The pin may go: the runtime is freed by its loop's thread, if at all, and that is this one.
         OnLoop::outside(pin.target().cast::<ouzel_runtime>())
@@ -260,9 +275,6 @@ pub(crate) fn with_anchor<R>(
             // No pin: a runtime is not freed inside its own callback.
             return f(place, body);
         }
-    }
-    if ouzel::in_forked_child() {
-        return Err(Error::FORKED);
     }
     let pin = RUNTIMES.pin(anchor).ok_or(Error::STALE)?;
     // SAFETY: `open` gave the anchor a place, and places are never freed.
@@ -371,11 +383,15 @@ pub(crate) fn take_body(place: &'static ouzel_runtime) {
 }
 
 /// Forgets a place's body, in a forked child.
-pub(crate) fn forget_body(place: &'static ouzel_runtime) {
+pub(crate) fn forget_body(place: &'static ouzel_runtime) -> Result<()> {
+    if !place.body_anywhere()?.origin.is_another_process() {
+        return Err(Error::INVALID);
+    }
     // ORDERING: Relaxed; a forked child has one thread.
     place.state.store(FREE, Ordering::Relaxed);
     // SAFETY: a forked child has one thread, and the host gave the runtime up.
     core::mem::forget(unsafe { (*place.body.get()).take() });
+    Ok(())
 }
 
 /// Calls `f` with the runtime an `ouzel_rtid` names.

@@ -79,6 +79,11 @@ impl Join {
         }
     }
 
+    /// Whether the end is told before the runtime has marked the task as over.
+    pub(crate) fn is_early(&self) -> bool {
+        !self.by_handle
+    }
+
     pub(crate) fn result(&self) -> Option<i32> {
         let state = self.lock();
         state.ended.then_some(state.result)

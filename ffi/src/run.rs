@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, OUZEL_OK, Result, code};
-use crate::guard::guard;
+use crate::guard::{guard, guard_unmarked};
 use crate::id::{ouzel_rtid, ouzel_task};
 use crate::join::joined;
 use crate::options::{self, OUZEL_FOREVER, deadline, ouzel_tick};
@@ -80,7 +80,7 @@ fn run(rt: *mut ouzel_runtime) -> Result<i32> {
 /// Runs until stopped or idle. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_run(rt: *mut ouzel_runtime) -> i32 {
-    guard(|| code(run(rt)))
+    guard_unmarked(|| code(run(rt)))
 }
 
 fn block_on(rt: *mut ouzel_runtime, task: ouzel_task, timeout_ns: u64) -> Result<i32> {
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn ouzel_block_on(
     timeout_ns: u64,
     result: *mut i32,
 ) -> i32 {
-    guard(|| {
+    guard_unmarked(|| {
         code(block_on(rt, task, timeout_ns).map(|ended| {
             if !result.is_null() {
                 // SAFETY: the caller's promise about `result`.
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn ouzel_run_once(
     timeout_ns: u64,
     out: *mut ouzel_tick,
 ) -> i32 {
-    guard(|| {
+    guard_unmarked(|| {
         let timeout = (timeout_ns != OUZEL_FOREVER).then(|| Duration::from_nanos(timeout_ns));
         // SAFETY: the caller's promise about `out`.
         code(unsafe { turn(rt, out, |runtime| runtime.run_once(timeout)) })
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn ouzel_run_nowait(
     max_polls: u32,
     out: *mut ouzel_tick,
 ) -> i32 {
-    guard(|| {
+    guard_unmarked(|| {
         let most = if max_polls == 0 { DEFAULT_POLLS } else { max_polls };
         // SAFETY: the caller's promise about `out`.
         code(unsafe { turn(rt, out, |runtime| runtime.run_nowait(most)) })

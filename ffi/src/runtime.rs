@@ -3,11 +3,11 @@
 use core::cell::Cell;
 use core::ffi::c_char;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ouzel::anchor::RUNTIMES;
-use ouzel::{Runtime, ShutdownError};
+use ouzel::{Origin, Runtime, ShutdownError};
 
 use crate::bell::Bell;
 use crate::buffers::Buffers;
@@ -20,6 +20,7 @@ use crate::options::{self, OUZEL_FOREVER, deadline, ouzel_options};
 use crate::place::{Body, Engine, get, new_place, ouzel_runtime, places, put_body, take_body, this_thread};
 use crate::record::Joins;
 use crate::table::OpTable;
+use crate::things::Things;
 
 impl Body {
     fn shutdown(&self, timeout_ns: u64) -> Result<()> {
@@ -89,9 +90,6 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
     if options.flags != 0 {
         return Err(Error::INVALID);
     }
-    if ouzel::in_forked_child() {
-        return Err(Error::FORKED);
-    }
     let engine = make_engine(options)?;
     let (name, description, local) = match &engine {
         Engine::Local { runtime, .. } => (runtime.driver_name(), runtime.driver_description(), true),
@@ -112,6 +110,7 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
     };
     let bell = if local { None } else { Some(Bell::new()?) };
     let body = Body {
+        origin: Origin::here(),
         engine,
         anchor,
         driver,
@@ -130,6 +129,8 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
         buffers: Buffers::new(local),
         jobs: Arc::default(),
         bell,
+        things: Things::default(),
+        ours: OnceLock::new(),
     };
     put_body(place, body);
     start_releasing(place, place.body()?);

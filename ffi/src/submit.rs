@@ -20,7 +20,7 @@ use crate::options::{self, Ud, UdFn};
 use crate::place::{Body, OnLoop, ouzel_runtime};
 use crate::stat::ouzel_stat;
 use crate::table::Claim;
-use crate::task::task_waker;
+use crate::waker::task_waker;
 
 /// `struct ouzel_op_opts`.
 #[allow(non_camel_case_types, reason = "it has the header's name")]

@@ -2,8 +2,9 @@
 //!
 //! | event            | what happens, in this order                                                |
 //! |------------------|----------------------------------------------------------------------------|
+//! | it is polled     | is its deadline over? Then it ends as cancelled                            |
 //! | poll returns     | pending: nothing. Else the result is kept in the task                      |
-//! | the task ends    | `drop(ud)`, the result goes to the join record                             |
+//! | the task ends    | `drop(ud)`, then what it has beside (`extra`), the result goes to the join record |
 //! | never spawned    | `drop(ud)`, before `ouzel_spawn` returns                                   |
 //!
 //! All of it hangs on the tasks of a runtime being Rust futures whose destructor runs exactly once.
@@ -17,22 +18,20 @@ use core::ptr::null;
 use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
-use std::task::Wake;
 
 use ouzel::{TaskId, TaskState};
 
 use crate::error::{Error, OUZEL_ECANCELED, OUZEL_OK, OUZEL_PENDING, Result, code};
-use crate::guard::guard;
+use crate::extra::Extra;
+use crate::guard::{callback, guard};
 use crate::id::{Kind, ouzel_task, ouzel_waker, pack, unpack};
-use crate::options::{self, Ud, UdFn, ouzel_task_opts};
-use crate::place::{self, Body, Engine, Inside, get, ouzel_runtime, with_anchor};
+use crate::options::{Ud, UdFn};
+use crate::place::{self, Body, Engine, Inside, ouzel_runtime, with_anchor};
 use crate::record::Join;
 
 /// `ouzel_poll_fn`.
 pub type PollFn = extern "C" fn(ud: *mut c_void, cx: *mut ouzel_cx) -> i32;
 
-/// `OUZEL_TASK_DETACHED`.
-pub const OUZEL_TASK_DETACHED: u32 = 1;
 /// `OUZEL_STATE_IDLE`.
 pub const OUZEL_STATE_IDLE: i32 = 0;
 /// `OUZEL_STATE_SCHEDULED`.
@@ -78,6 +77,22 @@ impl ouzel_cx<'_> {
         left
     }
 
+    /// What the task has beside its function, made if need be. `f` calls nothing of the host's.
+    pub(crate) fn with_extra<R>(&self, f: impl FnOnce(&mut Extra) -> R) -> R {
+        let mut extra = self.task.extra.take().unwrap_or_default();
+        let result = f(&mut extra);
+        self.task.extra.set(Some(extra));
+        result
+    }
+
+    /// The same if there is any.
+    pub(crate) fn if_extra<R>(&self, f: impl FnOnce(&mut Extra) -> Option<R>) -> Option<R> {
+        let mut extra = self.task.extra.take()?;
+        let result = f(&mut extra);
+        self.task.extra.set(Some(extra));
+        result
+    }
+
     /// The clock, read once a poll.
     pub(crate) fn now(&self) -> u64 {
         if self.state.get() & CLOCK == 0 {
@@ -110,15 +125,16 @@ impl fmt::Debug for ouzel_cx<'_> {
 }
 
 /// The future around a C poll function. Worker threads poll it; else the host's, which is marked as inside for a whole
-/// turn.
-struct CTask<const WORKERS: bool>(CBody);
+/// turn. It may have something to do before its function is called only where it has more than that.
+pub(crate) struct CTask<const WORKERS: bool, const MORE: bool>(pub(crate) CBody);
 
 /// What it consists of.
-struct CBody {
+pub(crate) struct CBody {
     place: &'static ouzel_runtime,
     poll: PollFn,
     ud: Ud,
     drop: Option<UdFn>,
+    extra: Cell<Option<Box<Extra>>>,
     join: Option<Arc<Join>>,
     result: Cell<i32>,
     /// Its join record is findable.
@@ -129,15 +145,61 @@ struct CBody {
     now: Cell<u64>,
 }
 
-impl<const WORKERS: bool> Future for CTask<WORKERS> {
+impl CBody {
+    /// The runtime counts it from here on.
+    pub(crate) fn new(
+        (place, body): (&'static ouzel_runtime, &Body),
+        poll: PollFn,
+        (ud, drop): (Ud, Option<UdFn>),
+        extra: Option<Box<Extra>>,
+        join: Option<Arc<Join>>,
+    ) -> Self {
+        // ORDERING: Relaxed, counters; both.
+        body.tasks.fetch_add(1, Ordering::Relaxed);
+        body.spawned.fetch_add(1, Ordering::Relaxed);
+        body.work_begun();
+        let registered = join.is_none() && extra.is_none();
+        CBody {
+            place,
+            poll,
+            ud,
+            drop,
+            extra: Cell::new(extra),
+            join,
+            result: Cell::new(OUZEL_ECANCELED),
+            registered: Cell::new(registered),
+            id: Cell::default(),
+            now: Cell::default(),
+        }
+    }
+
+    /// Whether there is something to do before its function is called.
+    pub(crate) fn has_more(&mut self) -> bool {
+        self.extra.get_mut().is_some()
+    }
+
+    /// Whether its deadline is over.
+    #[inline]
+    fn is_late(&self, context: &mut Context<'_>) -> bool {
+        let Some(mut extra) = self.extra.take() else { return false };
+        let late = extra.is_late(context);
+        self.extra.set(Some(extra));
+        late
+    }
+}
+
+impl<const WORKERS: bool, const MORE: bool> Future for CTask<WORKERS, MORE> {
     type Output = ();
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &self.0;
-        // A worker may poll the task before its spawner has its id.
-        if WORKERS && !this.registered.replace(true) {
+        // A worker, or a loop thread that another one has spawned for, may poll the task before its spawner has its id.
+        if (WORKERS || MORE) && !this.registered.replace(true) {
             this.register(context.waker());
+        }
+        if MORE && this.is_late(context) {
+            return Poll::Ready(());
         }
         let mut cx = ouzel_cx { task: this, waker: context.waker(), state: Cell::new(BUDGET) };
         let cx = &raw mut cx;
@@ -165,11 +227,18 @@ impl<const WORKERS: bool> Future for CTask<WORKERS> {
 }
 
 impl CBody {
-    /// Makes its join record findable.
+    /// Makes its join record findable; it is not new any more.
     #[cold]
     fn register(&self, waker: &Waker) {
-        if let (Some(join), Ok(body), Some(id)) = (&self.join, self.place.body(), ouzel::task_id(waker)) {
+        let Ok(body) = self.place.body() else { return };
+        if let (Some(join), Some(id)) = (&self.join, ouzel::task_id(waker)) {
             body.joins.register(id, join);
+        }
+        if let Some(mut extra) = self.extra.take() {
+            if let Some(number) = extra.newborn.take() {
+                body.things.newborns.end(number);
+            }
+            self.extra.set(Some(extra));
         }
     }
 }
@@ -179,14 +248,19 @@ impl Drop for CBody {
         let _inside = Inside::new(self.place);
         guard(|| {
             if let Some(drop) = self.drop {
-                drop(self.ud.0);
+                callback(|| drop(self.ud.0));
+            }
+            if let Ok(body) = self.place.body() {
+                // ORDERING: Relaxed, a counter.
+                body.tasks.fetch_sub(1, Ordering::Relaxed);
+            }
+            if let Some(extra) = self.extra.take() {
+                extra.end(self.place);
             }
             if let Some(join) = self.join.take() {
                 join.settle(self.result.get());
             }
             if let Ok(body) = self.place.body() {
-                // ORDERING: Relaxed, a counter.
-                body.tasks.fetch_sub(1, Ordering::Relaxed);
                 body.work_ended();
             }
         });
@@ -194,16 +268,8 @@ impl Drop for CBody {
 }
 
 impl Engine {
-    pub(crate) fn wake(&self, id: TaskId, here: bool) -> ouzel::WakeResult {
-        match self {
-            Engine::Local { runtime, .. } if here => runtime.wake(id),
-            Engine::Local { handle, .. } => handle.wake(id),
-            Engine::Shared { handle, .. } => handle.wake(id),
-        }
-    }
-
     /// `here`: on the loop thread of a host-driven runtime.
-    fn abort(&self, id: TaskId, here: bool) {
+    pub(crate) fn abort(&self, id: TaskId, here: bool) {
         let _already_gone = match self {
             Engine::Local { runtime, .. } if here => runtime.abort(id),
             Engine::Local { handle, .. } => handle.abort(id),
@@ -217,26 +283,44 @@ impl Engine {
             Engine::Shared { handle, .. } => handle.state(id),
         }
     }
+}
 
-    /// Spawns a task; returns its id if somebody wants one, and if it was not refused.
-    fn spawn(&self, body: CBody, wants_id: bool) -> Option<TaskId> {
-        match self {
-            Engine::Local { runtime, .. } => {
-                let handle = runtime.spawn(CTask::<false>(body));
-                let id = if wants_id { handle.id() } else { None };
-                handle.detach();
-                id
+/// What can be found out about a task by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Idle,
+    Scheduled,
+    /// Another thread has just spawned it, and its runtime does not know it yet.
+    Newborn,
+    /// Over, or it never was.
+    Ended,
+}
+
+impl Body {
+    /// `may_wait`: for another thread that holds a lock; not in a signal handler that has stopped ouzel.
+    pub(crate) fn find(&self, id: TaskId, may_wait: bool) -> Found {
+        let look = || match self.engine.state(id) {
+            TaskState::Idle => Some(Found::Idle),
+            TaskState::Scheduled => Some(Found::Scheduled),
+            _ => None,
+        };
+        look().unwrap_or_else(|| {
+            if self.things.newborns.contains(id, may_wait) {
+                return Found::Newborn;
             }
-            Engine::Shared { handle, .. } => {
-                let join = body.join.clone();
-                let handle = handle.spawn(CTask::<true>(body));
-                let id = if wants_id { handle.id() } else { None };
-                if let Some(join) = join {
-                    join.attach(handle);
-                }
-                id
-            }
+            // It may have been taken in between the two.
+            look().unwrap_or(Found::Ended)
+        })
+    }
+
+    /// Asks a task to end, if it has not.
+    pub(crate) fn cancel(&self, id: TaskId) -> bool {
+        let found = self.find(id, true);
+        if found != Found::Ended {
+            // A newborn's owner gets to it in the order in which it was told.
+            self.engine.abort(id, self.on_loop().is_ok() && found != Found::Newborn);
         }
+        found != Found::Ended
     }
 }
 
@@ -253,43 +337,6 @@ pub(crate) fn with_task<R>(
 pub(crate) fn export(body: &Body, id: TaskId) -> ouzel_task {
     let (slot, generation) = pack(Kind::Task, body.anchor, id.index, id.generation);
     ouzel_task { slot, generation }
-}
-
-/// A waker that wakes what an id names, as long as that is there.
-struct WakeById(ouzel_waker);
-
-impl Wake for WakeById {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-    fn wake_by_ref(self: &Arc<Self>) {
-        let ouzel_waker { slot, generation } = self.0;
-        // Stale: the task has ended, and nobody waits.
-        let _ = with_task(slot, generation, |body, id| Ok(body.wake(id)));
-    }
-}
-
-impl Body {
-    /// Wakes a task on the shortest way there is from this thread.
-    pub(crate) fn wake(&self, id: TaskId) -> ouzel::WakeResult {
-        self.engine.wake(id, self.on_loop().is_ok())
-    }
-}
-
-/// A Rust waker for a weak one: the task's own, or for a host-driven runtime's task away from its thread one that
-/// looks it up (and allocates).
-pub(crate) fn task_waker(waker: ouzel_waker) -> Result<Waker> {
-    with_task(waker.slot, waker.generation, |body, id| {
-        let own = match &body.engine {
-            Engine::Local { runtime, .. } if body.on_loop().is_ok() => runtime.waker(id),
-            Engine::Shared { handle, .. } => handle.waker(id),
-            Engine::Local { handle, .. } => {
-                let alive = matches!(handle.state(id), TaskState::Idle | TaskState::Scheduled);
-                alive.then(|| Waker::from(Arc::new(WakeById(waker))))
-            }
-        };
-        own.ok_or(Error::STALE)
-    })
 }
 
 /// The id of the task being polled by this thread.
@@ -309,93 +356,12 @@ fn exported(cx: &ouzel_cx<'_>) -> ouzel_task {
     }
 }
 
-/// Spawns; `ouzel.h` says when `drop` runs.
-///
-/// # Safety
-/// `opts` is null or points to as many bytes as it says; `out` is null or writable.
-unsafe fn spawn(
-    rt: *mut ouzel_runtime,
-    poll: Option<PollFn>,
-    ud: *mut c_void,
-    opts: *const ouzel_task_opts,
-    out: *mut ouzel_task,
-) -> Result<i32> {
-    // SAFETY: the caller's promise about `opts`.
-    let opts = unsafe { options::read(opts) }?;
-    if opts.flags & !OUZEL_TASK_DETACHED != 0 {
-        return Err(Error::INVALID);
-    }
-    let refuse = |why: Error| {
-        if let Some(drop) = opts.drop {
-            drop(ud);
-        }
-        Err(why)
-    };
-    let Some(poll) = poll else { return refuse(Error::NULL) };
-    let body = match get(rt) {
-        Ok(body) => body,
-        Err(why) => return refuse(why),
-    };
-    if let Err(why) = body.on_loop_if_local().and_then(|()| body.check_open()) {
-        return refuse(why);
-    }
-    // SAFETY: `get` has looked at it.
-    let place: &'static ouzel_runtime = unsafe { &*rt };
-    let joinable = opts.flags & OUZEL_TASK_DETACHED == 0 && !out.is_null();
-    let join = joinable.then(|| Join::new(matches!(body.engine, Engine::Shared { .. })));
-    // ORDERING: Relaxed, counters; both.
-    body.tasks.fetch_add(1, Ordering::Relaxed);
-    body.spawned.fetch_add(1, Ordering::Relaxed);
-    body.work_begun();
-    let future = CBody {
-        place,
-        poll,
-        ud: Ud(ud),
-        drop: opts.drop,
-        join: join.clone(),
-        result: Cell::new(OUZEL_ECANCELED),
-        registered: Cell::new(join.is_none()),
-        id: Cell::default(),
-        now: Cell::default(),
-    };
-    let id = body.engine.spawn(future, !out.is_null());
-    if out.is_null() {
-        return Ok(OUZEL_OK);
-    }
-    // None: a shutdown came in between, and the future has been dropped.
-    let id = id.ok_or(Error::CLOSING)?;
-    if let Some(join) = join {
-        body.joins.register(id, &join);
-    }
-    // SAFETY: the caller's promise about `out`, which is not null.
-    unsafe { out.write(export(body, id)) };
-    Ok(OUZEL_OK)
-}
-
-/// Starts a task. See `ouzel.h`.
-///
-/// # Safety
-/// `opts` is null or points to as many bytes as it says; `out` is null or writable.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ouzel_spawn(
-    rt: *mut ouzel_runtime,
-    poll: Option<PollFn>,
-    ud: *mut c_void,
-    opts: *const ouzel_task_opts,
-    out: *mut ouzel_task,
-) -> i32 {
-    // SAFETY: the same promises.
-    guard(|| code(unsafe { spawn(rt, poll, ud, opts, out) }))
-}
-
 /// Asks a task to end. See `ouzel.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ouzel_task_cancel(task: ouzel_task) -> i32 {
     guard(|| {
         code(with_task(task.slot, task.generation, |body, id| {
-            if matches!(body.engine.state(id), TaskState::Idle | TaskState::Scheduled) {
-                body.engine.abort(id, body.on_loop().is_ok());
-            } else if body.joins.find(id).is_none() {
+            if !body.cancel(id) && body.joins.find(id).is_none() {
                 return Err(Error::STALE);
             }
             Ok(OUZEL_OK)
@@ -419,13 +385,13 @@ pub extern "C" fn ouzel_task_state(task: ouzel_task) -> i32 {
     guard(|| {
         code(with_task(task.slot, task.generation, |body, id| {
             let join = body.joins.find(id);
-            match (join.as_ref().and_then(|join| join.result()), body.engine.state(id)) {
+            match (join.as_ref().and_then(|join| join.result()), body.find(id, true)) {
                 (Some(OUZEL_ECANCELED), _) => Ok(OUZEL_STATE_CANCELLED),
                 (Some(_), _) => Ok(OUZEL_STATE_DONE),
-                (None, TaskState::Idle) => Ok(OUZEL_STATE_IDLE),
-                (None, TaskState::Scheduled) => Ok(OUZEL_STATE_SCHEDULED),
+                (None, Found::Idle) => Ok(OUZEL_STATE_IDLE),
+                (None, Found::Scheduled | Found::Newborn) => Ok(OUZEL_STATE_SCHEDULED),
                 // Its last reference is about to go, or its result to arrive.
-                (None, TaskState::Complete) if join.is_some() => Ok(OUZEL_STATE_DONE),
+                (None, Found::Ended) if join.is_some() => Ok(OUZEL_STATE_DONE),
                 _ => Err(Error::STALE),
             }
         }))

@@ -33,6 +33,36 @@ fn tasks_behave_as_the_header_says() {
 }
 
 #[test]
+fn tasks_wait_for_each_other_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("sync", "tests/c/sync.c", &BUILT));
+}
+
+#[test]
+fn tasks_begin_and_end_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("spawn", "tests/c/spawn.c", &BUILT));
+}
+
+#[test]
+fn wakers_behave_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("wakers", "tests/c/wakers.c", &BUILT));
+}
+
+#[test]
+fn the_host_gives_the_memory() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("allocator", "tests/c/allocator.c", &BUILT));
+}
+
+#[test]
+fn every_rule_of_the_contract_holds() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("contract", "tests/c/contract.c", &BUILT));
+}
+
+#[test]
 fn operations_behave_as_the_header_says() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     run_everywhere(program("ops", "tests/c/ops.c", &BUILT));

@@ -44,6 +44,34 @@ pub const TaskOpts = extern struct {
     size: u32 = @sizeOf(TaskOpts),
     flags: u32 = 0,
     drop: ?ReleaseFn = null,
+    name: ?[*:0]const u8 = null,
+    deadline_ns: u64 = 0,
+    group: Id = .{},
+};
+
+pub const SpawnDesc = extern struct {
+    poll: ?PollFn,
+    ud: ?*anyopaque,
+    opts: ?*const TaskOpts = null,
+};
+
+pub const TaskInfo = extern struct {
+    size: u32,
+    state: i32,
+    task: Id,
+    name: ?[*:0]const u8,
+    ud: ?*anyopaque,
+};
+
+pub const DumpFn = *const fn (ud: ?*anyopaque, info: *const TaskInfo) callconv(.c) void;
+
+pub const Allocator = extern struct {
+    size: u32 = @sizeOf(Allocator),
+    flags: u32 = 0,
+    alloc: ?*const fn (ctx: ?*anyopaque, size: usize, alignment: usize) callconv(.c) ?*anyopaque,
+    realloc: ?*const fn (ctx: ?*anyopaque, ptr: ?*anyopaque, old_size: usize, new_size: usize, alignment: usize) callconv(.c) ?*anyopaque,
+    free: ?*const fn (ctx: ?*anyopaque, ptr: ?*anyopaque, size: usize, alignment: usize) callconv(.c) void,
+    ctx: ?*anyopaque = null,
 };
 
 pub const Cqe = extern struct {
@@ -117,6 +145,23 @@ pub const Stats = extern struct {
     allocs: u64 = 0,
 };
 
+pub const WorkerStats = extern struct {
+    size: u32 = 0,
+    worker: u32 = 0,
+    polls: u64 = 0,
+    tasks_spawned: u64 = 0,
+    tasks_completed: u64 = 0,
+    steals: u64 = 0,
+    parks: u64 = 0,
+    raids: u64 = 0,
+    syscalls: u64 = 0,
+    enters: u64 = 0,
+    sqes: u64 = 0,
+    cqes: u64 = 0,
+    waits: u64 = 0,
+    ctls: u64 = 0,
+};
+
 pub const task_detached: u32 = 0x1;
 pub const state_idle: i32 = 0;
 pub const state_scheduled: i32 = 1;
@@ -158,6 +203,7 @@ pub const ETIMEDOUT: i32 = -10012;
 pub const ECANCELED: i32 = -10013;
 pub const ENOMEM: i32 = -10014;
 pub const ENOTSUP: i32 = -10015;
+pub const ECLOSED: i32 = -10016;
 
 pub extern "c" fn ouzel_abi_version() u32;
 pub extern "c" fn ouzel_version_string() [*:0]const u8;
@@ -178,6 +224,9 @@ pub extern "c" fn ouzel_runtime_describe(rt: ?*const Runtime, buf: ?[*]u8, len: 
 pub extern "c" fn ouzel_runtime_id(rt: ?*const Runtime) Id;
 pub extern "c" fn ouzel_live_tasks(rt: ?*const Runtime) usize;
 pub extern "c" fn ouzel_stats_get(rt: ?*const Runtime, out: *Stats, size: usize) i32;
+pub extern "c" fn ouzel_set_allocator(allocator: ?*const Allocator) i32;
+pub extern "c" fn ouzel_worker_stats_get(rt: ?*const Runtime, worker: u32, out: *WorkerStats, size: usize) i32;
+pub extern "c" fn ouzel_dump_tasks(rt: ?*const Runtime, f: ?DumpFn, ud: ?*anyopaque) i32;
 pub extern "c" fn ouzel_now(rt: ?*const Runtime) u64;
 pub extern "c" fn ouzel_run(rt: ?*Runtime) i32;
 pub extern "c" fn ouzel_block_on(rt: ?*Runtime, task: Id, timeout_ns: u64, result: *i32) i32;
@@ -191,6 +240,8 @@ pub extern "c" fn ouzel_notify(rt: Id) i32;
 pub extern "c" fn ouzel_after_fork_child(rt: ?*Runtime) i32;
 
 pub extern "c" fn ouzel_spawn(rt: ?*Runtime, poll: ?PollFn, ud: ?*anyopaque, opts: ?*const TaskOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_spawn_from(rt: Id, poll: ?PollFn, ud: ?*anyopaque, opts: ?*const TaskOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_spawn_batch(rt: ?*Runtime, descs: ?[*]const SpawnDesc, n: usize, out: ?[*]Id) i32;
 pub extern "c" fn ouzel_task_cancel(task: Id) i32;
 pub extern "c" fn ouzel_task_detach(task: Id) i32;
 pub extern "c" fn ouzel_task_state(task: Id) i32;
@@ -205,6 +256,32 @@ pub extern "c" fn ouzel_cx_budget(cx: ?*Cx) i32;
 pub extern "c" fn ouzel_wake(waker: Id) i32;
 pub extern "c" fn ouzel_wake_self(cx: ?*Cx) i32;
 pub extern "c" fn ouzel_waker_alive(waker: Id) i32;
+pub extern "c" fn ouzel_wake_many(wakers: ?[*]const Id, n: usize) i32;
+pub extern "c" fn ouzel_waker_from_fn(rt: ?*Runtime, f: ?ReleaseFn, ud: ?*anyopaque, drop: ?ReleaseFn, out: *Id) i32;
+pub extern "c" fn ouzel_waker_release(waker: Id) i32;
+pub extern "c" fn ouzel_cx_leave(cx: ?*Cx) i32;
+pub extern "c" fn ouzel_key_new(key: *u32) i32;
+pub extern "c" fn ouzel_local_set(cx: ?*Cx, key: u32, value: ?*anyopaque, drop: ?ReleaseFn) i32;
+pub extern "c" fn ouzel_local_get(cx: ?*const Cx, key: u32) ?*anyopaque;
+
+pub extern "c" fn ouzel_group_new(rt: ?*Runtime, out: *Id) i32;
+pub extern "c" fn ouzel_group_cancel(group: Id) i32;
+pub extern "c" fn ouzel_group_poll_empty(group: Id, cx: ?*Cx) i32;
+pub extern "c" fn ouzel_group_free(group: Id) i32;
+pub extern "c" fn ouzel_sem_new(rt: ?*Runtime, permits: u32, out: *Id) i32;
+pub extern "c" fn ouzel_sem_poll_acquire(sem: Id, cx: ?*Cx, n: u32) i32;
+pub extern "c" fn ouzel_sem_try_acquire(sem: Id, n: u32) i32;
+pub extern "c" fn ouzel_sem_release(sem: Id, n: u32) i32;
+pub extern "c" fn ouzel_sem_free(sem: Id) i32;
+pub extern "c" fn ouzel_chan_new(rt: ?*Runtime, capacity: u32, elem_size: u32, out: *Id) i32;
+pub extern "c" fn ouzel_chan_poll_send(chan: Id, cx: ?*Cx, elem: *const anyopaque) i32;
+pub extern "c" fn ouzel_chan_try_send(chan: Id, elem: *const anyopaque) i32;
+pub extern "c" fn ouzel_chan_poll_recv(chan: Id, cx: ?*Cx, elem: *anyopaque) i32;
+pub extern "c" fn ouzel_chan_try_recv(chan: Id, elem: *anyopaque) i32;
+pub extern "c" fn ouzel_chan_close(chan: Id) i32;
+pub extern "c" fn ouzel_chan_free(chan: Id) i32;
+pub extern "c" fn ouzel_wait_addr(cx: ?*Cx, addr: *const u32, expected: u32, deadline_ns: u64) i32;
+pub extern "c" fn ouzel_wake_addr(rt: Id, addr: *const u32, max: u32) i32;
 
 pub extern "c" fn ouzel_nop(rt: ?*Runtime, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_accept(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, out: ?*Id) i32;

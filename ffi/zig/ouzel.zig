@@ -20,6 +20,8 @@
 //! ```
 //! The struct is lent to the task until `drop` has been called, or without one until the task has been joined.
 //! Ids (`Task`, `Waker`, `Op`) are weak, 16 bytes, freely copied, never freed. Nothing here allocates.
+//!
+//! LENGTH: one file beside `c.zig`, so that a program has one thing to import.
 
 const std = @import("std");
 
@@ -45,6 +47,7 @@ pub const Error = error{
     Canceled,
     OutOfMemory,
     NotSupported,
+    Closed,
     System,
 };
 
@@ -87,6 +90,7 @@ pub fn fromCode(code: i32) Error {
         c.ECANCELED => error.Canceled,
         c.ENOMEM => error.OutOfMemory,
         c.ENOTSUP => error.NotSupported,
+        c.ECLOSED => error.Closed,
         else => error.System,
     };
 }
@@ -167,6 +171,16 @@ pub const Context = opaque {
     /// The runtime's clock, read once per poll, in nanoseconds.
     pub fn now(self: *Context) u64 {
         return c.ouzel_cx_now(self.raw());
+    }
+
+    /// Gives up all that this task waits for at semaphores, channels and addresses; at how many places that was.
+    pub fn leave(self: *Context) u32 {
+        return @intCast(@max(c.ouzel_cx_leave(self.raw()), 0));
+    }
+
+    /// Waits while `addr.*` is `expected`; `null` while it does. `error.TimedOut` at `deadline_ns`.
+    pub fn waitAddr(self: *Context, addr: *const u32, expected: u32, deadline_ns: u64) Error!?void {
+        return if (try check(c.ouzel_wait_addr(self.raw(), addr, expected, deadline_ns)) == c.pending) null else {};
     }
 
     /// False when this poll has had its share: `wakeSelf`, and return `.pending`.
@@ -250,7 +264,115 @@ pub fn Task(comptime T: type) type {
     };
 }
 
-pub const SpawnOptions = struct { detached: bool = false };
+pub const SpawnOptions = struct {
+    detached: bool = false,
+    /// For `Runtime.dump`; lent until the task has ended.
+    name: ?[*:0]const u8 = null,
+    /// The task is cancelled once the runtime's clock has passed this; 0: never.
+    deadline_ns: u64 = 0,
+    group: Group = .{},
+};
+
+/// Tasks that are cancelled together and waited for together. Weak, by value; any thread.
+pub const Group = struct {
+    id: c.Id = .{},
+
+    pub fn init(rt: Runtime) Error!Group {
+        var group: Group = .{};
+        _ = try check(c.ouzel_group_new(rt.ptr, &group.id));
+        return group;
+    }
+
+    /// `error.Busy` while a task of it is left.
+    pub fn deinit(self: Group) Error!void {
+        _ = try check(c.ouzel_group_free(self.id));
+    }
+
+    /// Cancels its tasks, and refuses new ones.
+    pub fn cancel(self: Group) Error!void {
+        _ = try check(c.ouzel_group_cancel(self.id));
+    }
+
+    /// Inside a task that is not in it: `null` while a task of it is left.
+    pub fn pollEmpty(self: Group, cx: *Context) Error!?void {
+        return if (try check(c.ouzel_group_poll_empty(self.id, cx.raw())) == c.pending) null else {};
+    }
+};
+
+/// Permits, handed out in the order in which tasks ask. Weak, by value; any thread.
+pub const Semaphore = struct {
+    id: c.Id = .{},
+
+    pub fn init(rt: Runtime, permits: u32) Error!Semaphore {
+        var sem: Semaphore = .{};
+        _ = try check(c.ouzel_sem_new(rt.ptr, permits, &sem.id));
+        return sem;
+    }
+
+    /// `error.Busy` while a task waits.
+    pub fn deinit(self: Semaphore) Error!void {
+        _ = try check(c.ouzel_sem_free(self.id));
+    }
+
+    /// Inside a task: `null` while it waits.
+    pub fn pollAcquire(self: Semaphore, cx: *Context, n: u32) Error!?void {
+        return if (try check(c.ouzel_sem_poll_acquire(self.id, cx.raw(), n)) == c.pending) null else {};
+    }
+
+    pub fn tryAcquire(self: Semaphore, n: u32) Error!bool {
+        return try check(c.ouzel_sem_try_acquire(self.id, n)) == c.ready;
+    }
+
+    pub fn release(self: Semaphore, n: u32) Error!void {
+        _ = try check(c.ouzel_sem_release(self.id, n));
+    }
+};
+
+/// A bounded queue of `T`, in order. Weak, by value; any thread. `error.Closed` after `close`, to a receiver once it is empty.
+pub fn Channel(comptime T: type) type {
+    return struct {
+        id: c.Id = .{},
+
+        const Self = @This();
+
+        pub fn init(rt: Runtime, capacity: u32) Error!Self {
+            var chan: Self = .{};
+            _ = try check(c.ouzel_chan_new(rt.ptr, capacity, @sizeOf(T), &chan.id));
+            return chan;
+        }
+
+        /// `error.Busy` while a task waits.
+        pub fn deinit(self: Self) Error!void {
+            _ = try check(c.ouzel_chan_free(self.id));
+        }
+
+        pub fn close(self: Self) Error!void {
+            _ = try check(c.ouzel_chan_close(self.id));
+        }
+
+        /// Inside a task: `null` while it waits for room; pass the value again then.
+        pub fn pollSend(self: Self, cx: *Context, value: T) Error!?void {
+            return if (try check(c.ouzel_chan_poll_send(self.id, cx.raw(), &value)) == c.pending) null else {};
+        }
+
+        /// False: no room.
+        pub fn trySend(self: Self, value: T) Error!bool {
+            return try check(c.ouzel_chan_try_send(self.id, &value)) == c.ready;
+        }
+
+        /// Inside a task: `null` while it waits.
+        pub fn pollRecv(self: Self, cx: *Context) Error!?T {
+            var value: T = undefined;
+            return if (try check(c.ouzel_chan_poll_recv(self.id, cx.raw(), &value)) == c.pending) null else value;
+        }
+
+        /// `null`: nothing there.
+        pub fn tryRecv(self: Self) Error!?T {
+            var value: T = undefined;
+            return if (try check(c.ouzel_chan_try_recv(self.id, &value)) == c.pending) null else value;
+        }
+    };
+}
 
 /// A runtime. Copies name the same one.
 pub const Runtime = struct {
@@ -299,6 +421,11 @@ pub const Runtime = struct {
         _ = try check(c.ouzel_stop(c.ouzel_runtime_id(self.ptr)));
     }
 
+    /// Wakes up to `max` tasks that wait at `addr`; how many. From any thread.
+    pub fn wakeAddr(self: Runtime, addr: *const u32, max: u32) Error!u31 {
+        return check(c.ouzel_wake_addr(c.ouzel_runtime_id(self.ptr), addr, max));
+    }
+
     pub fn now(self: Runtime) u64 {
         return c.ouzel_now(self.ptr);
     }
@@ -321,12 +448,18 @@ pub const Runtime = struct {
     /// it will not be polled again, also when spawning fails.
     pub fn spawn(self: Runtime, comptime T: type, task: *T, options: SpawnOptions) Error!Task(T) {
         const glue = comptime Glue(T);
-        const opts: c.TaskOpts = .{
-            .flags = if (options.detached) c.task_detached else 0,
-            .drop = if (@hasDecl(T, "drop")) glue.drop else null,
-        };
+        const opts = glue.opts(options);
         var id: c.Id = .{};
         _ = try check(c.ouzel_spawn(self.ptr, glue.poll, task, &opts, &id));
+        return .{ .id = id };
+    }
+
+    /// The same from any thread, also for a runtime that another one drives.
+    pub fn spawnFrom(self: Runtime, comptime T: type, task: *T, options: SpawnOptions) Error!Task(T) {
+        const glue = comptime Glue(T);
+        const opts = glue.opts(options);
+        var id: c.Id = .{};
+        _ = try check(c.ouzel_spawn_from(c.ouzel_runtime_id(self.ptr), glue.poll, task, &opts, &id));
         return .{ .id = id };
     }
 
@@ -473,6 +606,16 @@ fn Glue(comptime T: type) type {
         fn drop(ud: ?*anyopaque) callconv(.c) void {
             const task: *T = @ptrCast(@alignCast(ud.?));
             task.drop();
+        }
+
+        fn opts(options: SpawnOptions) c.TaskOpts {
+            return .{
+                .flags = if (options.detached) c.task_detached else 0,
+                .drop = if (@hasDecl(T, "drop")) drop else null,
+                .name = options.name,
+                .deadline_ns = options.deadline_ns,
+                .group = options.group.id,
+            };
         }
     };
 }

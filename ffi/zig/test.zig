@@ -28,13 +28,18 @@ test "structs are laid out as in the header" {
         @sizeOf(c.Options),               @offsetOf(c.Options, "blocking_idle_ns"),
         @offsetOf(c.Options, "buf_size"), @sizeOf(c.Tick),
         @offsetOf(c.Tick, "more"),        @sizeOf(c.TaskOpts),
-        @offsetOf(c.TaskOpts, "drop"),    @sizeOf(c.Cqe),
+        @offsetOf(c.TaskOpts, "drop"),    @offsetOf(c.TaskOpts, "group"),
+        @sizeOf(c.SpawnDesc),             @sizeOf(c.TaskInfo),
+        @offsetOf(c.TaskInfo, "ud"),      @sizeOf(c.Allocator),
+        @offsetOf(c.Allocator, "ctx"),    @sizeOf(c.WorkerStats),
+        @sizeOf(c.Cqe),
         @offsetOf(c.Cqe, "buf_len"),      @offsetOf(c.Cqe, "extra"),
         @sizeOf(c.OpOpts),                @offsetOf(c.OpOpts, "waker"),
         @offsetOf(c.OpOpts, "release"),   @sizeOf(c.Stats),
         @offsetOf(c.Stats, "allocs"),     @sizeOf(c.Id),
         c.abi_version,                    c.send_lazy,
         c.cqe_cancelled,                  @as(usize, @intCast(-c.ENOTSUP)),
+        @as(usize, @intCast(-c.ECLOSED)),
     };
     try expectEqual(ours.len, ouzel_test_layout_len);
     for (ours, 0..) |value, i| try expectEqual(ouzel_test_layout[i], value);
@@ -101,6 +106,106 @@ test "a cancelled task says so and its waker goes stale" {
     try expectError(error.Canceled, rt.blockOn(handle, ouzel.forever));
     try expectEqual(1, task.dropped);
     try expectError(error.Stale, task.waker.wake());
+}
+
+/// Takes a permit, sends its numbers, gives the permit back.
+const Sends = struct {
+    sem: ouzel.Semaphore,
+    chan: ouzel.Channel(u32),
+    from: u32,
+    next: u32 = 0,
+    holds: bool = false,
+
+    pub fn poll(self: *Sends, cx: *ouzel.Context) ouzel.Error!ouzel.Poll {
+        if (!self.holds) {
+            try self.sem.pollAcquire(cx, 1) orelse return .pending;
+            self.holds = true;
+        }
+        while (self.next < 50) : (self.next += 1) {
+            try self.chan.pollSend(cx, self.from + self.next) orelse return .pending;
+        }
+        try self.sem.release(1);
+        return .ready;
+    }
+};
+
+/// Receives until the channel is closed.
+const Receives = struct {
+    chan: ouzel.Channel(u32),
+    sum: u64 = 0,
+    count: u32 = 0,
+
+    pub fn poll(self: *Receives, cx: *ouzel.Context) ouzel.Error!ouzel.Poll {
+        while (true) {
+            const value = self.chan.pollRecv(cx) catch |err| switch (err) {
+                error.Closed => return .ready,
+                else => return err,
+            };
+            self.sum += value orelse return .pending;
+            self.count += 1;
+        }
+    }
+};
+
+const Empties = struct {
+    group: ouzel.Group,
+
+    pub fn poll(self: *Empties, cx: *ouzel.Context) ouzel.Error!ouzel.Poll {
+        try self.group.pollEmpty(cx) orelse return .pending;
+        return .ready;
+    }
+};
+
+test "tasks take turns, send, receive, and end as a group" {
+    const rt = try ouzel.Runtime.init(.{});
+    defer rt.deinit();
+    const sem = try ouzel.Semaphore.init(rt, 1);
+    const chan = try ouzel.Channel(u32).init(rt, 3);
+    const group = try ouzel.Group.init(rt);
+    var senders: [4]Sends = undefined;
+    for (&senders, 0..) |*sender, i| {
+        sender.* = .{ .sem = sem, .chan = chan, .from = @intCast(100 * i) };
+        _ = try rt.spawn(Sends, sender, .{ .detached = true, .group = group, .name = "sends" });
+    }
+    var receiver: Receives = .{ .chan = chan };
+    const receives = try rt.spawn(Receives, &receiver, .{});
+    var empties: Empties = .{ .group = group };
+    try rt.blockOn(try rt.spawn(Empties, &empties, .{}), 10_000_000_000);
+    try chan.close();
+    try rt.blockOn(receives, 10_000_000_000);
+    try expectEqual(200, receiver.count);
+    try expectEqual(4 * 50 * 49 / 2 + 50 * 600, receiver.sum);
+    try expectError(error.Closed, chan.trySend(1));
+    try expect(try sem.tryAcquire(1));
+    try sem.deinit();
+    try chan.deinit();
+    var never: Never = .{};
+    _ = try rt.spawn(Never, &never, .{ .detached = true, .group = group });
+    try expectError(error.Busy, group.deinit());
+    try group.cancel();
+    try expectError(error.Closing, rt.spawn(Never, &never, .{ .group = group }));
+    try rt.blockOn(try rt.spawn(Empties, &empties, .{}), 10_000_000_000);
+    try expectEqual(2, never.dropped);
+    try group.deinit();
+    try expectError(error.Stale, group.deinit());
+}
+
+test "a deadline cancels, and a task may be spawned from another thread" {
+    const rt = try ouzel.Runtime.init(.{ .workers = 1 });
+    defer rt.deinit();
+    var late: Never = .{};
+    const handle = try rt.spawn(Never, &late, .{ .deadline_ns = rt.now() + 5_000_000 });
+    try expectError(error.Canceled, handle.join(10_000_000_000));
+    var task: Countdown = .{ .left = 3, .fails = true };
+    const from = struct {
+        fn run(runtime: ouzel.Runtime, countdown: *Countdown) void {
+            const spawned = runtime.spawnFrom(Countdown, countdown, .{}) catch unreachable;
+            if (spawned.join(10_000_000_000)) unreachable else |err| std.debug.assert(err == error.Odd);
+        }
+    };
+    const thread = try std.Thread.spawn(.{}, from.run, .{ rt, &task });
+    thread.join();
+    try expectEqual(1, task.dropped);
 }
 
 const Waits = struct {

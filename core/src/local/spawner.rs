@@ -55,21 +55,23 @@ impl LocalSpawner {
         self.submit(task).map_err(|task| unsafe { task.into_future::<F>() })
     }
 
-    /// As [`spawn_detached`](Self::spawn_detached), and gives out the task's id.
+    /// As [`spawn_detached`](Self::spawn_detached), and gives out the task's id; `named` is told it before the executor
+    /// can have run the task, and also if the executor then refuses it.
     ///
     /// Until the executor has taken the task in, at its next turn, the id is *stale*: such a task is to be polled in any
     /// case. An [`abort`](Self::abort) by it reaches the task all the same.
     ///
     /// # Errors
     /// As for `spawn_detached`.
-    pub fn spawn_named<F>(&self, future: F) -> Result<TaskId, F>
+    pub fn spawn_named<F>(&self, future: F, named: impl FnOnce(TaskId)) -> Result<TaskId, F>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let task = self.with_slab(future, Newborn::new)?;
         let id = task.id();
+        named(id);
         let submitted = self.0.submit(Job::SpawnNamed(task));
-        // SAFETY: it was made of an `F`, three lines above.
+        // SAFETY: it was made of an `F`, in this function.
         submitted.map_err(|job| unsafe { job.into_task().into_future::<F>() })?;
         Ok(id)
     }

@@ -349,33 +349,6 @@ static void misuse_has_its_own_code(void) {
     CHECK_IS(ouzel_task_poll_join(task, NULL, NULL), OUZEL_ENULL);
 }
 
-static void a_forked_child_is_told(void) {
-    ouzel_runtime *rt = new_runtime();
-    atomic_int drops = 0;
-    ouzel_task_opts opts = task_opts(0, bump);
-    ouzel_task task;
-    CHECK_IS(ouzel_spawn(rt, pending, &drops, &opts, &task), OUZEL_OK);
-    opts.drop = NULL;
-    pid_t child = fork();
-    if (child == 0) {
-        CHECK_IS(ouzel_run(rt), OUZEL_EFORKED);
-        CHECK_IS(ouzel_spawn(rt, pending, NULL, &opts, NULL), OUZEL_EFORKED);
-        CHECK_IS(ouzel_wake(waker_of(task)), OUZEL_EFORKED);
-        CHECK_IS(ouzel_stop(ouzel_runtime_id(rt)), OUZEL_ESTALE); /* it has no id here */
-        CHECK_IS(ouzel_runtime_free(rt), OUZEL_EFORKED);
-        CHECK_IS(ouzel_after_fork_child(rt), OUZEL_OK);
-        CHECK(drops <= 1); /* polled or not, but not dropped */
-        _exit(42);
-    }
-    int status = 0;
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42);
-    CHECK_IS(run_task(rt, ready, NULL), OUZEL_OK); /* the parent goes on */
-    CHECK_IS(ouzel_task_cancel(task), OUZEL_OK);
-    CHECK_IS(ouzel_task_detach(task), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
-}
-
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 static ouzel_rtid to_stop;
@@ -490,7 +463,6 @@ static const test tests[] = {
     TEST(forged_ids_are_stale),
     TEST(states_are_told),
     TEST(misuse_has_its_own_code),
-    TEST(a_forked_child_is_told),
     TEST(a_signal_handler_stops_the_loop),
     TEST(a_host_loop_drives_the_runtime),
     TEST(wakes_and_polls_allocate_nothing),

@@ -19,7 +19,7 @@ fn a_task_spawned_elsewhere_has_its_id_before_its_owner_knows_it() {
     // A cell that has been used: its next task is of another generation.
     for _ in 0..3 {
         let spawner = ex.spawner();
-        let id = thread::spawn(move || spawner.spawn_named(pending()).ok().unwrap()).join().unwrap();
+        let id = thread::spawn(move || spawner.spawn_named(pending(), |_| {}).ok().unwrap()).join().unwrap();
         assert_eq!((ex.spawner().state(id), ex.spawner().wake(id)), (TaskState::Stale, WakeResult::Stale));
         ex.run_nowait(10).unwrap();
         assert_eq!(ex.spawner().state(id), TaskState::Idle);
@@ -37,7 +37,7 @@ fn a_task_spawned_elsewhere_has_its_id_before_its_owner_knows_it() {
 fn an_abort_reaches_a_task_that_was_not_taken_in_yet() {
     let ex = executor();
     let spawner = ex.spawner();
-    let id = spawner.spawn_named(pending()).ok().unwrap();
+    let id = spawner.spawn_named(pending(), |_| {}).ok().unwrap();
     assert!(spawner.abort(id));
     ex.run_nowait(10).unwrap();
     assert_eq!((ex.live_tasks(), spawner.state(id)), (0, TaskState::Stale));
@@ -48,7 +48,7 @@ fn a_named_task_that_is_refused_comes_back() {
     let ex = executor();
     let spawner = ex.spawner();
     ex.shutdown().unwrap();
-    assert!(spawner.spawn_named(ready(())).is_err());
+    assert!(spawner.spawn_named(ready(()), |_| {}).is_err());
 }
 
 #[test]

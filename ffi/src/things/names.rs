@@ -1,0 +1,91 @@
+//! Tasks that the runtime itself cannot find yet, or not by a name.
+
+use core::ffi::c_char;
+use core::fmt;
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use ouzel::TaskId;
+
+use crate::options::Ud;
+
+/// A task with a name, for the list of tasks.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) name: Name,
+    pub(crate) ud: Ud,
+    /// Once its spawner knows it.
+    pub(crate) id: Mutex<Option<TaskId>>,
+}
+
+/// The host's text, lent until the task's `drop`.
+#[derive(Clone, Copy)]
+pub(crate) struct Name(pub(crate) *const c_char);
+
+// SAFETY: `ouzel.h` says that the text stays where and as it is.
+unsafe impl Send for Name {}
+// SAFETY: as above.
+unsafe impl Sync for Name {}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Name")
+    }
+}
+
+/// Tasks that other threads have given to a host-driven runtime, until they are polled first: their ids are out, and the
+/// runtime does not know them yet.
+#[derive(Debug, Default)]
+pub(crate) struct Newborns(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// By number, which a task keeps; none before its id is known.
+    all: Vec<Option<TaskId>>,
+    free: Vec<u32>,
+    ids: HashSet<TaskId>,
+}
+
+impl Newborns {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more; its number.
+    pub(crate) fn begin(&self) -> u32 {
+        let mut inner = self.lock();
+        inner.free.pop().unwrap_or_else(|| {
+            inner.all.push(None);
+            u32::try_from(inner.all.len() - 1).expect("fewer than 2^32 tasks")
+        })
+    }
+
+    /// Its id. Before its first poll.
+    pub(crate) fn name(&self, number: u32, id: TaskId) {
+        let mut inner = self.lock();
+        inner.all[number as usize] = Some(id);
+        inner.ids.insert(id);
+    }
+
+    /// It has been polled, or will never be.
+    pub(crate) fn end(&self, number: u32) {
+        let mut inner = self.lock();
+        if let Some(id) = inner.all[number as usize].take() {
+            inner.ids.remove(&id);
+        }
+        inner.free.push(number);
+    }
+
+    /// Whether it is one. A signal handler must not wait: where it cannot have the answer that is "yes", since who holds
+    /// the lock makes or ends one.
+    pub(crate) fn contains(&self, id: TaskId, may_wait: bool) -> bool {
+        if may_wait {
+            return self.lock().ids.contains(&id);
+        }
+        match self.0.try_lock() {
+            Ok(inner) => inner.ids.contains(&id),
+            Err(TryLockError::Poisoned(inner)) => inner.into_inner().ids.contains(&id),
+            Err(TryLockError::WouldBlock) => true,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+/* The host's allocator: a program of its own, since it is the first thing that ouzel is asked for. */
+#include "check.h"
+
+#include <malloc.h>
+
+static atomic_size_t live, bytes, calls;
+static int ctx;
+
+static void *my_alloc(void *c, size_t size, size_t align) {
+    void *p = NULL;
+    CHECK(c == &ctx);
+    CHECK(size > 0 && align > 0 && (align & (align - 1)) == 0);
+    if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size) != 0) return NULL;
+    atomic_fetch_add(&live, 1);
+    atomic_fetch_add(&bytes, size);
+    atomic_fetch_add(&calls, 1);
+    return p;
+}
+
+static void my_free(void *c, void *p, size_t size, size_t align) {
+    CHECK(c == &ctx);
+    CHECK(p != NULL && align > 0 && malloc_usable_size(p) >= size);
+    atomic_fetch_sub(&live, 1);
+    atomic_fetch_sub(&bytes, size);
+    free(p);
+}
+
+static void *my_realloc(void *c, void *p, size_t old_size, size_t new_size, size_t align) {
+    void *q = my_alloc(c, new_size, align);
+    if (!q) return NULL;
+    memcpy(q, p, old_size < new_size ? old_size : new_size);
+    my_free(c, p, old_size, align);
+    return q;
+}
+
+static ouzel_allocator mine(void) {
+    ouzel_allocator a;
+    memset(&a, 0, sizeof a);
+    a.size = sizeof a;
+    a.alloc = my_alloc;
+    a.realloc = my_realloc;
+    a.free = my_free;
+    a.ctx = &ctx;
+    return a;
+}
+
+static void the_library_takes_its_memory_from_the_host(void) {
+    ouzel_allocator a = mine();
+    ouzel_stats stats;
+    CHECK_IS(ouzel_set_allocator(NULL), OUZEL_ENULL);
+    a.alloc = NULL;
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_ENULL);
+    a = mine();
+    a.flags = 1;
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_EINVAL);
+    a.size = 4;
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_ESIZE);
+    a = mine();
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_OK);
+    memset(&a, 0x77, sizeof a); /* it was copied */
+    for (int round = 0; round < 2; round++) {
+        ouzel_runtime *rt = new_runtime();
+        atomic_int drops = 0;
+        ouzel_task_opts opts = task_opts(0, bump);
+        ouzel_task tasks[100];
+        CHECK(calls > 0);
+        for (int i = 0; i < 100; i++) CHECK_IS(ouzel_spawn(rt, ready, &drops, &opts, &tasks[i]), OUZEL_OK);
+        for (int i = 0; i < 100; i++) CHECK_IS(ouzel_block_on(rt, tasks[i], OUZEL_FOREVER, NULL), OUZEL_OK);
+        CHECK_IS(ouzel_stats_get(rt, &stats, sizeof stats), OUZEL_OK);
+        CHECK(stats.allocs >= 100 && live > 0);
+        size_t before = live;
+        CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+        CHECK(live < before); /* given back to where it came from: `my_free` has looked */
+    }
+    a = mine();
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_EBUSY);
+}
+
+static void later_it_is_too_late(void) {
+    ouzel_allocator a = mine();
+    ouzel_runtime *rt = new_runtime();
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_EBUSY);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_EBUSY);
+    CHECK_IS(calls, 0);
+}
+
+static const test tests[] = {
+    TEST(the_library_takes_its_memory_from_the_host),
+    TEST(later_it_is_too_late),
+};
+
+/* Each needs a process in which nothing has happened. */
+int main(int argc, char **argv) {
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        pid_t child = fork();
+        if (child == 0) return run_tests(argc, argv, &tests[i], 1);
+        int status = 0;
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    return 0;
+}
