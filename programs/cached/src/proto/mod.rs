@@ -13,6 +13,7 @@
 //! Output is bounded: before each request and each key the output is compared with [`OUT_LIMIT`], and at the limit
 //! [`Session::feed`] returns, to be called again when the replies are sent.
 
+mod bulk;
 mod commands;
 mod cx;
 mod feed;
@@ -25,6 +26,7 @@ mod update;
 mod value;
 mod words;
 
+pub use bulk::Bulk;
 pub use commands::VERSION;
 pub use cx::{Cx, GET_LIMIT, Host, KEY_LIMIT, LINE_LIMIT, OUT_LIMIT};
 pub use output::{Output, PIN_FROM, Pinned};

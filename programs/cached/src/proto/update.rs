@@ -58,7 +58,7 @@ impl Session {
             return self.reply(b"CLIENT_ERROR bad data chunk", cx);
         }
         cx.count.cmd_set.add(1);
-        count_value(cx.count, 2, update.len);
+        count_value(cx.count, 2 - u64::from(update.direct > 0), update.len);
         let (stored, cas) = store(&update, cx);
         match update.returned.take() {
             Some(returned) => self.end_of_meta_set(stored, cas, &returned, cx),

@@ -47,7 +47,7 @@ pub(super) struct Update {
     pub(super) item: Found,
     pub(super) hash: u32,
     /// Where the next byte goes.
-    to: *mut u8,
+    pub(super) to: *mut u8,
     pub(super) len: usize,
     /// What `cas` compares with.
     pub(super) cas: Option<u64>,
@@ -56,6 +56,8 @@ pub(super) struct Update {
     /// For `ms`: what the reply tells.
     pub(super) returned: Option<Box<Returned>>,
     pub(super) noreply: bool,
+    /// Bytes that the kernel put where they belong.
+    pub(super) direct: usize,
 }
 
 /// What a value is stored with.
@@ -108,6 +110,7 @@ pub(super) fn reserve(wanted: &Wanted<'_>, cx: &mut Cx<'_, '_>) -> Result<Update
         may_be_stale: false,
         returned: None,
         noreply: false,
+        direct: 0,
     })
 }
 

@@ -5,20 +5,20 @@
 //!        ▲ cancelled while the output is full, begun again when the flight has landed
 //! ```
 //!
-//! A client that does not read fills one flight and one output; then its stream is not received any more, and the
+//! The rest of a long value is received into its item, without a stream in between. A client that does not read fills one flight and one output; then its stream is not received any more, and the
 //! kernel tells it to stop. An idle connection holds no buffer: its pieces and its replies lie in its thread's.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use ouzel::net::{Chunk, RecvStream};
+use ouzel::net::{Chunk, Read, RecvStream};
 
 use super::message::{Flight, Stream};
 use super::thread::{Entry, Kick, Thread};
-use crate::proto::{Cx, End, OUT_LIMIT, Output, Session};
+use crate::proto::{Bulk, Cx, End, OUT_LIMIT, Output, Session};
 use crate::store::Held;
 
 /// See the module. A future that ends with the connection.
@@ -39,6 +39,8 @@ enum Incoming {
     Open(RecvStream),
     /// The end is asked for; what had come by then still comes.
     Closing(RecvStream),
+    /// The rest of a long value, straight into its item.
+    Bulk(Read<Bulk>),
     Ended,
 }
 
@@ -107,6 +109,33 @@ impl<S: Stream> Connection<S> {
             let (stream, closing) = match &mut self.incoming {
                 Incoming::Ended => return Poll::Ready(None),
                 Incoming::Resting if self.entry.kick.get() == Some(Kick::Drain) => return Poll::Ready(None),
+                Incoming::Resting if self.session.wants_bulk() => {
+                    let Some(bulk) = self.session.lend(&self.thread.shared.store) else { continue };
+                    self.incoming = Incoming::Bulk(self.stream.read_bulk(bulk));
+                    continue;
+                }
+                Incoming::Bulk(read) => {
+                    let (result, bulk) = ready!(Pin::new(read).poll(cx));
+                    self.session.take_back(bulk);
+                    self.incoming = match result {
+                        Ok(0) => Incoming::Ended,
+                        Ok(n) => {
+                            self.thread.count.bytes_read.add(n as u64);
+                            self.entry.last.set(self.thread.shared.store.now());
+                            Incoming::Resting
+                        }
+                        Err(e) => {
+                            self.thread.shared.log(1, || format!("receive: {e}"));
+                            self.entry.dead.set(true);
+                            Incoming::Ended
+                        }
+                    };
+                    continue;
+                }
+                Incoming::Open(_) if self.session.wants_bulk() => {
+                    self.rest();
+                    continue;
+                }
                 Incoming::Resting => {
                     self.incoming = Incoming::Open(self.stream.recv_stream());
                     continue;
@@ -203,6 +232,8 @@ impl<S: Stream> Connection<S> {
                 self.thread.count.idle_kicks.add(1);
                 self.entry.dead.set(true);
             }
+            // A value that has not come whole will not be answered.
+            Some(Kick::Drain) if matches!(self.incoming, Incoming::Bulk(_)) => self.entry.dead.set(true),
             Some(Kick::Drain) => drop(self.rest()),
             None => {}
         }

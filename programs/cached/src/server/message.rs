@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ouzel::buf::IoBuf;
-use ouzel::net::{LazyWrite, RecvStream, TcpStream, UnixStream, WriteVectored};
+use ouzel::net::{LazyWrite, Read, RecvStream, TcpStream, UnixStream, WriteVectored};
 
-use crate::proto::Output;
+use crate::proto::{Bulk, Output};
 use crate::store::Store;
 
 /// A stream of bytes to a client.
 pub(super) trait Stream: 'static {
     fn recv_stream(&self) -> RecvStream;
+    fn read_bulk(&self, bulk: Bulk) -> Read<Bulk>;
     fn write_lazy(&self, buf: Vec<u8>) -> Result<LazyWrite<Vec<u8>>, (io::Error, Vec<u8>)>;
     fn write_parts(&self, parts: [Part; 3]) -> WriteVectored<[Part; 3]>;
     fn write_now(&self, text: &[u8]);
@@ -27,6 +28,9 @@ macro_rules! is_stream {
         impl Stream for $t {
             fn recv_stream(&self) -> RecvStream {
                 <$t>::recv_stream(self)
+            }
+            fn read_bulk(&self, bulk: Bulk) -> Read<Bulk> {
+                self.read(bulk)
             }
             fn write_lazy(&self, buf: Vec<u8>) -> Result<LazyWrite<Vec<u8>>, (io::Error, Vec<u8>)> {
                 <$t>::write_lazy(self, buf)

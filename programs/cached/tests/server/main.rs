@@ -57,6 +57,41 @@ fn a_value_that_is_replaced_while_it_is_sent_arrives_whole() {
 }
 
 #[test]
+fn a_long_value_that_breaks_off_leaves_nothing_behind() {
+    on_each(&[], |mut server| {
+        let value = pattern(1 << 20, 3);
+        let begin = |n: usize| {
+            let mut client = server.client();
+            client.send(format!("set k 0 0 {}\r\n", value.len()).as_bytes());
+            client.send(&value[..n]);
+            client
+        };
+        let free = server.stat("free_bytes");
+        let began = server.stat("bytes_read");
+        let clients = [begin(700_000), begin(300_000), begin(100)];
+        let begun = Instant::now();
+        while server.stat("bytes_read") < began + 1_000_000 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it does not read");
+        }
+        assert!(server.stat("free_bytes") < free - (3 << 20));
+        drop(clients);
+        while server.stat("free_bytes") != free {
+            assert!(begun.elapsed() < Duration::from_secs(20), "memory is lost");
+        }
+        assert_eq!(server.client().get("k"), None);
+        // One byte late, in pieces, and with something behind it.
+        let mut client = begin(value.len() - 1);
+        client.send(&value[value.len() - 1..]);
+        client.send(b"\r\nget none\r\n");
+        assert_eq!((client.line(), client.line()), ("STORED".into(), "END".into()));
+        assert!(client.get("k").unwrap() == value);
+        let _half = begin(500_000);
+        server.signal(libc::SIGTERM);
+        assert_eq!(server.wait().code(), Some(0));
+    });
+}
+
+#[test]
 fn pipelines_are_answered_in_order_and_half_a_close_after_that() {
     on_each(&["-R", "7"], |server| {
         let mut client = server.client();
