@@ -133,6 +133,13 @@ struct iovec;    /* <sys/uio.h> */
  * its sleep for it, nor spend a queue entry on it. It is noticed by a later ouzel_op_take, or when ouzel_op_poll
  * starts to wait for it. The bytes leave no later than any other send's. */
 #define OUZEL_SEND_LAZY 0x80000000u
+/* ZERO_COPY: out of the host's memory instead of a copy of it, where driver and socket can (io_uring with TCP and UDP;
+ * else as if it were not there). It completes when nobody reads there any more, which may be as late as the peer's
+ * acknowledgement. Not together with LAZY, which it overrules. */
+#define OUZEL_SEND_ZERO_COPY 0x10000000u
+
+/* ouzel_splice flags */
+#define OUZEL_SPLICE_FOR_ROOM 0x1u /* waits until there is room in `to`, else until there is something in `from` */
 
 /* The runtime's own provided buffers, for ouzel_buf_ptr and ouzel_buf_return. */
 #define OUZEL_BUF_GROUP_DEFAULT 0u
@@ -580,7 +587,7 @@ int32_t ouzel_wake_addr(ouzel_rtid rt, const uint32_t *addr, uint32_t max);
  * kernel when the loop next waits. OUZEL_ECLOSING, OUZEL_ENOMEM. What the kernel has to say comes in the cqe.
  * Buffers, paths, and what else a pointer names are lent until the completion, unless it says otherwise.
  * Not here, since they wait for nothing: socket(2), bind(2), listen(2). sendto and recvfrom are ouzel_sendmsg and
- * ouzel_recvmsg with a name and one part. Nor is splice: only one of the three drivers could. */
+ * ouzel_recvmsg with a name and one part. */
 
 /* Gives what was submitted to the kernel now, for hosts that go on computing. [loop][cb] */
 int32_t ouzel_submit(ouzel_runtime *rt);
@@ -609,7 +616,7 @@ int32_t ouzel_recv(ouzel_runtime *rt, int fd, void *buf, size_t len, uint32_t fl
  * submit again. No byte is lost between two. The buffers are the submitting thread's, and taken on any. */
 int32_t ouzel_recv_multi(ouzel_runtime *rt, int fd, const ouzel_op_opts *opts, ouzel_op *out);
 /* Sends all `len` bytes unless an error comes between; res: the count. `flags`: MSG_* (MSG_NOSIGNAL is added) |
- * OUZEL_SEND_LAZY. Two sends on one socket at a time have no order. */
+ * OUZEL_SEND_LAZY | OUZEL_SEND_ZERO_COPY. Two sends on one socket at a time have no order. */
 int32_t ouzel_send(ouzel_runtime *rt, int fd, const void *buf, size_t len, uint32_t flags, const ouzel_op_opts *opts,
                    ouzel_op *out);
 /* Receives one message, or on a byte stream what is there; res: the count. `msg` and all it names are lent; what else
@@ -625,6 +632,13 @@ int32_t ouzel_shutdown_fd(ouzel_runtime *rt, int fd, int how, const ouzel_op_opt
 /* Waits until a descriptor of any kind is ready for `events`: POLLIN or POLLOUT, one of them (else OUZEL_EINVAL). res:
  * the events (POLL*), POLLERR and POLLHUP among them. Completes once; what it says may be over when it is taken. */
 int32_t ouzel_poll_fd(ouzel_runtime *rt, int fd, uint32_t events, const ouzel_op_opts *opts, ouzel_op *out);
+
+/* Moves up to `len` bytes to or from a pipe inside the system; res: the count, 0 at the end of `from`. One of the two is
+ * a pipe. With an offset the other one is a file, and the pipe has bytes, or room: it is not waited for. With
+ * OUZEL_AT_POSITION it is a stream in non-blocking mode, or another pipe; what is waited for, see `flags`, must not be at
+ * the other end. -EOPNOTSUPP: the driver (OUZEL_DRIVER_POLL) or the system knows no such call. */
+int32_t ouzel_splice(ouzel_runtime *rt, int from, int64_t from_offset, int to, int64_t to_offset, uint32_t len,
+                     uint32_t flags, const ouzel_op_opts *opts, ouzel_op *out);
 
 /* Files and pipes, at `offset` or OUZEL_AT_POSITION; may be short; res: the count. */
 int32_t ouzel_read(ouzel_runtime *rt, int fd, void *buf, size_t len, int64_t offset, const ouzel_op_opts *opts,

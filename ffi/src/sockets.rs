@@ -10,6 +10,7 @@ use libc::{msghdr, sockaddr};
 use ouzel::op::raw::{Request, Scratch};
 
 use crate::error::{Error, code};
+use crate::files::position;
 use crate::guard::guard;
 use crate::id::ouzel_op;
 use crate::place::ouzel_runtime;
@@ -18,6 +19,11 @@ use crate::submit::{Shape, begin, given, given_if, ouzel_op_opts, submit_with};
 /// `OUZEL_SEND_LAZY`.
 pub const OUZEL_SEND_LAZY: u32 = 0x8000_0000;
 
+/// `OUZEL_SEND_ZERO_COPY`.
+pub const OUZEL_SEND_ZERO_COPY: u32 = 0x1000_0000;
+/// `OUZEL_SPLICE_FOR_ROOM`.
+pub const OUZEL_SPLICE_FOR_ROOM: u32 = 1;
+
 /// What `ouzel_accept` asks for.
 pub(crate) fn accept(fd: c_int) -> Request {
     Request::Accept { fd, addr: null_mut(), addr_len: null_mut() }
@@ -25,8 +31,11 @@ pub(crate) fn accept(fd: c_int) -> Request {
 
 /// What `ouzel_send` asks for.
 pub(crate) fn send(fd: c_int, buf: *const u8, len: usize, flags: u32) -> Request {
-    let lazy = flags & OUZEL_SEND_LAZY != 0;
-    Request::Send { fd, buf, len, flags: (flags & !OUZEL_SEND_LAZY) as i32, lazy }
+    let system = (flags & !(OUZEL_SEND_LAZY | OUZEL_SEND_ZERO_COPY)) as i32;
+    if flags & OUZEL_SEND_ZERO_COPY != 0 {
+        return Request::SendZeroCopy { fd, buf, len, flags: system };
+    }
+    Request::Send { fd, buf, len, flags: system, lazy: flags & OUZEL_SEND_LAZY != 0 }
 }
 
 /// Waits for a connection. See `ouzel.h`.
@@ -224,4 +233,32 @@ pub unsafe extern "C" fn ouzel_poll_fd(
             Ok(Request::Poll { fd, writing: events == writing })
         })
     }
+}
+
+/// Moves bytes to or from a pipe. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_splice(
+    rt: *mut ouzel_runtime,
+    from: c_int,
+    from_offset: i64,
+    to: c_int,
+    to_offset: i64,
+    len: u32,
+    flags: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    let request = || {
+        if flags & !OUZEL_SPLICE_FOR_ROOM != 0 {
+            return Err(Error::INVALID);
+        }
+        let (from_offset, to_offset) = (position(from_offset)?, position(to_offset)?);
+        let for_room = flags & OUZEL_SPLICE_FOR_ROOM != 0;
+        Ok(Request::Splice { from, from_offset, to, to_offset, len, for_room })
+    };
+    // SAFETY: the caller's promises.
+    unsafe { begin(rt, opts, out, Shape::One, request) }
 }

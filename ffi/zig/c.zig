@@ -182,6 +182,8 @@ pub const op_fsync: u32 = 6;
 pub const op_shutdown: u32 = 7;
 pub const op_close: u32 = 8;
 pub const send_lazy: u32 = 0x8000_0000;
+pub const send_zero_copy: u32 = 0x1000_0000;
+pub const splice_for_room: u32 = 0x1;
 pub const fsync_data: u32 = 0x1;
 
 pub const ok: i32 = 0;
@@ -306,6 +308,7 @@ pub extern "c" fn ouzel_batch_submit(rt: ?*Runtime, descs: ?[*]const OpDesc, n: 
 pub extern "c" fn ouzel_accept_multi(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_recvmsg(rt: ?*Runtime, fd: c_int, msg: ?*anyopaque, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_sendmsg(rt: ?*Runtime, fd: c_int, msg: ?*const anyopaque, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_splice(rt: ?*Runtime, from: c_int, from_offset: i64, to: c_int, to_offset: i64, len: u32, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_poll_fd(rt: ?*Runtime, fd: c_int, events: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_readv(rt: ?*Runtime, fd: c_int, iov: ?*const anyopaque, count: u32, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_writev(rt: ?*Runtime, fd: c_int, iov: ?*const anyopaque, count: u32, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;

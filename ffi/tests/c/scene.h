@@ -30,11 +30,11 @@ typedef struct scene {
     int at;
     ouzel_op op, op2;
     ouzel_cqe cqe;
-    int fd, peer, listener, got;
+    int fd, peer, listener, got, pipe[2];
     char path[64], buf[64];
     struct sockaddr_in addr;
     atomic_int releases, calls;
-    uint64_t then;
+    _Atomic uint64_t then;
     int32_t last;
 } scene;
 

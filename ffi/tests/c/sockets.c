@@ -305,6 +305,71 @@ static void provided_buffers_travel_between_tasks(void) {
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
 }
 
+/* ---- without copies --------------------------------------------------------------------------------------------- */
+
+static int32_t without_copies(void *ud, ouzel_cx *cx) {
+    scene *s = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    ouzel_op_opts opts = op_opts(NULL, released, s);
+    BEGIN(s)
+    s->got = 0;
+    s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    AWAIT(s, 1, ouzel_connect(rt, s->fd, (struct sockaddr *)&s->addr, sizeof s->addr, NULL, &s->op));
+    AWAIT(s, 2, ouzel_accept(rt, s->listener, NULL, &s->op));
+    s->peer = s->cqe.res;
+    AWAIT(s, 3, ouzel_send(rt, s->fd, "without a copy", 14, OUZEL_SEND_ZERO_COPY, &opts, &s->op));
+    CHECK_IS(s->cqe.res, 14);
+    CHECK_IS(s->releases, 1);
+    /* into a pipe: it waits for the bytes */
+    AWAIT(s, 4, ouzel_recv(rt, s->peer, s->buf, 8, 0, NULL, &s->op));
+    CHECK_IS(s->cqe.res, 8);
+    AWAIT(s, 5, ouzel_splice(rt, s->peer, OUZEL_AT_POSITION, s->pipe[1], OUZEL_AT_POSITION, 64, 0, &opts, &s->op));
+    if (the_driver == OUZEL_DRIVER_POLL) {
+        CHECK_IS(s->cqe.res, -EOPNOTSUPP);
+        CHECK_IS(s->releases, 2);
+        return OUZEL_READY;
+    }
+    CHECK_IS(s->cqe.res, 6);
+    CHECK_IS(read(s->pipe[0], s->buf, 8), 6);
+    CHECK(memcmp(s->buf, "a copy", 6) == 0);
+    CHECK_IS(ouzel_splice(rt, s->peer, -1, s->pipe[1], -1, 64, 0, &opts, &s->op2), OUZEL_OK);
+    PAUSE(s, 6);
+    CHECK_IS(ouzel_op_take(s->op2, &s->cqe), OUZEL_PENDING);
+    AWAIT(s, 7, ouzel_send(rt, s->fd, "more", 4, 0, NULL, &s->op));
+    s->op = s->op2;
+    AWAIT(s, 8, OUZEL_OK);
+    CHECK_IS(s->cqe.res, 4);
+    /* out of it, for which there is room */
+    AWAIT(s, 9, ouzel_splice(rt, s->pipe[0], -1, s->peer, -1, 64, OUZEL_SPLICE_FOR_ROOM, &opts, &s->op));
+    CHECK_IS(s->cqe.res, 4);
+    AWAIT(s, 10, ouzel_recv(rt, s->fd, s->buf, 8, 0, NULL, &s->op));
+    CHECK(s->cqe.res == 4 && memcmp(s->buf, "more", 4) == 0);
+    /* cancelled, and failed */
+    CHECK_IS(ouzel_splice(rt, s->peer, -1, s->pipe[1], -1, 64, 0, &opts, &s->op), OUZEL_OK);
+    CHECK_IS(ouzel_op_cancel(s->op), OUZEL_OK);
+    AWAIT(s, 11, OUZEL_OK);
+    CHECK_IS(s->cqe.res, -ECANCELED);
+    AWAIT(s, 12, ouzel_splice(rt, -1, -1, s->pipe[1], -1, 64, 0, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -EBADF);
+    CHECK_IS(s->releases, 6);
+    CHECK_IS(ouzel_splice(rt, s->peer, -2, s->pipe[1], -1, 64, 0, &opts, &s->op), OUZEL_EINVAL);
+    CHECK_IS(ouzel_splice(rt, s->peer, -1, s->pipe[1], -1, 64, 2, &opts, &s->op), OUZEL_EINVAL);
+    END(s)
+}
+
+static void bytes_go_without_copies(void) {
+    ouzel_runtime *rt = new_runtime();
+    scene s = {0};
+    s.listener = listen_socket(&s.addr);
+    CHECK_IS(pipe2(s.pipe, O_NONBLOCK | O_CLOEXEC), 0);
+    CHECK_IS(run_task(rt, without_copies, &s), OUZEL_OK);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    unpair(&s);
+    close(s.listener);
+    close(s.pipe[0]);
+    close(s.pipe[1]);
+}
+
 /* ---- limits ----------------------------------------------------------------------------------------------------- */
 
 static int32_t limited(void *ud, ouzel_cx *cx) {
@@ -345,6 +410,7 @@ static const test tests[] = {
     TEST(every_connection_is_accepted_once),
     TEST(what_goes_on_for_ever_ends_at_an_error),
     TEST(provided_buffers_travel_between_tasks),
+    TEST(bytes_go_without_copies),
     TEST(an_operation_ends_at_its_limit),
 };
 

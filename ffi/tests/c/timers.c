@@ -72,14 +72,17 @@ static int32_t waits_for_another(void *ud, ouzel_cx *cx) {
 static int32_t resets(void *ud, ouzel_cx *cx) {
     scene *s = ud;
     ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    uint64_t later;
+    int32_t err;
     BEGIN(s)
     /* later: not before the new end */
-    s->then = ouzel_now(rt) + 30 * MS;
     CHECK_IS(ouzel_timer(rt, ouzel_now(rt) + 10 * MS, 0, NULL, &s->op2), OUZEL_OK);
     CHECK_IS(ouzel_spawn(rt, waits_for_another, s, NULL, NULL), OUZEL_OK);
     AWAIT(s, 1, ouzel_timer(rt, ouzel_now(rt) + 3 * MS, 0, NULL, &s->op));
-    if (s->calls == 0) CHECK_IS(ouzel_timer_reset(s->op2, s->then), OUZEL_OK);
-    AWAIT(s, 2, ouzel_timer(rt, s->then, 0, NULL, &s->op));
+    later = ouzel_now(rt) + 30 * MS;
+    err = ouzel_timer_reset(s->op2, later);
+    if (err == OUZEL_OK) s->then = later;
+    else CHECK_IS(err, OUZEL_ESTALE); /* a slow machine: it was over before */
     while (s->calls < 1) {
         AWAIT(s, 3, ouzel_timer(rt, ouzel_now(rt) + MS, 0, NULL, &s->op));
     }
@@ -96,9 +99,10 @@ static int32_t resets(void *ud, ouzel_cx *cx) {
     }
     /* over, and not taken: taken back */
     CHECK_IS(ouzel_timer(rt, 1, 0, NULL, &s->op2), OUZEL_OK);
-    s->then = ouzel_now(rt) + 5 * MS;
-    CHECK_IS(ouzel_timer_reset(s->op2, s->then), OUZEL_OK);
+    CHECK_IS(ouzel_timer_reset(s->op2, ouzel_now(rt) + 100 * SECOND), OUZEL_OK);
     CHECK_IS(ouzel_op_take(s->op2, &s->cqe), OUZEL_PENDING);
+    s->then = ouzel_now(rt) + 2 * MS;
+    CHECK_IS(ouzel_timer_reset(s->op2, s->then), OUZEL_OK);
     s->op = s->op2;
     AWAIT(s, 6, OUZEL_OK);
     CHECK(ouzel_now(rt) >= s->then);
@@ -218,9 +222,8 @@ static void a_timer_ends_the_hosts_wait(void) {
     ouzel_cqe cqe;
     uint64_t ns = 0, then = ouzel_now(rt) + 5 * MS;
     CHECK_IS(ouzel_timer(rt, then, 0, NULL, &op), OUZEL_OK);
-    CHECK_IS(ouzel_run_nowait(rt, 0, NULL), OUZEL_OK);
     CHECK_IS(ouzel_backend_timeout(rt, &ns), OUZEL_OK);
-    CHECK(ns <= 6 * MS);
+    CHECK(ns < SECOND);
     while (ouzel_op_take(op, &cqe) == OUZEL_PENDING) CHECK_IS(ouzel_run_once(rt, OUZEL_FOREVER, NULL), OUZEL_OK);
     CHECK_IS(cqe.res, 0);
     CHECK(ouzel_now(rt) >= then);
