@@ -6,12 +6,14 @@
 //! Each connection sends messages of 64 bytes whose words depend on connection and position, keeps up to
 //! `depth` of them unanswered, and compares what comes back word by word, in order.
 
+use hdrhistogram::Histogram;
 use rustix::event::epoll;
 use rustix::thread::CpuSet;
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes of a message.
 pub const MESSAGE: usize = 64;
@@ -31,13 +33,24 @@ pub struct Options {
     pub ops: u64,
     /// Messages before those.
     pub warmup: u64,
+    /// Note how long each takes.
+    pub latency: bool,
+}
+
+/// What a run ends with.
+#[derive(Debug)]
+pub struct Ran {
+    /// The connections, still open.
+    pub open: Vec<TcpStream>,
+    /// Nanoseconds from the turn in which a message was sent to the one in which it came back; empty unless asked for.
+    pub latency: Histogram<u64>,
 }
 
 /// Runs the load; `at_ready` is called between warm-up and the measured messages.
 ///
 /// # Errors
 /// The system's, a wrong byte, a lost connection, ten seconds of silence.
-pub fn run(options: &Options, at_ready: impl FnOnce()) -> io::Result<Vec<TcpStream>> {
+pub fn run(options: &Options, at_ready: impl FnOnce()) -> io::Result<Ran> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut connections = (0..options.connections)
         .map(|id| Connection::open(options.addr, id))
@@ -45,18 +58,28 @@ pub fn run(options: &Options, at_ready: impl FnOnce()) -> io::Result<Vec<TcpStre
     for c in &connections {
         epoll::add(&epoll, c.stream.as_fd(), epoll::EventData::new_u64(c.id), epoll::EventFlags::IN)?;
     }
-    drive(options, &epoll, &mut connections, options.warmup)?;
+    let none = || Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("a minute, with three digits");
+    let mut latency = none();
+    drive(options, &epoll, &mut connections, options.warmup, &mut latency)?;
+    latency = none();
     at_ready();
-    drive(options, &epoll, &mut connections, options.ops)?;
-    Ok(connections.into_iter().map(|c| c.stream).collect())
+    drive(options, &epoll, &mut connections, options.ops, &mut latency)?;
+    Ok(Ran { open: connections.into_iter().map(|c| c.stream).collect(), latency })
 }
 
 /// Sends `messages`, spread over the connections, and receives as many.
-fn drive(options: &Options, epoll: &OwnedFd, all: &mut [Connection], messages: u64) -> io::Result<()> {
+fn drive(
+    options: &Options,
+    epoll: &OwnedFd,
+    all: &mut [Connection],
+    messages: u64,
+    latency: &mut Histogram<u64>,
+) -> io::Result<()> {
     let mut left = messages;
     for c in &mut *all {
         c.to_send = messages / options.connections + u64::from(c.id < messages % options.connections);
         c.send(options.depth)?;
+        c.stamp(options.latency, latency);
     }
     let stall = rustix::event::Timespec::try_from(STALL).expect("a few seconds fit");
     let mut events = Vec::with_capacity(256);
@@ -73,6 +96,7 @@ fn drive(options: &Options, epoll: &OwnedFd, all: &mut [Connection], messages: u
             let c = &mut all[event.data.u64() as usize];
             left -= c.receive(&mut buf)?;
             c.send(options.depth)?;
+            c.stamp(options.latency, latency);
         }
     }
     Ok(())
@@ -90,6 +114,10 @@ struct Connection {
     unsent: Vec<u8>,
     /// The first bytes of a message whose rest has not come.
     half: Vec<u8>,
+    /// When each unanswered message was sent, if that is to be known.
+    since: VecDeque<Instant>,
+    /// Of the messages received, how many were noted.
+    noted: u64,
 }
 
 impl Connection {
@@ -104,7 +132,23 @@ impl Connection {
         stream.read_exact(&mut got)?;
         check(id, 0, &got)?;
         stream.set_nonblocking(true)?;
-        Ok(Connection { id, stream, to_send: 0, sent: 1, received: 1, unsent: Vec::new(), half: Vec::new() })
+        let (unsent, half, since) = (Vec::new(), Vec::new(), VecDeque::new());
+        Ok(Connection { id, stream, to_send: 0, sent: 1, received: 1, unsent, half, since, noted: 1 })
+    }
+
+    /// After a turn: notes how long the messages took that came back in it, and when those were sent that went out.
+    fn stamp(&mut self, wanted: bool, latency: &mut Histogram<u64>) {
+        if !wanted {
+            return;
+        }
+        let (now, unanswered) = (Instant::now(), (self.sent - self.received) as usize);
+        // As many as were answered in this turn are gone from the front; as many as were sent come to the end.
+        let answered = self.received - self.noted;
+        self.noted = self.received;
+        for then in self.since.drain(..(answered as usize).min(self.since.len())) {
+            latency.saturating_record(u64::try_from(now.duration_since(then).as_nanos()).unwrap_or(u64::MAX));
+        }
+        self.since.resize(unanswered, now);
     }
 
     fn send(&mut self, depth: u64) -> io::Result<()> {
@@ -209,14 +253,15 @@ mod tests {
     }
 
     fn options(addr: SocketAddr) -> Options {
-        Options { addr, connections: 1, depth: 3, ops: 50, warmup: 10 }
+        Options { addr, connections: 1, depth: 3, ops: 50, warmup: 10, latency: true }
     }
 
     #[test]
     fn a_right_server_passes() {
         let mut ready = false;
-        run(&options(server(|_| ())), || ready = true).unwrap();
-        assert!(ready);
+        let ran = run(&options(server(|_| ())), || ready = true).unwrap();
+        assert!(ready && ran.latency.min() >= 100, "{} ns for a round trip", ran.latency.min());
+        assert_eq!(ran.latency.len(), 50);
     }
 
     #[test]

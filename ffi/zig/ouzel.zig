@@ -264,6 +264,21 @@ pub fn Task(comptime T: type) type {
     };
 }
 
+/// Names a runtime, also when it is gone; any thread, and signal handlers.
+pub const RuntimeId = struct {
+    id: c.Id = .{},
+
+    /// Ends `run`.
+    pub fn stop(self: RuntimeId) Error!void {
+        _ = try check(c.ouzel_stop(self.id));
+    }
+
+    /// Ends the wait in progress, or the next one.
+    pub fn notify(self: RuntimeId) Error!void {
+        _ = try check(c.ouzel_notify(self.id));
+    }
+};
+
 pub const SpawnOptions = struct {
     detached: bool = false,
     /// For `Runtime.dump`; lent until the task has ended.
@@ -418,7 +433,56 @@ pub const Runtime = struct {
 
     /// Ends `run`, from any thread.
     pub fn stop(self: Runtime) Error!void {
-        _ = try check(c.ouzel_stop(c.ouzel_runtime_id(self.ptr)));
+        try self.weak().stop();
+    }
+
+    /// Its weak id, for other threads and signal handlers.
+    pub fn weak(self: Runtime) RuntimeId {
+        return .{ .id = c.ouzel_runtime_id(self.ptr) };
+    }
+
+    /// Gives the memory of tasks that have ended back to the system.
+    pub fn trim(self: Runtime) Error!void {
+        _ = try check(c.ouzel_runtime_trim(self.ptr));
+    }
+
+    /// What the driver is and why it was chosen, cut to `buf`.
+    pub fn describe(self: Runtime, buf: []u8) Error![]const u8 {
+        const len = try check(c.ouzel_runtime_describe(self.ptr, buf.ptr, buf.len));
+        return buf[0..@min(len, buf.len -| 1)];
+    }
+
+    // A host with a loop of its own: `runNowait`, then `beforeWait`, then wait for `backendFd` and its own things.
+
+    /// One turn; waits up to `timeout_ns` if nothing is ready.
+    pub fn runOnce(self: Runtime, timeout_ns: u64) Error!c.Tick {
+        var out: c.Tick = .{};
+        _ = try check(c.ouzel_run_once(self.ptr, timeout_ns, &out));
+        return out;
+    }
+
+    /// One turn without waiting, of at most `max_polls` polls (0: a default).
+    pub fn runNowait(self: Runtime, max_polls: u32) Error!c.Tick {
+        var out: c.Tick = .{};
+        _ = try check(c.ouzel_run_nowait(self.ptr, max_polls, &out));
+        return out;
+    }
+
+    /// Readable when `runNowait` would find something; only poll it.
+    pub fn backendFd(self: Runtime) Error!c_int {
+        return try check(c.ouzel_backend_fd(self.ptr));
+    }
+
+    /// How long the host may wait, in nanoseconds; `forever`: no timer is set.
+    pub fn backendTimeout(self: Runtime) Error!u64 {
+        var ns: u64 = 0;
+        _ = try check(c.ouzel_backend_timeout(self.ptr, &ns));
+        return ns;
+    }
+
+    /// Directly before the host waits. True: work has appeared, do not.
+    pub fn beforeWait(self: Runtime) Error!bool {
+        return try check(c.ouzel_before_wait(self.ptr)) == 1;
     }
 
     /// Wakes up to `max` tasks that wait at `addr`; how many. From any thread.
@@ -486,6 +550,28 @@ pub const Runtime = struct {
     }
     pub fn send(self: Runtime, fd: c_int, bytes: []const u8) Error!Op {
         return op(c.ouzel_send, .{ self.ptr, fd, bytes.ptr, bytes.len, 0 });
+    }
+    /// The same for memory of `owner`, whose `release` is called once when the kernel has let go of it, also after
+    /// `abandon`. Lazy: a send nobody waits for in particular, whose completion alone wakes nobody.
+    pub fn sendWith(
+        self: Runtime,
+        comptime Owner: type,
+        owner: *Owner,
+        fd: c_int,
+        bytes: []const u8,
+        options: struct { lazy: bool = false },
+    ) Error!Op {
+        const glue = struct {
+            fn release(ud: ?*anyopaque) callconv(.c) void {
+                const lender: *Owner = @ptrCast(@alignCast(ud.?));
+                lender.release();
+            }
+        };
+        var id: c.Id = .{};
+        const opts: c.OpOpts = .{ .ud = owner, .release = glue.release };
+        const flags: u32 = if (options.lazy) c.send_lazy else 0;
+        _ = try check(c.ouzel_send(self.ptr, fd, bytes.ptr, bytes.len, flags, &opts, &id));
+        return .{ .id = id };
     }
     /// A send nobody waits for in particular: its completion alone wakes nobody.
     pub fn sendLazy(self: Runtime, fd: c_int, bytes: []const u8) Error!Op {

@@ -17,6 +17,7 @@
 //! | `demo` | the C key-value server on every driver, under load, with counts |
 //! | `cached` | the cache server: counts per request, CPU against memcached and redis, other people's clients |
 //! | `bench` | ouzel and its peers at the same work |
+//! | `echo` | the echo servers in C and Zig beside the same on libuv |
 
 mod bench;
 mod c;
@@ -25,8 +26,10 @@ mod checks;
 mod ci;
 mod counts;
 mod coverage;
+mod cpu;
 mod demo;
 mod dist;
+mod echo;
 mod elf;
 mod firmware;
 mod llvm;
@@ -102,6 +105,11 @@ usage: cargo xtask <command> [options]
     --switches all|A,B  variants of ouzel's scheduler against the one that ships, in place of engines
     --limit S           kill what takes longer than so many seconds (60)
     --list              print the names of engines and cases
+  echo [options]        the echo servers in C and Zig on io_uring and epoll beside the same on libuv: CPU time of the
+                        server for a message, ratios within a round, latency
+    --rounds N          (5)
+    --cell CxD          only 1x1, 64x1 or 64x16: connections by messages unanswered on each
+    --counts            instructions and system calls for a message instead (needs valgrind and strace)
   rmw [options]         atomic read-modify-writes and instructions per operation, single-stepped
                         (x86-64 Linux), ours and tokio's; every cell twice
     --engine E          only this one
@@ -137,6 +145,7 @@ enum Command {
     Demo(demo::Options),
     Bench(bench::Options),
     Cached(cached::Options),
+    Echo(echo::Options),
     Rmw(counts::Rmw),
     Insns(counts::Insns),
 }
@@ -173,6 +182,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&ws, &options),
         Command::Bench(options) => bench::run(&ws, &options),
         Command::Cached(options) => cached::run(&ws, &options),
+        Command::Echo(options) => echo::run(&ws, &options),
         Command::Rmw(options) => options.run(&ws),
         Command::Insns(options) => options.run(&ws),
     };
@@ -203,6 +213,9 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     }
     if command == "cached" {
         return Ok(cached::Options::parse(&mut parser)?.map_or(Command::Help, Command::Cached));
+    }
+    if command == "echo" {
+        return Ok(echo::Options::parse(&mut parser)?.map_or(Command::Help, Command::Echo));
     }
     if command == "rmw" {
         return Ok(counts::Rmw::parse(&mut parser)?.map_or(Command::Help, Command::Rmw));
@@ -271,6 +284,7 @@ mod tests {
             "bench --quick --cases echo",
             "cached ledger --seconds 1",
             "cached bench --rounds 2 --cases 1x1",
+            "echo --rounds 3 --cell 64x1 --counts",
             "rmw --where --ops 64",
             "insns --case ping_pong",
             "insns --ffi",
@@ -293,6 +307,7 @@ mod tests {
             "bench --rounds 0",
             "cached",
             "cached all",
+            "echo --cell 2x2",
             "rmw --case x",
             "insns --workers none",
             "--loud",

@@ -2,11 +2,12 @@
 //! from PyPI.
 
 use crate::dist::{layout, library::Kind};
+use crate::echo::server::Server;
 use crate::python;
 use crate::workspace::{Workspace, run as command};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 /// And whether its `zig build` starts in seconds; 0.17 compiles its build system for minutes first.
 const VERSIONS: [(&str, bool); 2] = [("0.15.2", true), ("0.17.1", false)];
+const SAFE: &str = "-OReleaseSafe";
 const CLIENTS: usize = 20;
 /// More than the socket buffers hold.
 const BYTES: usize = 300_000;
@@ -22,17 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs all of it, or what takes seconds.
 pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {
     declarations(ws)?;
-    let work = ws.target.join("zig");
-    let prefix = work.join("prefix");
+    let prefix = ws.target.join("zig/prefix");
     layout::make(ws, &prefix, Kind::Small)?;
     for (version, builds_soon) in VERSIONS {
-        let python = python::with(ws, &format!("zig-{version}"), &format!("ziglang=={version}"))?;
-        let zig = Zig { ws, python, prefix: prefix.clone(), work: work.join(version) };
+        let zig = Zig::new(ws, version, &prefix)?;
         let build = builds_soon || !quick;
         zig.all(build).map_err(|e| format!("zig {version}: {e}"))?;
         println!("zig {version}: tests, echo server{}: ok", if build { ", zig build" } else { "" });
     }
     Ok(())
+}
+
+/// Builds the echo example for speed with the first version, against what lies under `prefix`.
+pub(crate) fn build_echo(ws: &Workspace, prefix: &Path, to: &Path) -> Result<(), String> {
+    let zig = Zig::new(ws, VERSIONS[0].0, prefix)?;
+    zig.build_exe("-OReleaseFast", &zig.source("examples/zig/echo.zig"), to)
 }
 
 /// Every function and every code of the header is declared for Zig, and nothing else.
@@ -82,13 +88,19 @@ struct Zig<'a> {
     work: PathBuf,
 }
 
-impl Zig<'_> {
+impl<'a> Zig<'a> {
+    fn new(ws: &'a Workspace, version: &str, prefix: &Path) -> Result<Self, String> {
+        let python = python::with(ws, &format!("zig-{version}"), &format!("ziglang=={version}"))?;
+        let work = ws.target.join("zig").join(version);
+        fs::create_dir_all(&work).map_err(|e| format!("{}: {e}", work.display()))?;
+        Ok(Zig { ws, python, prefix: prefix.into(), work })
+    }
+
     fn all(&self, build: bool) -> Result<(), String> {
-        fs::create_dir_all(&self.work).map_err(|e| format!("{}: {e}", self.work.display()))?;
         self.tests()?;
         self.documents()?;
         let echo = self.work.join("echo");
-        self.build_exe(&self.source("examples/zig/echo.zig"), &echo)?;
+        self.build_exe(SAFE, &self.source("examples/zig/echo.zig"), &echo)?;
         serve(&echo)?;
         if build { self.build() } else { Ok(()) }
     }
@@ -111,8 +123,8 @@ impl Zig<'_> {
         command(test.arg("-I").arg(self.prefix.join("include")).arg(self.prefix.join("lib/libouzel.a")))
     }
 
-    fn build_exe(&self, source: &Path, to: &Path) -> Result<(), String> {
-        let mut build = self.zig(&["build-exe", "-OReleaseSafe", "--dep", "ouzel", "-lc", "-lunwind"]);
+    fn build_exe(&self, mode: &str, source: &Path, to: &Path) -> Result<(), String> {
+        let mut build = self.zig(&["build-exe", mode, "--dep", "ouzel", "-lc", "-lunwind"]);
         build.arg(format!("-Mroot={}", source.display()));
         build.arg(format!("-Mouzel={}", self.prefix.join("zig/ouzel.zig").display()));
         command(build.arg(self.prefix.join("lib/libouzel.a")).arg(format!("-femit-bin={}", to.display())))
@@ -129,7 +141,7 @@ impl Zig<'_> {
             for block in blocks {
                 let (source, program) = (self.work.join("document.zig"), self.work.join("document"));
                 fs::write(&source, block).map_err(|e| format!("{}: {e}", source.display()))?;
-                self.build_exe(&source, &program)?;
+                self.build_exe(SAFE, &source, &program)?;
                 command(&mut Command::new(&program)).map_err(|e| format!("{name}: {e}"))?;
             }
         }
@@ -156,31 +168,16 @@ fn blocks(text: &str) -> Vec<&str> {
 
 /// Starts an echo server, has many clients compare what it answers, and ends it.
 fn serve(echo: &Path) -> Result<(), String> {
-    let failed = |e: std::io::Error| format!("{}: {e}", echo.display());
-    let mut server =
-        Command::new(echo).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
-    let mut said = BufReader::new(server.stderr.take().expect("it is piped"));
-    let mut line = String::new();
-    said.read_line(&mut line).map_err(failed)?;
-    let port = line.trim().strip_prefix("port: ").and_then(|p| p.parse().ok());
-    let result = match port {
-        Some(port) => clients(port),
-        None => Err(format!("{} said {line:?}", echo.display())),
-    };
-    drop(server.stdin.take());
-    let status = server.wait().map_err(failed)?;
-    result?;
-    if status.success() { Ok(()) } else { Err(format!("{}: {status}", echo.display())) }
+    let server = Server::start(&[], echo, &[])?;
+    let addr = server.addr;
+    let threads: Vec<_> = (0..CLIENTS).map(|n| thread::spawn(move || client(addr, n))).collect();
+    threads.into_iter().try_for_each(|t| t.join().map_err(|_| "a client panicked".to_string())?)?;
+    server.stop().map(drop)
 }
 
-fn clients(port: u16) -> Result<(), String> {
-    let threads: Vec<_> = (0..CLIENTS).map(|n| thread::spawn(move || client(port, n))).collect();
-    threads.into_iter().try_for_each(|t| t.join().map_err(|_| "a client panicked".to_string())?)
-}
-
-fn client(port: u16, n: usize) -> Result<(), String> {
+fn client(addr: SocketAddr, n: usize) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("client {n}: {e}");
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
+    let mut stream = TcpStream::connect(addr).map_err(failed)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
     let bytes: Vec<u8> = (0..BYTES).map(|i| (i * 31 + i / 251 + n * 7) as u8).collect();
     let (mut out, sent) = (stream.try_clone().map_err(failed)?, bytes.clone());

@@ -15,6 +15,7 @@ usage: ouzel-echo --addr HOST:PORT [options]
   --ops N           messages in all (100000), after which it prints `done` and waits for the end of stdin
   --warmup N        messages before those (0), after which it prints `ready` and waits for a line on stdin
   --cpu N           stay on this CPU
+  --latency         print `p50 MICROSECONDS p99 MICROSECONDS` before `done`
 exit status: 0 every byte was right; 1 not so; 2 bad usage";
 
 fn main() -> ExitCode {
@@ -30,7 +31,11 @@ fn main() -> ExitCode {
         }
     };
     match run(&options, || say_and_wait("ready")) {
-        Ok(_open) => {
+        Ok(ran) => {
+            if options.latency {
+                let at = |q| ran.latency.value_at_quantile(q) as f64 / 1e3;
+                println!("p50 {:.1} p99 {:.1}", at(0.50), at(0.99));
+            }
             say_and_wait("done");
             ExitCode::SUCCESS
         }
@@ -52,7 +57,7 @@ fn say_and_wait(line: &str) {
 fn parse() -> Result<Option<Options>, lexopt::Error> {
     let mut addr = None;
     let unset = SocketAddr::from(([0, 0, 0, 0], 0));
-    let mut o = Options { addr: unset, connections: 1, depth: 1, ops: 100_000, warmup: 0 };
+    let mut o = Options { addr: unset, connections: 1, depth: 1, ops: 100_000, warmup: 0, latency: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
@@ -62,6 +67,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
             Long("depth") => o.depth = parser.value()?.parse()?,
             Long("ops") => o.ops = parser.value()?.parse()?,
             Long("warmup") => o.warmup = parser.value()?.parse()?,
+            Long("latency") => o.latency = true,
             Long("cpu") => pin(&[parser.value()?.parse()?]).map_err(|e| format!("--cpu: {e}"))?,
             other => return Err(other.unexpected()),
         }

@@ -1,12 +1,22 @@
-//! An echo server: `echo [PORT]`, one thread, a task per connection. Port 0 or none picks a free one; the port is
-//! printed to stderr. Ends with exit status 0 when stdin does.
+//! An echo server, as `examples/c/echo.c`: one thread, a task per connection.
 //!
+//!     echo [-p PORT] [--driver auto|uring|epoll|poll]
 //!     zig build-exe echo.zig --dep ouzel -Mroot=echo.zig -Mouzel=../../zig/ouzel.zig libouzel.a -lc -lunwind
+//!
+//! Two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
+//! slow fills both; then the receive is cancelled until a send has completed. Ends with status 0 on SIGTERM or SIGINT.
 
 const std = @import("std");
 const ouzel = @import("ouzel");
 
 const gpa = std.heap.c_allocator;
+
+/// Then other connections have their turn.
+const receives_per_poll = 16;
+/// Bytes gathered before a connection stops reading.
+const out_limit = 256 * 1024;
+/// Nanoseconds until the next accept when descriptors have run out.
+const back_off = 50_000_000;
 
 const SockAddr = extern struct {
     family: u16 = 2,
@@ -20,51 +30,130 @@ extern "c" fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_i
 extern "c" fn bind(fd: c_int, address: *const SockAddr, len: u32) c_int;
 extern "c" fn listen(fd: c_int, backlog: c_int) c_int;
 extern "c" fn getsockname(fd: c_int, address: *SockAddr, len: *u32) c_int;
+extern "c" fn signal(number: c_int, handler: *const fn (c_int) callconv(.c) void) ?*anyopaque;
+extern "c" fn printf(format: [*:0]const u8, ...) c_int;
+extern "c" fn fflush(file: ?*anyopaque) c_int;
 extern "c" fn atoi(text: [*:0]const u8) c_int;
 
-/// One connection: receives into the runtime's buffers and sends each back before it looks for the next.
+/// Bytes that keep their room when they are emptied.
+const Bytes = struct {
+    room: []u8 = &.{},
+    len: usize = 0,
+
+    fn append(self: *Bytes, bytes: []const u8) !void {
+        if (self.len + bytes.len > self.room.len) {
+            var cap = @max(self.room.len, 4096);
+            while (cap < self.len + bytes.len) cap *= 2;
+            self.room = try gpa.realloc(self.room, cap);
+        }
+        @memcpy(self.room[self.len..][0..bytes.len], bytes);
+        self.len += bytes.len;
+    }
+};
+
 const Connection = struct {
     rt: ouzel.Runtime,
     fd: c_int,
-    receive: ouzel.Op,
-    /// A send in flight, and the buffer it was lent.
-    sending: ?struct { op: ouzel.Op, from: ouzel.Completion } = null,
+    /// The task, and a send in flight: the kernel may be reading `flight`.
+    refs: u32 = 1,
+    receive: ?ouzel.Op = null,
+    send: ?ouzel.Op = null,
+    pausing: bool = false,
+    eof: bool = false,
+    out: Bytes = .{},
+    flight: Bytes = .{},
 
     fn begin(rt: ouzel.Runtime, fd: c_int) !void {
         const on: c_int = 1;
         _ = setsockopt(fd, 6, 1, &on, @sizeOf(c_int)); // TCP_NODELAY
         const self = try gpa.create(Connection);
-        errdefer gpa.destroy(self);
-        self.* = .{ .rt = rt, .fd = fd, .receive = try rt.recvMulti(fd) };
+        self.* = .{ .rt = rt, .fd = fd };
         // From here on `drop` cleans up, also if this fails.
         _ = rt.spawn(Connection, self, .{ .detached = true }) catch {};
     }
 
-    pub fn poll(self: *Connection, cx: *ouzel.Context) (ouzel.Error || ouzel.OsError)!ouzel.Poll {
-        while (true) {
-            if (self.sending) |sending| {
-                const sent = try sending.op.poll(cx) orelse return .pending;
-                self.sending = null;
-                try self.rt.returnBuffer(sending.from);
-                _ = try sent.count();
+    /// A send is over, or the task is.
+    pub fn release(self: *Connection) void {
+        self.refs -= 1;
+        if (self.refs > 0) return;
+        gpa.free(self.out.room);
+        gpa.free(self.flight.room);
+        gpa.destroy(self);
+    }
+
+    fn sent(self: *Connection, done: ouzel.Completion) !void {
+        self.send = null;
+        if (try done.count() != self.flight.len) return error.BrokenPipe;
+        self.flight.len = 0;
+    }
+
+    /// Sends what was gathered, unless a send is under way. Lazy: nobody waits for its completion.
+    fn flush(self: *Connection) !void {
+        if (self.send) |op| if (try op.take()) |done| try self.sent(done);
+        if (self.send != null or self.out.len == 0) return;
+        std.mem.swap(Bytes, &self.out, &self.flight);
+        const bytes = self.flight.room[0..self.flight.len];
+        self.refs += 1;
+        errdefer self.refs -= 1;
+        self.send = try self.rt.sendWith(Connection, self, self.fd, bytes, .{ .lazy = !self.eof });
+    }
+
+    /// Takes what has been received. True: there may be more, and it is others' turn.
+    fn take(self: *Connection, cx: *ouzel.Context) !bool {
+        for (0..receives_per_poll) |_| {
+            const full = self.out.len >= out_limit;
+            if (self.receive) |op| {
+                if (full and !self.pausing) {
+                    try op.cancel();
+                    self.pausing = true;
+                }
+            } else {
+                if (full or self.eof) return false;
+                self.receive = try self.rt.recvMulti(self.fd);
             }
-            const got = try self.receive.poll(cx) orelse return .pending;
+            const got = try self.receive.?.poll(cx) orelse return false;
+            if (!got.more()) {
+                self.receive = null;
+                self.pausing = false;
+            }
             if (got.bytes()) |bytes| {
-                self.sending = .{ .op = try self.rt.send(self.fd, bytes), .from = got };
+                defer self.rt.returnBuffer(got) catch {};
+                try self.out.append(bytes);
+            } else if (got.count()) |count| {
+                if (count == 0) self.eof = true;
+            } else |err| switch (err) {
+                error.NoBuffers, error.Canceled => {},
+                else => return err,
             }
-            if (got.more()) continue;
-            // The last completion: the end of the stream, an error, or out of buffers, in which case it goes on.
-            const count = got.count() catch |err| if (err == error.NoBuffers) 1 else return err;
-            if (count == 0) return .ready;
-            self.receive = try self.rt.recvMulti(self.fd);
+        }
+        return true;
+    }
+
+    pub fn poll(self: *Connection, cx: *ouzel.Context) !ouzel.Poll {
+        while (true) {
+            var again = try self.take(cx);
+            try self.flush();
+            if (self.eof and self.send == null) return .ready;
+            // A send that something waits for: the next one, or the end of the connection.
+            if (self.send) |op| if (self.out.len > 0 or self.eof) {
+                if (try op.poll(cx)) |done| {
+                    try self.sent(done);
+                    if (cx.budget()) continue;
+                    again = true;
+                }
+            };
+            if (self.receive == null and !self.eof and self.out.len < out_limit) again = true; // there is room again
+            if (again) cx.wakeSelf();
+            return .pending;
         }
     }
 
+    /// The task has ended, or the server is shutting down.
     pub fn drop(self: *Connection) void {
-        if (self.sending) |sending| sending.op.abandon() catch {};
-        self.receive.abandon() catch {};
+        if (self.receive) |op| op.abandon() catch {};
+        if (self.send) |op| op.abandon() catch {}; // `release` gives its reference back
         if (self.rt.close(self.fd)) |op| op.abandon() catch {} else |_| {}
-        gpa.destroy(self);
+        self.release();
     }
 };
 
@@ -84,7 +173,7 @@ const Acceptor = struct {
                         self.waiting = .{ .accept = try self.rt.accept(self.listener) };
                     } else |err| {
                         std.debug.print("accept: {}\n", .{err});
-                        self.waiting = .{ .rest = try self.rt.timer(cx.now() + 10_000_000) };
+                        self.waiting = .{ .rest = try self.rt.timer(cx.now() + back_off) };
                     }
                 },
                 .rest => |op| {
@@ -96,60 +185,54 @@ const Acceptor = struct {
     }
 };
 
-/// Ends the server when stdin does.
-const Quit = struct {
-    rt: ouzel.Runtime,
-    op: ouzel.Op,
+var running: ouzel.RuntimeId = .{};
 
-    fn drain(_: *Quit) i64 {
-        var buf: [256]u8 = undefined;
-        while (std.c.read(0, &buf, buf.len) > 0) {}
-        return 0;
-    }
+fn stop(_: c_int) callconv(.c) void {
+    running.stop() catch {};
+}
 
-    pub fn poll(self: *Quit, cx: *ouzel.Context) ouzel.Error!ouzel.Poll {
-        _ = try self.op.poll(cx) orelse return .pending;
-        try self.rt.stop();
-        return .ready;
-    }
-};
-
-fn listening(port: u16) !c_int {
-    const fd = socket(2, 1 | 0o2000000, 0); // AF_INET, SOCK_STREAM | SOCK_CLOEXEC
+/// A listening socket on 127.0.0.1, and the port it got.
+fn listenOn(port: *u16) !c_int {
+    const fd = socket(2, 1 | 0o2004000, 0); // AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
     const on: c_int = 1;
     _ = setsockopt(fd, 1, 2, &on, @sizeOf(c_int)); // SO_REUSEADDR
-    var address: SockAddr = .{ .port = std.mem.nativeToBig(u16, port) };
+    var address: SockAddr = .{ .port = std.mem.nativeToBig(u16, port.*) };
     if (bind(fd, &address, @sizeOf(SockAddr)) != 0) return error.Bind;
-    if (listen(fd, 1024) != 0) return error.Listen;
+    if (listen(fd, 4096) != 0) return error.Listen;
     var len: u32 = @sizeOf(SockAddr);
     if (getsockname(fd, &address, &len) != 0) return error.Name;
-    std.debug.print("port: {d}\n", .{std.mem.bigToNative(u16, address.port)});
+    port.* = std.mem.bigToNative(u16, address.port);
     return fd;
 }
 
-fn serve(port: u16) !void {
-    const rt = try ouzel.Runtime.init(.{});
+fn serve(wanted: u16, driver: ouzel.Driver) !void {
+    const rt = try ouzel.Runtime.init(.{ .driver = driver });
     defer rt.deinit();
-    const listener = try listening(port);
-    var acceptor: Acceptor = .{
-        .rt = rt,
-        .listener = listener,
-        .waiting = .{ .accept = try rt.accept(listener) },
-    };
+    running = rt.weak();
+    for ([_]c_int{ 2, 15 }) |number| _ = signal(number, stop); // SIGINT, SIGTERM
+    var port = wanted;
+    const listener = try listenOn(&port);
+    var acceptor: Acceptor = .{ .rt = rt, .listener = listener, .waiting = .{ .accept = try rt.accept(listener) } };
     _ = try rt.spawn(Acceptor, &acceptor, .{ .detached = true });
-    var quit: Quit = .{ .rt = rt, .op = undefined };
-    quit.op = try rt.blocking(Quit, &quit, Quit.drain);
-    _ = try rt.spawn(Quit, &quit, .{ .detached = true });
+    const name: [*:0]const u8 = @tagName(try rt.driver());
+    _ = printf("listening on 127.0.0.1:%d driver %s\n", @as(c_int, port), name);
+    _ = fflush(null);
     _ = try rt.run();
 }
 
 pub export fn main(argc: c_int, argv: [*][*:0]const u8) c_int {
-    const port: c_int = if (argc > 1) atoi(argv[1]) else 0;
-    if (argc > 2 or port < 0 or port > 65535) {
-        std.debug.print("usage: echo [PORT]\n", .{});
-        return 2;
+    var port: u16 = 0;
+    var driver: ouzel.Driver = .auto;
+    var i: usize = 1;
+    while (i + 1 < argc) : (i += 2) {
+        const option = std.mem.span(argv[i]);
+        if (std.mem.eql(u8, option, "-p")) {
+            port = @intCast(atoi(argv[i + 1]));
+        } else if (std.mem.eql(u8, option, "--driver")) {
+            driver = std.meta.stringToEnum(ouzel.Driver, std.mem.span(argv[i + 1])) orelse .auto;
+        }
     }
-    serve(@intCast(port)) catch |err| {
+    serve(port, driver) catch |err| {
         std.debug.print("echo: {s}\n", .{@errorName(err)});
         return 1;
     };

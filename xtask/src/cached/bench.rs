@@ -6,7 +6,8 @@
 use super::options::{DRIVERS, Options};
 use crate::demo::build::Built;
 use crate::demo::measure::{Cell, Load, drive};
-use crate::demo::server::{connect, cpu_time, free_port};
+use crate::cpu;
+use crate::demo::server::{connect, free_port};
 use crate::progress::progress;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -168,7 +169,7 @@ fn figure(built: &Built, case: &Case, server: &Server, round: usize, seconds: f6
         command.args(["--protocol", "resp"]);
     }
     let pid = server.child.id();
-    let mut look = || cpu_time(pid).map_err(|e| format!("CPU time of {}: {e}", server.name));
+    let mut look = || cpu::time_of(pid).map_err(|e| format!("CPU time of {}: {e}", server.name));
     let (before, told, after) =
         drive(command, &mut look).map_err(|e| format!("{}, {}: {e}", server.name, case.name))?;
     let number =

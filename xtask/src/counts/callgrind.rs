@@ -38,7 +38,7 @@ pub(super) fn instructions(program: &Path, args: &[String]) -> Result<u64, Strin
 }
 
 /// The number in callgrind's line `==PID== Collected : N`.
-fn collected(said: &str) -> Option<u64> {
+pub(crate) fn collected(said: &str) -> Option<u64> {
     let line = said.lines().find(|l| l.contains("Collected :"))?;
     line.rsplit(':').next()?.split_whitespace().next()?.parse().ok()
 }

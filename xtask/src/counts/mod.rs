@@ -10,6 +10,7 @@ mod rmw;
 mod slope;
 mod table;
 
+pub(crate) use callgrind::collected;
 pub(crate) use insns::Insns;
 pub(crate) use rmw::Rmw;
 

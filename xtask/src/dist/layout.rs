@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// What a static library of Rust's needs of the system.
-pub(super) const SYSTEM: &str = "-lgcc_s -lpthread -ldl -lm";
+pub(crate) const SYSTEM: &str = "-lgcc_s -lpthread -ldl -lm";
 
 /// What is shipped as it lies in `ffi`.
 const COPIED: [&str; 5] =

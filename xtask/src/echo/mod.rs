@@ -1,0 +1,169 @@
+//! `cargo xtask echo`: the echo servers in C and Zig beside the same on libuv.
+//!
+//! ```text
+//! for each cell (connections x depth), for each round, for each server: start, load, stop
+//!   -> CPU time of the server for a message, ratio to libuv's of the same round
+//! --counts: instructions (callgrind) and system calls (strace) for a message
+//! ```
+//! Server and load stay on a CPU each; servers take turns within a round, and each round begins with another one. Counts
+//! are differences of two runs, so that start-up is not in them.
+
+mod counts;
+mod load;
+mod programs;
+pub(crate) mod server;
+
+use crate::progress::progress;
+use crate::workspace::Workspace;
+use lexopt::prelude::*;
+use load::{Cell, Load, Sample};
+use programs::Contender;
+use server::Server;
+
+/// A cell, what C may cost there as a multiple of libuv, and messages of a round.
+const CELLS: [(Cell, f64, u64); 3] =
+    [((1, 1), 1.00, 20_000), ((64, 1), 0.95, 100_000), ((64, 16), 0.95, 800_000)];
+/// Zig may cost so much, as a multiple of C on the same driver.
+const ZIG: f64 = 1.05;
+
+/// The options of `echo`.
+#[derive(Debug)]
+pub(crate) struct Options {
+    rounds: usize,
+    counts: bool,
+    only: Option<String>,
+}
+
+impl Options {
+    /// Reads what follows `echo` on the command line. `None`: help was asked for.
+    pub(crate) fn parse(parser: &mut lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        let mut options = Options { rounds: 5, counts: false, only: None };
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Short('h') | Long("help") => return Ok(None),
+                Long("rounds") => options.rounds = parser.value()?.parse()?,
+                Long("counts") => options.counts = true,
+                Long("cell") => options.only = Some(parser.value()?.parse_with(cell)?),
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+fn name((connections, depth): Cell) -> String {
+    format!("{connections}x{depth}")
+}
+
+fn cell(s: &str) -> Result<String, String> {
+    let names: Vec<_> = CELLS.iter().map(|(cell, ..)| name(*cell)).collect();
+    if names.iter().any(|n| n == s) { Ok(s.into()) } else { Err(format!("there are {}", names.join(", "))) }
+}
+
+/// Builds the servers, measures, prints.
+///
+/// # Errors
+/// Something does not build, or a byte was wrong. A missed goal is printed and is none.
+pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
+    let contenders = programs::contenders(ws)?;
+    let program = programs::load(ws)?;
+    for (cell, goal, ops) in CELLS {
+        if options.only.as_ref().is_some_and(|only| *only != name(cell)) {
+            continue;
+        }
+        let load = Load { program: &program, cell, ops, warmup: ops / 10 };
+        if options.counts {
+            counts::print(&name(cell), &contenders, load)?;
+            continue;
+        }
+        let rounds = measure(&contenders, load, options.rounds)?;
+        println!("\n{}", table(&name(cell), goal, &contenders, &rounds));
+    }
+    Ok(())
+}
+
+/// By round, then by contender.
+fn measure(contenders: &[Contender], load: Load<'_>, rounds: usize) -> Result<Vec<Vec<Sample>>, String> {
+    let pinned = ["taskset", "-c", "0"].map(String::from);
+    let mut all = Vec::new();
+    for round in 0..rounds {
+        let mut samples = vec![None; contenders.len()];
+        for i in 0..contenders.len() {
+            let i = (round + i) % contenders.len();
+            let contender = &contenders[i];
+            progress(&format!("{}, round {} of {rounds}: {}", name(load.cell), round + 1, contender.name));
+            let server = Server::start(&pinned, &contender.program, contender.args)?;
+            samples[i] = Some(load.send(&server, Some(1)).map_err(|e| format!("{}: {e}", contender.name))?);
+            server.stop()?;
+        }
+        all.push(samples.into_iter().flatten().collect());
+    }
+    progress("");
+    Ok(all)
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn table(cell: &str, goal: f64, contenders: &[Contender], rounds: &[Vec<Sample>]) -> String {
+    let mut out = format!(
+        "{cell:<10} {:>8} {:>8} {:>8}   {:<24} goal\n",
+        "cpu us", "p50 us", "p99 us", "/ libuv (min..max)"
+    );
+    for (i, contender) in contenders.iter().enumerate() {
+        let of = |f: fn(&Sample) -> f64| median(rounds.iter().map(|r| f(&r[i])).collect());
+        let ratio_to =
+            |base: usize| -> Vec<f64> { rounds.iter().map(|r| r[i].cpu_us / r[base].cpu_us).collect() };
+        let ratios = ratio_to(0);
+        let (min, max) = ratios.iter().fold((f64::MAX, 0.0_f64), |(min, max), r| (min.min(*r), max.max(*r)));
+        let middle = median(ratios);
+        let judged = match contender.name.split_once(' ') {
+            Some(("c", _)) => format!("{goal:.2}, {}", met(middle <= goal)),
+            Some(("zig", driver)) => {
+                let base = contenders.iter().position(|c| c.name == format!("c {driver}")).unwrap_or(0);
+                let to_c = median(ratio_to(base));
+                format!("{to_c:.3} of C, {ZIG}, {}", met(to_c <= ZIG))
+            }
+            _ => String::new(),
+        };
+        out += &format!(
+            "{:<10} {:>8.2} {:>8.1} {:>8.1}   {:<24} {judged}\n",
+            contender.name,
+            of(|s| s.cpu_us),
+            of(|s| s.p50_us),
+            of(|s| s.p99_us),
+            format!("{middle:.3} ({min:.3}..{max:.3})"),
+        );
+    }
+    out
+}
+
+fn met(yes: bool) -> &'static str {
+    if yes { "met" } else { "MISSED" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_of_the_same_round_and_zig_is_held_against_c() {
+        let contender = |name| Contender { name, program: "x".into(), args: &[] };
+        let contenders = [contender("libuv"), contender("c uring"), contender("zig uring")];
+        let sample = |cpu_us| Sample { cpu_us, p50_us: 1.0, p99_us: 2.0 };
+        // The machine was four times slower in the second round: the ratio does not show it.
+        let rounds =
+            [vec![sample(2.0), sample(1.0), sample(1.1)], vec![sample(8.0), sample(4.0), sample(4.4)]];
+        let table = table("1x1", 0.95, &contenders, &rounds);
+        assert!(table.contains("0.500 (0.500..0.500)     0.95, met"), "{table}");
+        assert!(table.contains("1.100 of C, 1.05, MISSED"), "{table}");
+    }
+
+    #[test]
+    fn a_cell_that_is_none_is_refused() {
+        assert!(cell("64x16").is_ok());
+        assert!(cell("2x2").unwrap_err().contains("64x1"));
+    }
+}
