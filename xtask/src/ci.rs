@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: what a change has to pass.
 
 use crate::checks::{self, Tree};
+use crate::dist::core_archive;
 use crate::firmware;
 use crate::steps::Steps;
 use crate::workspace::{Tool, Workspace, run as command};
@@ -17,6 +18,7 @@ pub(crate) fn run(ws: &Workspace) -> ExitCode {
     steps.step("clippy", || {
         command(&mut ws.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     });
+    steps.step("clippy of what is built without std", || core_archive::lint(ws));
     for tool in [Tool::Loom, Tool::Shuttle] {
         steps.step(&format!("clippy under {}", tool.name()), || {
             let args =

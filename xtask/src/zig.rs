@@ -1,7 +1,7 @@
 //! The Zig binding: its tests, the documents' programs, the echo example under load, and a `zig build`, with every version of Zig we support,
 //! from PyPI.
 
-use crate::dist::{layout, library::Kind};
+use crate::dist::{header::functions, layout, library::Kind};
 use crate::echo::server::Server;
 use crate::python;
 use crate::workspace::{Workspace, run as command};
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// And whether its `zig build` starts in seconds; 0.17 compiles its build system for minutes first.
 const VERSIONS: [(&str, bool); 2] = [("0.15.2", true), ("0.17.1", false)];
-const SAFE: &str = "-OReleaseSafe";
+const SAFE: &[&str] = &["-OReleaseSafe"];
 const CLIENTS: usize = 20;
 /// More than the socket buffers hold.
 const BYTES: usize = 300_000;
@@ -35,10 +35,10 @@ pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Builds the echo example for speed with the first version, against what lies under `prefix`.
+/// Builds the echo example for speed with the first version, for any CPU as C's is, against what lies under `prefix`.
 pub(crate) fn build_echo(ws: &Workspace, prefix: &Path, to: &Path) -> Result<(), String> {
     let zig = Zig::new(ws, VERSIONS[0].0, prefix)?;
-    zig.build_exe("-OReleaseFast", &zig.source("examples/zig/echo.zig"), to)
+    zig.build_exe(&["-OReleaseFast", "-mcpu=baseline"], &zig.source("examples/zig/echo.zig"), to)
 }
 
 /// Every function and every code of the header is declared for Zig, and nothing else.
@@ -48,7 +48,7 @@ fn declarations(ws: &Workspace) -> Result<(), String> {
         fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
     };
     let (header, zig) = (read("include/ouzel.h")?, read("zig/c.zig")?);
-    let there = layout::functions(&header);
+    let there = functions(&header);
     let mut declared: Vec<_> = zig
         .lines()
         .filter_map(|line| Some(line.strip_prefix("pub extern \"c\" fn ")?.split_once('(')?.0.to_owned()))
@@ -123,9 +123,9 @@ impl<'a> Zig<'a> {
         command(test.arg("-I").arg(self.prefix.join("include")).arg(self.prefix.join("lib/libouzel.a")))
     }
 
-    fn build_exe(&self, mode: &str, source: &Path, to: &Path) -> Result<(), String> {
-        let mut build = self.zig(&["build-exe", mode, "--dep", "ouzel", "-lc", "-lunwind"]);
-        build.arg(format!("-Mroot={}", source.display()));
+    fn build_exe(&self, mode: &[&str], source: &Path, to: &Path) -> Result<(), String> {
+        let mut build = self.zig(&["build-exe", "--dep", "ouzel", "-lc", "-lunwind"]);
+        build.args(mode).arg(format!("-Mroot={}", source.display()));
         build.arg(format!("-Mouzel={}", self.prefix.join("zig/ouzel.zig").display()));
         command(build.arg(self.prefix.join("lib/libouzel.a")).arg(format!("-femit-bin={}", to.display())))
     }

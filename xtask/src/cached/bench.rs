@@ -4,9 +4,9 @@
 //! two figures of one round. The first driver runs as two processes: what they differ by is the noise.
 
 use super::options::{DRIVERS, Options};
+use crate::cpu;
 use crate::demo::build::Built;
 use crate::demo::measure::{Cell, Load, drive};
-use crate::cpu;
 use crate::demo::server::{connect, free_port};
 use crate::progress::progress;
 use serde_json::json;

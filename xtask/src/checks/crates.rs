@@ -3,6 +3,7 @@
 //!
 //! `programs, ffi, benches, tests -> ouzel -> ouzel-os-* -> ouzel-core -> core, alloc`
 //!
+//! (`ffi/core`, the C ABI without std, is no package of the workspace and stands on core alone.)
 //! The embedding tests of `tests` and `benches` are hosts of the core alone: a dev-dependency.
 
 use super::findings::Findings;

@@ -17,6 +17,9 @@ fn most(kind: Kind) -> u64 {
     }
 }
 
+/// The same on the archive for a host's own driver.
+const CORE_HELLO: u64 = 40 * 1024;
+
 const CMAKE_PACKAGE: &str = "cmake==4.0.3";
 
 const PROGRAM: &str = r#"#include <ouzel.h>
@@ -98,6 +101,7 @@ impl Check {
                 self.pkg_config(compiler, true)?;
             }
         }
+        self.core(ws)?;
         self.coroutine()?;
         self.beside_another_library()?;
         self.cmake(&cmake(ws)?)?;
@@ -158,6 +162,21 @@ impl Check {
         self.run("coroutine")?;
         println!("a coroutine, g++: ok");
         Ok(())
+    }
+
+    /// The archive for a host's own driver: its test program, and how small a program with it is.
+    fn core(&self, ws: &Workspace) -> Result<(), String> {
+        for (source, name) in [("tests/c/core.c", "core-test"), ("examples/c/core_hello.c", "core-hello")] {
+            let source = ws.root.join("ffi").join(source);
+            let mut cc = self.cc("cc", &source.display().to_string(), name);
+            cc.arg("-I").arg(self.out.join("include")).arg(self.out.join("lib/libouzel_core.a"));
+            command(cc.args(["-Wl,--gc-sections", "-s", "-lpthread"]))?;
+        }
+        command(&mut Command::new(self.place.join("core-test")))?;
+        self.run("core-hello")?;
+        let size = fs::metadata(self.place.join("core-hello")).map_err(|e| e.to_string())?.len();
+        println!("the same on libouzel_core.a: {size} bytes (at most {CORE_HELLO})");
+        if size <= CORE_HELLO { Ok(()) } else { Err(format!("{size} bytes, more than {CORE_HELLO}")) }
     }
 
     fn beside_another_library(&self) -> Result<(), String> {

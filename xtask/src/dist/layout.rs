@@ -1,7 +1,7 @@
 //! Builds the parts and puts each in its place.
 
 use super::library::{self, Kind};
-use super::{archive, object};
+use super::{archive, core_archive, header, object};
 use crate::workspace::Workspace;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,8 +11,14 @@ use std::path::Path;
 pub(crate) const SYSTEM: &str = "-lgcc_s -lpthread -ldl -lm";
 
 /// What is shipped as it lies in `ffi`.
-const COPIED: [&str; 5] =
-    ["include/ouzel.h", "include/ouzel.hpp", "zig/ouzel.zig", "zig/c.zig", "zig/build.zig"];
+const COPIED: [&str; 6] = [
+    "include/ouzel.h",
+    "include/ouzel.hpp",
+    "include/ouzel_core.h",
+    "zig/ouzel.zig",
+    "zig/c.zig",
+    "zig/build.zig",
+];
 
 /// The version that is being built.
 pub(super) fn version(ws: &Workspace) -> Result<String, String> {
@@ -43,9 +49,11 @@ pub(crate) fn make(ws: &Workspace, out: &Path, wanted: Kind) -> Result<Kind, Str
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
     let (library, kind) = library::build(ws, wanted)?;
-    let names = header_functions(ws)?;
+    let names = header::functions_of(ws, "ouzel.h")?;
     let one = object::merge(&library, &names, &work)?;
     archive::write(&one, &names, &out.join("lib/libouzel.a"))?;
+
+    core_archive::make(ws, &out.join("lib/libouzel_core.a"))?;
 
     let map = work.join("libouzel.map");
     write(&map, &fill("libouzel.map")?)?;
@@ -63,47 +71,15 @@ pub(crate) fn make(ws: &Workspace, out: &Path, wanted: Kind) -> Result<Kind, Str
         let to = out.join(name);
         fs::copy(ws.root.join("ffi").join(name), &to).map_err(|e| format!("{}: {e}", to.display()))?;
     }
-    write(&out.join("lib/pkgconfig/ouzel.pc"), &fill("ouzel.pc.in")?)?;
+    for name in ["ouzel.pc", "ouzel-core.pc"] {
+        write(&out.join("lib/pkgconfig").join(name), &fill(&format!("{name}.in"))?)?;
+    }
     for name in ["ouzelConfig.cmake", "ouzelConfigVersion.cmake"] {
         write(&out.join("lib/cmake/ouzel").join(name), &fill(&format!("{name}.in"))?)?;
     }
     Ok(kind)
 }
 
-/// Every function the header declares.
-fn header_functions(ws: &Workspace) -> Result<Vec<String>, String> {
-    let path = ws.root.join("ffi/include/ouzel.h");
-    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(functions(&text))
-}
-
-/// Every function that `header` declares, sorted.
-pub(crate) fn functions(header: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for line in header.lines().filter(|l| !l.starts_with([' ', '#', '/', '*', '}'])) {
-        let Some((before, _)) = line.split_once('(') else { continue };
-        let name = before.rsplit([' ', '*']).next().unwrap_or_default();
-        if name.starts_with("ouzel_") && !before.starts_with("typedef") {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
 pub(super) fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_headers_functions_are_found_and_nothing_else() {
-        let header = "typedef void (*ouzel_log_fn)(void *ud);\nuint32_t ouzel_abi_version(void);\n\
-            const char *ouzel_err_name(int32_t code);\nint32_t ouzel_a(int x,\n    ouzel_b(y));\n/* ouzel_c(z) */\n";
-        assert_eq!(functions(header), ["ouzel_a", "ouzel_abi_version", "ouzel_err_name"]);
-    }
 }

@@ -3,9 +3,11 @@
 //! ```text
 //!   lib/libouzel.a                   one object, nothing global in it but ouzel_*
 //!   lib/libouzel.so -> .so.0 -> .so.0.1.0
-//!   lib/pkgconfig/ouzel.pc           finds its prefix by where it lies
-//!   lib/cmake/ouzel/                 ouzel::ouzel and ouzel::static
-//!   include/ouzel.h, ouzel.hpp      for C and C++; for C++20 coroutines
+//!   lib/libouzel_core.a              tasks and wakers alone, for a host's own driver
+//!   lib/pkgconfig/ouzel.pc, ouzel-core.pc   find their prefix by where they lie
+//!   lib/cmake/ouzel/                 ouzel::ouzel, ouzel::static and ouzel::core
+//!   include/ouzel.h, ouzel_core.h    for C and C++
+//!   include/ouzel.hpp                for C++20 coroutines
 //!   zig/ouzel.zig, c.zig            the Zig binding, and a build.zig to start from
 //! ```
 //! rustc's own archive will not do: it holds hundreds of objects, whose symbols meet those of any other Rust archive
@@ -13,6 +15,8 @@
 
 mod archive;
 mod check;
+pub(crate) mod core_archive;
+pub(crate) mod header;
 pub(crate) mod layout;
 pub(crate) mod library;
 mod object;
@@ -61,7 +65,9 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     let out = options.out.clone().unwrap_or_else(|| ws.target.join(format!("ouzel-{version}")));
     make(ws, &out, kind)?;
     println!("{}", out.display());
-    for entry in ["lib/libouzel.a".to_string(), format!("lib/libouzel.so.{version}")] {
+    let libraries =
+        ["lib/libouzel.a".into(), format!("lib/libouzel.so.{version}"), "lib/libouzel_core.a".into()];
+    for entry in libraries {
         let size = fs::metadata(out.join(&entry)).map_err(|e| format!("{entry}: {e}"))?.len();
         println!("  {entry:<28} {:>9} bytes", size);
     }
