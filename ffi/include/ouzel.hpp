@@ -107,7 +107,7 @@ private:
     std::variant<T, std::error_code> is_;
 };
 
-template <> class [[nodiscard]] result<void> {
+template <> class result<void> {
 public:
     result() noexcept = default;
     result(std::error_code why) noexcept : why_(why) {}
@@ -303,7 +303,7 @@ inline task<void> detail::promise<void>::get_return_object() noexcept {
 
 /* Of a spawned task: `co_await` it once inside another task, for its value or its exception; std::system_error with
  * operation_canceled if it was cancelled. Destroyed before, it detaches the task and drops its outcome. */
-template <class T> class [[nodiscard]] join_handle : detail::leaf {
+template <class T> class [[nodiscard]] join_handle final : detail::leaf {
 public:
     join_handle(ouzel_task id, detail::root_of<T> *root) noexcept : id_(id), root_(root) {}
     join_handle(join_handle &&from) noexcept : id_(from.id_), root_(std::exchange(from.root_, nullptr)) {}
@@ -429,7 +429,7 @@ public:
 
 /* `co_await from_poll(f)`: int32_t f(ouzel_cx *) noexcept is asked in each poll until it is not OUZEL_PENDING, and sees
  * to being woken (ouzel_cx_waker); its answer is the value. */
-template <class F> class [[nodiscard]] from_poll : detail::leaf {
+template <class F> class [[nodiscard]] from_poll final : detail::leaf {
 public:
     explicit from_poll(F f) : f_(std::move(f)) {}
     bool await_ready() const noexcept { return false; }
@@ -471,7 +471,7 @@ private:
 
 /* An operation, submitted when it is awaited. `Submit`: int32_t(ouzel_runtime *, const ouzel_op_opts *, ouzel_op *).
  * `Value`: what its result counts as. `lends`: whether memory stays lent until it is over. */
-template <class Value, bool lends, class Submit> class [[nodiscard]] operation : detail::leaf {
+template <class Value, bool lends, class Submit> class [[nodiscard]] operation final : detail::leaf {
 public:
     explicit operation(Submit submit) : submit_(std::move(submit)) {}
 

@@ -68,6 +68,11 @@ fn what_has_the_same_name_is_declared_the_same() {
     assert!(core.len() > 35 && whole.len() > 100, "{} and {} names found", core.len(), whole.len());
     for (name, declared) in core.iter().filter(|(name, _)| name.as_str() != "OUZEL_CORE_H") {
         match whole.get(name) {
+            // A struct may have more fields there: its size says how many there are.
+            Some(there) if declared.contains('{') => {
+                let (fields, _) = declared.rsplit_once(" }").unwrap();
+                assert!(there.starts_with(fields), "{name}: {declared} in ouzel_core.h, {there} in ouzel.h");
+            }
             Some(there) => assert_eq!(declared, there, "{name}: ouzel_core.h (left) and ouzel.h (right)"),
             None => assert!(OWN.contains(&name.as_str()), "{name} is not in ouzel.h"),
         }
