@@ -103,14 +103,25 @@ where
         Flavour::Shared(inner) => inner.spawn_here(future),
         Flavour::Local(_) => Err(future),
     });
-    here.unwrap_or_else(|future| {
-        current::with(|current| match current.map(|c| &c.runtime) {
-            Some(Flavour::Shared(inner)) => inner.spawn(future),
-            Some(Flavour::Local(_)) => {
-                panic!("the runtime of this thread is a LocalRuntime: use spawn_local")
-            }
-            None => panic!("{NO_RUNTIME}"),
-        })
+    match here {
+        Ok(handle) => handle,
+        Err(future) => spawn_further(future),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn spawn_further<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    current::with(|current| match current.map(|c| &c.runtime) {
+        Some(Flavour::Shared(inner)) => inner.spawn(future),
+        Some(Flavour::Local(_)) => {
+            panic!("the runtime of this thread is a LocalRuntime: use spawn_local")
+        }
+        None => panic!("{NO_RUNTIME}"),
     })
 }
 
@@ -128,12 +139,22 @@ where
         Flavour::Shared(inner) => inner.spawn_detached_here(future),
         Flavour::Local(local) => local.spawn_detached_here(future),
     });
-    here.unwrap_or_else(|future| {
-        current::with(|current| match current.map(|c| &c.runtime) {
-            Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
-            Some(Flavour::Local(local)) => local.spawn(future).detach(),
-            None => panic!("{NO_RUNTIME}"),
-        });
+    if let Err(future) = here {
+        spawn_detached_further(future);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn spawn_detached_further<F>(future: F)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    current::with(|current| match current.map(|c| &c.runtime) {
+        Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
+        Some(Flavour::Local(local)) => local.spawn(future).detach(),
+        None => panic!("{NO_RUNTIME}"),
     });
 }
 
@@ -148,12 +169,19 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output>
         Flavour::Local(local) => local.spawn_here(future),
         Flavour::Shared(_) => Err(future),
     });
-    here.unwrap_or_else(|future| {
-        current::with(|current| match current.map(|c| &c.runtime) {
-            Some(Flavour::Local(local)) => local.spawn(future),
-            Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
-            None => panic!("{NO_RUNTIME}"),
-        })
+    match here {
+        Ok(handle) => handle,
+        Err(future) => spawn_local_further(future),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn spawn_local_further<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output> {
+    current::with(|current| match current.map(|c| &c.runtime) {
+        Some(Flavour::Local(local)) => local.spawn(future),
+        Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
+        None => panic!("{NO_RUNTIME}"),
     })
 }
 

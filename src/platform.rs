@@ -298,20 +298,20 @@ mod os {
 
     /// The process that something was made in, and belongs to: a forked child is another one.
     #[derive(Clone, Copy, Debug)]
-    pub struct Origin(linux::fork::Generation);
+    pub struct Origin(linux::fork::Origin);
 
     impl Origin {
         /// This process, which makes something.
         #[must_use]
         pub fn here() -> Self {
-            let here = linux::fork::Generation::current();
+            let here = linux::fork::Origin::here();
             // ORDERING: Relaxed: a number; a fork is a point in one thread's program order.
-            MADE.store(here.number(), Ordering::Relaxed);
+            MADE.store(here.made().number(), Ordering::Relaxed);
             Origin(here)
         }
 
         /// Whether this process is not that one, but a forked child of it.
-        #[inline]
+        #[inline(always)]
         #[must_use]
         pub fn is_another_process(self) -> bool {
             self.0.is_foreign()
@@ -416,7 +416,7 @@ mod os {
         }
 
         /// Whether this process is not that one, but a forked child of it.
-        #[inline]
+        #[inline(always)]
         #[must_use]
         pub fn is_another_process(self) -> bool {
             false

@@ -170,13 +170,13 @@ impl LocalShared {
     /// As `spawn`, or gives the future back. Calls no code of the user's.
     #[inline(always)]
     pub(crate) fn spawn_here<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
-        self.executor.local().try_spawn(future)
+        self.executor.local().spawn_listed(future)
     }
 
     /// The same without a handle.
     #[inline(always)]
     pub(crate) fn spawn_detached_here<F: Future + 'static>(&self, future: F) -> Result<(), F> {
-        self.executor.local().try_spawn_detached(future)
+        self.executor.local().spawn_detached_listed(future)
     }
 }
 

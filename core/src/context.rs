@@ -51,12 +51,11 @@ pub(crate) fn token() -> u64 {
     crate::sync::thread_token()
 }
 
-/// Whether `token`, not zero, is this thread's number.
+/// The thread's number if it has drawn one, else zero.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-pub(crate) fn has_token(token: u64) -> bool {
-    debug_assert!(token != 0);
-    crate::sync::drawn_token() == token
+pub(crate) fn drawn_token() -> u64 {
+    crate::sync::drawn_token()
 }
 
 /// In `polling`: the task has woken itself. Tasks are aligned, so the bit is free.

@@ -68,6 +68,36 @@ impl Generation {
     }
 }
 
+/// The process that made something, with its word beside it: the check is two loads, none of them of a static.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    word: &'static AtomicU64,
+    made: Generation,
+}
+
+impl Origin {
+    /// This process. Draws a generation as [`Generation::current`] does.
+    #[must_use]
+    pub fn here() -> Origin {
+        let made = Generation::current();
+        Origin { word: word(), made }
+    }
+
+    /// Its generation.
+    #[must_use]
+    pub fn made(&self) -> Generation {
+        self.made
+    }
+
+    /// Whether the present process is a forked child of it.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        // ORDERING: Relaxed, see `Generation::current`.
+        self.word.load(Ordering::Relaxed) != self.made.0
+    }
+}
+
 /// Whether something made at `made` is used in a forked child.
 #[inline]
 #[must_use]
@@ -112,6 +142,8 @@ mod tests {
     #[test]
     fn a_child_is_foreign_to_its_parent_and_not_to_itself() {
         let mine = Generation::current();
+        let origin = Origin::here();
+        assert!(!origin.is_foreign());
         assert!(!in_forked_child(mine));
         assert_eq!(mine, Generation::current());
         // SAFETY: the child only loads, stores and exits.
@@ -120,6 +152,7 @@ mod tests {
             let foreign = in_forked_child(mine);
             let own = Generation::current();
             let good = foreign && own != mine && !in_forked_child(own) && in_forked_child(mine);
+            let good = good && origin.is_foreign() && !Origin::here().is_foreign();
             // SAFETY: ends the child without running the parent's destructors.
             unsafe { libc::_exit(i32::from(!good)) };
         }

@@ -35,7 +35,7 @@ impl Engine for OuzelLocal {
     }
 
     fn spawn_detached(future: impl Future<Output = ()> + Send + 'static) {
-        drop(ouzel::spawn_local(future));
+        ouzel::spawn_detached(future);
     }
 
     fn yield_now() -> impl Future<Output = ()> + Send + 'static {

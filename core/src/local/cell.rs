@@ -18,15 +18,15 @@ use crate::task::{Header, TaskId, WakeResult};
 /// Makes a task of `future` and puts it on the run queue. If it is `joined`, its handle's reference is the caller's.
 ///
 /// # Errors
-/// The future back when memory has run out.
-#[inline]
-pub(super) fn spawn<F: Future + 'static>(
+/// The future back when memory has run out, or, if it is to be `LISTED`, no free cell is at hand.
+#[inline(always)]
+pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     slab: &Slab,
     future: F,
     joined: bool,
 ) -> Result<NonNull<Header>, F> {
-    let task = build(slab, future)?;
+    let task = build::<LISTED, F>(slab, future)?;
     begin(shared, task, joined);
     Ok(task)
 }
@@ -67,51 +67,43 @@ pub(super) unsafe fn wake(shared: &Shared, task: NonNull<Header>) {
     }
 }
 
-/// As `wake`, and gives a reference back.
+/// As `wake`, and gives a reference back, if the task is not over and has more of them. False: nothing was done.
 ///
 /// # Safety
-/// This is its owner's thread, and the caller gives up a reference.
+/// This is its owner's thread, and the caller gives up a reference if this is true.
 #[inline(always)]
-pub(super) unsafe fn wake_by_val(shared: &Shared, task: NonNull<Header>) {
+#[must_use]
+pub(super) unsafe fn wake_plain(shared: &Shared, task: NonNull<Header>) -> bool {
     // SAFETY: the caller's promise.
     let cell = unsafe { task.as_ref() };
     let word = get(cell);
     if word & COMPLETE != 0 || !has_more(word) {
-        // SAFETY: the caller's promise.
-        unsafe { wake(shared, task) };
-        // SAFETY: the caller's promise.
-        unsafe { drop_counted(task) };
-    } else if word & SCHED != 0 {
+        return false;
+    }
+    if word & SCHED != 0 {
         set(cell, (word | NOTIFIED) - REF);
     } else {
         set(cell, (word | SCHED) - REF);
         shared.own.push(task);
     }
+    true
 }
 
-/// Another reference, on the owner's thread.
+/// Another reference, on the owner's thread, if a plain count can tell it. False: nothing was done.
 ///
 /// # Safety
 /// This is the owner's thread, and the caller holds a reference.
 #[inline(always)]
-pub(super) unsafe fn clone_own(task: NonNull<Header>) {
+#[must_use]
+pub(super) unsafe fn clone_plain(task: NonNull<Header>) -> bool {
     // SAFETY: the caller's promise.
     let cell = unsafe { task.as_ref() };
     let word = get(cell);
-    if can_grow(word) {
+    let plain = can_grow(word);
+    if plain {
         set(cell, word + REF);
-    } else {
-        // SAFETY: the caller's promise.
-        unsafe { clone_counted(task) };
     }
-}
-
-/// # Safety
-/// As for `clone_own`.
-#[inline(never)]
-unsafe fn clone_counted(task: NonNull<Header>) {
-    // SAFETY: the caller's promise.
-    unsafe { refs::clone_own(task) };
+    plain
 }
 
 /// Sees to it that the task is cancelled instead of polled.

@@ -4,7 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use core::task::{Context, Poll};
 
 use super::cell;
@@ -13,32 +13,38 @@ use super::shared::{Home, Shared};
 use super::waker::shared_of;
 use super::word::{get, joiner_is, put_joiner, set, take_joiner};
 use crate::error::JoinError;
+use crate::sync::Bits;
 use crate::task::cell::{drop_payload_caught, take_output};
 use crate::task::in_slab::InSlab;
 use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, REF};
 use crate::task::unwind::{Caught, discard};
 use crate::task::{Header, TaskId};
 
-/// Spawns a task, or gives the future back if the executor is shut down or out of memory. On its thread.
-#[inline]
-pub(super) fn spawn<F: Future + 'static>(
+/// Spawns a task, or gives the future back if the executor is shut down or out of memory, or there is no free cell at
+/// hand and it should be `LISTED`. On its thread.
+#[inline(always)]
+pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
     future: F,
 ) -> Result<LocalJoinHandle<F::Output>, F> {
     // The task is spawned with a reference for its handle.
-    let task = make(shared, home, future, true)?;
-    Ok(LocalJoinHandle { task: Some(task), given: false, _output: PhantomData })
+    let task = make::<LISTED, F>(shared, home, future, true)?;
+    Ok(LocalJoinHandle { task: task.as_ptr(), _output: PhantomData })
 }
 
 /// As `spawn`, without a handle.
-#[inline]
-pub(super) fn spawn_detached<F: Future + 'static>(shared: &Shared, home: &Home, future: F) -> Result<(), F> {
-    make(shared, home, future, false).map(drop)
+#[inline(always)]
+pub(super) fn spawn_detached<const LISTED: bool, F: Future + 'static>(
+    shared: &Shared,
+    home: &Home,
+    future: F,
+) -> Result<(), F> {
+    make::<LISTED, F>(shared, home, future, false).map(drop)
 }
 
 #[inline(always)]
-fn make<F: Future + 'static>(
+fn make<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
     future: F,
@@ -47,7 +53,7 @@ fn make<F: Future + 'static>(
     if home.closed.get() {
         return Err(future);
     }
-    let task = cell::spawn(shared, &home.slab, future, joined)?;
+    let task = cell::spawn::<LISTED, F>(shared, &home.slab, future, joined)?;
     home.spawned.set(home.spawned.get() + 1);
     Ok(task)
 }
@@ -58,30 +64,34 @@ fn make<F: Future + 'static>(
 /// unless it was done.
 #[must_use = "dropping a join handle detaches its task; call `detach` to say so"]
 pub struct LocalJoinHandle<T> {
-    /// None: refused by an executor that was shut down, or the output has been given.
-    task: Option<NonNull<Header>>,
-    given: bool,
+    /// The task, or `REFUSED`, or `GIVEN`.
+    task: *mut Header,
     /// Neither `Send` nor `Sync`.
     _output: PhantomData<(T, *mut ())>,
 }
+
+/// In place of a task: an executor that was shut down refused it.
+const REFUSED: *mut Header = ptr::null_mut();
+/// In place of a task: the output has been given.
+const GIVEN: *mut Header = ptr::without_provenance_mut(1);
 
 impl<T> Unpin for LocalJoinHandle<T> {}
 
 impl<T> LocalJoinHandle<T> {
     /// The handle of a task that never was.
     pub(super) fn cancelled() -> Self {
-        LocalJoinHandle { task: None, given: false, _output: PhantomData }
+        LocalJoinHandle { task: REFUSED, _output: PhantomData }
     }
 
-    fn header(&self) -> Option<&Header> {
-        // SAFETY: as long as it is there, the handle holds a reference.
-        self.task.map(|task| unsafe { task.as_ref() })
+    #[inline(always)]
+    fn task(&self) -> Option<NonNull<Header>> {
+        if self.task.addr() <= GIVEN.addr() { None } else { NonNull::new(self.task) }
     }
 
     /// Cancels the task: its future is dropped when the executor gets to it, not polled again. A task that
     /// has come to its end stays as it is.
     pub fn abort(&self) {
-        if let Some(task) = self.task {
+        if let Some(task) = self.task() {
             // SAFETY: a task of a `LocalExecutor`, held by the handle.
             let shared = unsafe { shared_of(task) };
             // SAFETY: alive as long as the task.
@@ -97,14 +107,15 @@ impl<T> LocalJoinHandle<T> {
     /// Whether the task has come to its end, so that the handle is ready.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.header().is_none_or(|cell| get(cell) & COMPLETE != 0)
+        // SAFETY: as long as the task is there, the handle holds a reference.
+        self.task().is_none_or(|task| get(unsafe { task.as_ref() }) & COMPLETE != 0)
     }
 
     /// The task's name, which holds no reference; other threads wake it with
     /// [`LocalSpawner::wake`](super::LocalSpawner::wake). None if there is no task (any more) behind the handle.
     #[must_use]
     pub fn id(&self) -> Option<TaskId> {
-        self.task.map(TaskId::export)
+        self.task().map(TaskId::export)
     }
 }
 
@@ -114,23 +125,20 @@ impl<T> Future for LocalJoinHandle<T> {
     /// # Panics
     /// If it has been ready before.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        assert!(!self.given, "a join handle was polled after it had given the output");
-        let Some(task) = self.task else {
-            self.given = true;
+        let Some(task) = self.task() else {
+            assert!(self.task == REFUSED, "a join handle was polled after it had given the output");
+            self.task = GIVEN;
             return Poll::Ready(Err(JoinError::Cancelled));
         };
         // SAFETY: the handle holds a reference.
         let cell = unsafe { task.as_ref() };
         let word = get(cell);
         if word & COMPLETE != 0 {
+            self.task = GIVEN;
+            // The handle's reference, which it forgot just now, goes when the output is where it belongs.
+            let _over = Over { task, word };
             // SAFETY: complete, and this is its handle.
-            let output = unsafe { take_output::<_, InSlab>(task) };
-            self.task = None;
-            self.given = true;
-            // Nothing was called since the word was read.
-            // SAFETY: the owner's thread; the handle's reference, which it forgot just now.
-            unsafe { cell::drop_over(task, word) };
-            return Poll::Ready(output);
+            return Poll::Ready(unsafe { take_output::<_, InSlab>(task) });
         }
         // SAFETY: the bit says that a waker is there.
         if word & JOIN_WAKER != 0 && unsafe { joiner_is(cell, cx.waker()) } {
@@ -153,6 +161,20 @@ impl<T> Future for LocalJoinHandle<T> {
     }
 }
 
+/// Gives back the reference of a handle whose task is over, in `word`, if nothing is called meanwhile.
+struct Over {
+    task: NonNull<Header>,
+    word: Bits,
+}
+
+impl Drop for Over {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the owner's thread, and the handle's reference.
+        unsafe { cell::drop_over(self.task, self.word) };
+    }
+}
+
 /// Gives the handle's reference back even if a destructor unwinds.
 struct Release(NonNull<Header>);
 
@@ -166,7 +188,7 @@ impl Drop for Release {
 impl<T> Drop for LocalJoinHandle<T> {
     #[inline]
     fn drop(&mut self) {
-        let Some(task) = self.task else { return };
+        let Some(task) = self.task() else { return };
         // SAFETY: the handle's reference is held until the end.
         let cell = unsafe { task.as_ref() };
         let word = get(cell);
@@ -186,7 +208,7 @@ impl<T> Drop for LocalJoinHandle<T> {
 /// The caller is the handle of `task`, with its reference, and `word` is the task's word.
 #[cold]
 #[inline(never)]
-unsafe fn drop_handle(task: NonNull<Header>, word: u64) {
+unsafe fn drop_handle(task: NonNull<Header>, word: Bits) {
     // SAFETY: the handle's reference is held until the end.
     let cell = unsafe { task.as_ref() };
     let _release = Release(task);

@@ -11,7 +11,6 @@
 //! | `refs`     | the owner's side of the reference count                                            |
 //! | `remote`   | the other threads' side: one word per task, one stack per executor                 |
 //! | `shared`   | what both sides reach, and how long it lives                                       |
-//! | `ring`     | the run queue                                                                      |
 //! | `inbox`    | tasks from other threads; `newborn`: what they are until they are taken in         |
 //! | `spawner`  | the handle other threads use; `packet`: what its join handles wait for             |
 //! | `shutdown` | the end                                                                            |
@@ -45,7 +44,6 @@ mod owner;
 mod packet;
 mod refs;
 mod remote;
-mod ring;
 mod run;
 mod shared;
 mod shutdown;

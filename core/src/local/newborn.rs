@@ -29,7 +29,7 @@ impl Newborn {
     /// # Errors
     /// The future back when memory has run out.
     pub(super) fn new<F: Future + Send + 'static>(slab: &Slab, future: F) -> Result<Self, F> {
-        build(slab, future).map(Newborn)
+        build::<false, F>(slab, future).map(Newborn)
     }
 
     /// The id that the task will have, once its owner has taken it in as one with a name.

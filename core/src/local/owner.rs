@@ -75,7 +75,7 @@ impl Local {
     /// # Errors
     /// The future, untouched.
     pub fn try_spawn<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
-        join::spawn(&self.shared, &self.home, future)
+        join::spawn::<false, F>(&self.shared, &self.home, future)
     }
 
     /// Spawns a task without a handle, or gives the future back if the executor is shut down or out of memory.
@@ -83,7 +83,25 @@ impl Local {
     /// # Errors
     /// The future, untouched.
     pub fn try_spawn_detached<F: Future + 'static>(&self, future: F) -> Result<(), F> {
-        join::spawn_detached(&self.shared, &self.home, future)
+        join::spawn_detached::<false, F>(&self.shared, &self.home, future)
+    }
+
+    /// As [`Local::try_spawn`], if a free cell is at hand: else the future comes back, for the longer way.
+    ///
+    /// # Errors
+    /// The future, untouched.
+    #[inline(always)]
+    pub fn spawn_listed<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
+        join::spawn::<true, F>(&self.shared, &self.home, future)
+    }
+
+    /// As [`Local::try_spawn_detached`], if a free cell is at hand: else the future comes back, for the longer way.
+    ///
+    /// # Errors
+    /// The future, untouched.
+    #[inline(always)]
+    pub fn spawn_detached_listed<F: Future + 'static>(&self, future: F) -> Result<(), F> {
+        join::spawn_detached::<true, F>(&self.shared, &self.home, future)
     }
 
     /// A handle for other threads.

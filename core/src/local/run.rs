@@ -23,12 +23,12 @@ pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) {
     let cell = unsafe { task.as_ref() };
     let word = get(cell);
     debug_assert!(word & (SCHED | COMPLETE) == SCHED, "run, but not scheduled");
-    if word & CANCELLED != 0 {
-        // SAFETY: scheduled, not complete, and off the queue.
-        unsafe { drop_future(shared, task) };
-        return;
-    }
-    if word & NOTIFIED != 0 {
+    if word & (CANCELLED | NOTIFIED) != 0 {
+        if word & CANCELLED != 0 {
+            // SAFETY: scheduled, not complete, and off the queue.
+            unsafe { drop_future(shared, task) };
+            return;
+        }
         set(cell, word & !NOTIFIED);
     }
     // SAFETY: the task's own reference lasts for the poll.
@@ -115,6 +115,38 @@ unsafe fn finish_panicked(shared: &Shared, task: NonNull<Header>, caught: Caught
 unsafe fn finish(shared: &Shared, task: NonNull<Header>) {
     // SAFETY: the task's own reference is still there.
     let cell = unsafe { task.as_ref() };
+    let word = get(cell);
+    // The last one, so not joined either: the handle would have a second.
+    if is_last(word) && cell.stage() == Stage::Plain && remote::is_untouched(&cell.remote) {
+        debug_assert!(word & (JOIN_INTEREST | COMPLETE) == 0);
+        set(cell, word + COMPLETE - REF);
+        shared.own.completed.set(shared.own.completed.get() + 1);
+        // SAFETY: that was the last reference, and there is no handle that could have left a waker.
+        unsafe { free(task) };
+        return;
+    }
+    if word & (JOIN_INTEREST | JOIN_WAKER) == JOIN_INTEREST {
+        // Its handle has a reference, so this one is not the last, and waits for nothing.
+        debug_assert!(!is_last(word) || !remote::is_untouched(&cell.remote));
+        let done = (word & !(SCHED | NOTIFIED | CANCELLED) | COMPLETE) - REF;
+        if !Word(done).is_free() {
+            set(cell, done);
+            shared.own.completed.set(shared.own.completed.get() + 1);
+            return;
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { finish_counted(shared, task) };
+}
+
+/// The same for a task that has a handle, or wakers, or an output to be dropped.
+///
+/// # Safety
+/// As for `finish`.
+#[inline(never)]
+unsafe fn finish_counted(shared: &Shared, task: NonNull<Header>) {
+    // SAFETY: as in `finish`.
+    let cell = unsafe { task.as_ref() };
     let mut word = get(cell);
     if word & JOIN_INTEREST == 0 {
         // SAFETY: nobody wants the output, so it is the caller's.
@@ -123,13 +155,6 @@ unsafe fn finish(shared: &Shared, task: NonNull<Header>) {
         }
         // Read again: the destructor may have dropped wakers of this task.
         word = get(cell);
-        if is_last(word) && remote::is_untouched(&cell.remote) {
-            set(cell, (word | COMPLETE) - REF);
-            shared.own.completed.set(shared.own.completed.get() + 1);
-            // SAFETY: that was the last reference, and there is no handle that could have left a waker.
-            unsafe { free(task) };
-            return;
-        }
     }
     // SAFETY: the bit says that a waker is there; it is cleared below, before anybody looks again.
     let joiner = (word & JOIN_WAKER != 0).then(|| unsafe { take_joiner(cell) });

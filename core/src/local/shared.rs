@@ -16,10 +16,10 @@ use core::ptr::NonNull;
 use super::inbox::Inbox;
 use super::newborn::Newborn;
 use super::remote::{self, Foreign};
-use super::ring::Ring;
 use crate::context;
 use crate::driver::Unpark;
 use crate::park::ParkWord;
+use crate::queue::GrowingRing;
 use crate::queue::intake::Stack;
 use crate::slab::{ChunkTable, Pages, SharedSlab, Slab, SlabMeta};
 use crate::task::{Header, Notified, Schedule, TaskId};
@@ -75,7 +75,7 @@ pub(crate) struct Shared {
 pub(super) struct Own {
     /// Tasks to poll, oldest first. Pointers beside the cells and no list through them: the link belongs
     /// to the remote stack, where a cell may lie at the same time.
-    ring: Ring<Header>,
+    ring: GrowingRing<Header>,
     /// Tasks that have completed.
     pub(super) completed: Cell<u64>,
     /// Wakes by foreign threads that were found here.
@@ -102,7 +102,7 @@ impl Shared {
             unpark,
             table: Arc::new(ChunkTable::new(pages)),
             own: Own {
-                ring: Ring::new(RING_SLOTS, pages),
+                ring: GrowingRing::new(RING_SLOTS, pages),
                 completed: Cell::new(0),
                 remote_wakes: Cell::new(0),
             },
@@ -118,7 +118,13 @@ impl Shared {
     /// (no thread-locals, or none any more) is a stranger, which is always right.
     #[inline(always)]
     pub(super) fn is_owner(&self) -> bool {
-        context::has_token(self.token)
+        self.is_owned_by(context::drawn_token())
+    }
+
+    /// Whether the owner's thread is the one that has drawn this number.
+    #[inline(always)]
+    pub(super) fn is_owned_by(&self, token: u64) -> bool {
+        self.token == token
     }
 
     /// Ends the owner's sleep, or its next one.

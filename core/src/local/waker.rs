@@ -5,7 +5,8 @@ use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::shared::{Shared, finish_held, finish_unheld};
-use super::{cell, remote};
+use super::{cell, refs, remote};
+use crate::context;
 use crate::task::chunk::head_of;
 use crate::task::{Header, TaskId};
 
@@ -26,7 +27,7 @@ pub(super) unsafe fn borrowed(task: NonNull<Header>) -> ManuallyDrop<Waker> {
 pub(super) fn by_id(shared: &Shared, id: TaskId) -> Option<Waker> {
     let task = cell::find(shared, id)?;
     // SAFETY: the owner's thread, and a task that has not completed has a reference of its own.
-    unsafe { cell::clone_own(task) };
+    unsafe { refs::clone_own(task) };
     // SAFETY: the reference, which the waker gets, keeps the task alive.
     Some(ManuallyDrop::into_inner(unsafe { borrowed(task) }))
 }
@@ -43,12 +44,14 @@ pub(super) fn task_of(waker: &Waker) -> Option<NonNull<Header>> {
 /// `data` is what `borrowed` made of a task that is alive.
 #[inline(always)]
 unsafe fn parts(data: *const ()) -> (NonNull<Header>, NonNull<Shared>, bool) {
+    // First: where code is position-independent a thread-local is reached by a call, over which the rest need not be kept.
+    let thread = context::drawn_token();
     // SAFETY: `borrowed` made it of a `NonNull`.
     let task = unsafe { NonNull::new_unchecked(data.cast_mut().cast::<Header>()) };
     // SAFETY: the task is alive.
     let shared = unsafe { shared_of(task) };
     // SAFETY: alive as long as the task.
-    let owner = unsafe { shared.as_ref() }.is_owner();
+    let owner = unsafe { shared.as_ref() }.is_owned_by(thread);
     (task, shared, owner)
 }
 
@@ -64,12 +67,27 @@ pub(super) unsafe fn shared_of(task: NonNull<Header>) -> NonNull<Shared> {
     unsafe { NonNull::new_unchecked(sched) }
 }
 
+// Below, whatever is rare is one call with the same argument: so the rest needs no stack frame.
+
 unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the waker that is cloned keeps the task alive.
+    let (task, _, owner) = unsafe { parts(data) };
+    // SAFETY: the owner's thread, and the waker is a reference.
+    if owner && unsafe { cell::clone_plain(task) } {
+        return RawWaker::new(data, &VTABLE);
+    }
+    // SAFETY: the caller's waker.
+    unsafe { clone_counted(data) }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn clone_counted(data: *const ()) -> RawWaker {
     // SAFETY: the waker that is cloned keeps the task alive.
     let (task, _, owner) = unsafe { parts(data) };
     if owner {
         // SAFETY: the owner's thread, and the waker is a reference.
-        unsafe { cell::clone_own(task) };
+        unsafe { refs::clone_own(task) };
     } else {
         // SAFETY: alive, as above.
         remote::add_ref(&unsafe { task.as_ref() }.remote);
@@ -80,13 +98,24 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the waker keeps the task alive.
     let (task, shared, owner) = unsafe { parts(data) };
-    // SAFETY: alive as long as the task.
-    let shared = unsafe { shared.as_ref() };
     if owner {
+        // SAFETY: alive as long as the task.
+        let shared = unsafe { shared.as_ref() };
         // SAFETY: the owner's thread, and the task is alive.
         unsafe { cell::wake(shared, task) };
-        return;
+    } else {
+        // SAFETY: the caller's waker.
+        unsafe { wake_by_ref_elsewhere(data) };
     }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn wake_by_ref_elsewhere(data: *const ()) {
+    // SAFETY: the waker keeps the task alive.
+    let (task, shared, _) = unsafe { parts(data) };
+    // SAFETY: alive as long as the task.
+    let shared = unsafe { shared.as_ref() };
     // SAFETY: alive, as above.
     let after = remote::wake_by_ref(&unsafe { task.as_ref() }.remote);
     // SAFETY: that was this cell's word; the waker keeps the cell, and the cell `shared`.
@@ -97,11 +126,27 @@ unsafe fn wake_by_ref(data: *const ()) {
 unsafe fn wake(data: *const ()) {
     // SAFETY: the waker keeps the task alive until its reference is given back.
     let (task, shared, owner) = unsafe { parts(data) };
+    // SAFETY: alive as long as the task.
+    let shared = unsafe { shared.as_ref() };
+    // SAFETY: the owner's thread; the reference goes if this says so.
+    if !owner || !unsafe { cell::wake_plain(shared, task) } {
+        // SAFETY: the caller's waker.
+        unsafe { wake_counted(data) };
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn wake_counted(data: *const ()) {
+    // SAFETY: the waker keeps the task alive until its reference is given back.
+    let (task, shared, owner) = unsafe { parts(data) };
     if owner {
         // SAFETY: alive as long as the task.
         let shared = unsafe { shared.as_ref() };
-        // SAFETY: the owner's thread, and the waker's reference, given up.
-        unsafe { cell::wake_by_val(shared, task) };
+        // SAFETY: the owner's thread, and the task is alive.
+        unsafe { cell::wake(shared, task) };
+        // SAFETY: the waker's reference, given up.
+        unsafe { cell::drop_own(task) };
         return;
     }
     // SAFETY: alive, as above.

@@ -25,8 +25,6 @@ pub type HeavyBarrier = Option<fn()>;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Biased<T> {
-    /// Nobody raids: the owner needs no protocol.
-    alone: bool,
     inside: AtomicBool,
     raided: CachePadded<AtomicBool>,
     /// Held by the thief; the owner waits here, and other thieves.
@@ -43,18 +41,12 @@ unsafe impl<T: Send> Send for Biased<T> {}
 impl<T> Biased<T> {
     pub(crate) fn new(value: T, heavy: HeavyBarrier) -> Self {
         Biased {
-            alone: false,
             inside: AtomicBool::new(false),
             raided: CachePadded(AtomicBool::new(false)),
             thief: Lock::new(()),
             value: UnsafeCell::new(value),
             heavy,
         }
-    }
-
-    /// The same, for an owner that has nobody beside it.
-    pub(crate) fn alone(value: T) -> Self {
-        Biased { alone: true, ..Biased::new(value, None) }
     }
 
     /// Owner: runs `f` on the value.
@@ -68,6 +60,16 @@ impl<T> Biased<T> {
         }
         // SAFETY: we are inside; the owner does not nest.
         unsafe { self.access(f) }
+    }
+
+    /// Owner: as `own`, without the protocol.
+    ///
+    /// # Safety
+    /// As for `own`, and nobody raids, ever.
+    #[inline(always)]
+    pub(crate) unsafe fn own_alone<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: there is nobody but the owner, who does not nest.
+        self.value.with_mut(|p| f(unsafe { &mut *p }))
     }
 
     /// Owner: as `own`, but `None` if there is a raid on: the caller then takes a longer way, with `own`.
@@ -84,21 +86,16 @@ impl<T> Biased<T> {
     /// `enter` has returned true, and this is not called from within `f`.
     #[inline(always)]
     unsafe fn access<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: `inside` is set and no raid is on, or there never is any, so the thief stays out.
+        // SAFETY: `inside` is set and no raid is on, so the thief stays out.
         let result = self.value.with_mut(|p| f(unsafe { &mut *p }));
-        if !self.alone {
-            // ORDERING: Release pairs with the thief's Acquire load of `inside`: it sees what we left.
-            self.inside.store(false, Ordering::Release);
-        }
+        // ORDERING: Release pairs with the thief's Acquire load of `inside`: it sees what we left.
+        self.inside.store(false, Ordering::Release);
         result
     }
 
     /// False: a raid is on, and `wait_for_thief` is due.
     #[inline(always)]
     fn enter(&self) -> bool {
-        if self.alone {
-            return true;
-        }
         // ORDERING: Relaxed; the barrier below orders it before the load of `raided`.
         self.inside.store(true, Ordering::Relaxed);
         if self.heavy.is_some() {
@@ -119,11 +116,8 @@ impl<T> Biased<T> {
         drop(self.thief.lock());
     }
 
-    /// Thief: runs `f` on the value, unless the owner is inside (or alone). `f` does not call out.
+    /// Thief: runs `f` on the value, unless the owner is inside. `f` does not call out.
     pub(crate) fn raid<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        if self.alone {
-            return None;
-        }
         let _one_at_a_time = self.thief.lock();
         // ORDERING: Relaxed; the barrier below orders it before the load of `inside`.
         self.raided.store(true, Ordering::Relaxed);
@@ -189,9 +183,7 @@ mod tests {
         // SAFETY: this thread is the owner.
         unsafe { cell.own(|_| assert!(cell.raid(|n| *n).is_none())) };
         assert_eq!(cell.raid(|n| *n), Some(5));
-        let alone = Biased::alone(5);
-        assert!(alone.raid(|n| *n).is_none());
-        // SAFETY: this thread is the owner.
-        assert_eq!(unsafe { alone.own(|n| *n) }, 5);
+        // SAFETY: this thread is the owner, and nobody raids.
+        assert_eq!(unsafe { cell.own_alone(|n| *n) }, 5);
     }
 }

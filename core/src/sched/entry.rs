@@ -15,7 +15,8 @@ use core::future::Future;
 use core::ptr::{self, NonNull};
 
 use crate::context;
-use crate::sched::shared::{Private, Remote, Shared, count, count_shared};
+use crate::sched::private::Private;
+use crate::sched::shared::{Remote, Shared, count, count_shared};
 use crate::slab::Slab;
 use crate::task::{self, JoinHandle, Notified, Schedule};
 
@@ -25,43 +26,43 @@ pub(super) struct Core {
     pub(super) index: usize,
     /// Our own place in `shared`, which keeps it.
     remote: NonNull<Remote>,
-    /// There are other workers.
-    several: bool,
-    pub(super) slab: Slab,
+    mode: Cell<Mode>,
+    /// There are no other workers.
+    pub(super) alone: bool,
     pub(super) searching: Cell<bool>,
     /// Tasks taken from the LIFO slots in a row.
     pub(super) lifo_polls: Cell<u32>,
-    /// Out of its loop: what becomes runnable here is for the last worker out.
-    pub(super) left: Cell<bool>,
+    pub(super) slab: Slab,
 }
 
-/// How a future becomes a task: with a join handle or without.
-type Make<F, H> = fn(&Slab, F) -> Result<(Notified, H), F>;
+/// What a push has to mind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Nothing: the pusher is the only worker, and awake.
+    Alone,
+    /// Thieves.
+    Several,
+    /// The worker is out of its loop: what becomes runnable here is for the last one out.
+    Left,
+}
 
+/// How a future becomes a task without a join handle, as `task::spawn_in` makes one with it.
 #[inline(always)]
-fn detached<F>(slab: &Slab, future: F) -> Result<(Notified, ()), F>
+fn detached<const LISTED: bool, F>(slab: &Slab, future: F) -> Result<(Notified, ()), F>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Ok((task::spawn_detached_in(slab, future)?, ()))
-}
-
-/// What a push leaves to do.
-struct Pushed {
-    /// There was no room in the ring for this one.
-    full: Option<Notified>,
-    /// Tasks in the worker's queues, and those of them that no thief can reach. Zero if there are no thieves.
-    runnable: usize,
-    hidden: usize,
+    Ok((task::spawn_detached_in::<LISTED, F>(slab, future)?, ()))
 }
 
 impl Core {
     pub(super) fn new(shared: Arc<Shared>, index: usize) -> Self {
         let slab = Slab::new(shared.slab_meta());
-        let (remote, several) = (NonNull::from(&shared.remotes[index]), shared.remotes.len() > 1);
-        let (searching, left, lifo_polls) = (Cell::new(false), Cell::new(false), Cell::new(0));
-        Core { shared, index, remote, several, slab, searching, lifo_polls, left }
+        let (remote, alone) = (NonNull::from(&shared.remotes[index]), shared.remotes.len() == 1);
+        let mode = Cell::new(if alone { Mode::Alone } else { Mode::Several });
+        let (searching, lifo_polls) = (Cell::new(false), Cell::new(0));
+        Core { shared, index, remote, mode, alone, searching, lifo_polls, slab }
     }
 
     #[inline(always)]
@@ -76,9 +77,30 @@ impl Core {
         unsafe { self.remote().private.own(f) }
     }
 
+    /// As `private`, with what it spares a worker that is known to be alone.
+    #[inline(always)]
+    pub(super) fn private_if<const ALONE: bool, R>(&self, f: impl FnOnce(&mut Private) -> R) -> R {
+        debug_assert!(self.alone == ALONE);
+        if ALONE {
+            // SAFETY: as above, and there is no other worker to raid.
+            unsafe { self.remote().private.own_alone(f) }
+        } else {
+            self.private(f)
+        }
+    }
+
+    /// From here on what becomes runnable here goes to the injection queue.
+    pub(super) fn leave(&self) {
+        self.mode.set(Mode::Left);
+    }
+
     /// Makes a task of `future` with `make`, one of the task module's two ways, and queues it.
-    #[inline]
-    fn spawn<F, H>(&self, future: F, make: Make<F, H>) -> Result<H, F> {
+    #[inline(always)]
+    fn spawn<F, H>(
+        &self,
+        future: F,
+        make: impl FnOnce(&Slab, F) -> Result<(Notified, H), F>,
+    ) -> Result<H, F> {
         // Only the flag: whoever walks the tasks later comes after this worker has left its loop.
         if self.shared.is_closing() {
             return Err(future);
@@ -89,18 +111,53 @@ impl Core {
         Ok(handle)
     }
 
-    /// A task became runnable on this worker's thread.
+    /// A task was spawned on this worker's thread.
     // Whatever is rare is a call in tail position: so the rest needs no stack frame.
     #[inline]
     pub(super) fn push(&self, task: Notified) {
-        if self.left.get() {
-            return self.push_left(task);
+        match self.mode.get() {
+            Mode::Alone => {
+                if let Some(task) = self.private_if::<true, _>(|p| p.push::<true>(task)) {
+                    self.push_full::<true>(task);
+                }
+            }
+            Mode::Several => self.push_beside_others(task, false),
+            Mode::Left => self.push_left(task),
         }
-        let (task, to_tail) = (task.into_raw(), context::to_tail());
+    }
+
+    /// A task was woken on this worker's thread.
+    #[inline]
+    fn push_woken(&self, task: Notified) {
+        if !context::to_tail() {
+            return self.push(task);
+        }
+        match self.mode.get() {
+            Mode::Alone => self.push_tail::<true>(task),
+            Mode::Several => self.push_beside_others(task, true),
+            Mode::Left => self.push_left(task),
+        }
+    }
+
+    /// Puts the task that was just polled behind everything that waits here already.
+    #[inline(always)]
+    pub(super) fn push_tail<const ALONE: bool>(&self, task: Notified) {
+        if ALONE {
+            if let Some(task) = self.private_if::<true, _>(|p| p.push_tail::<true>(task)) {
+                self.push_full::<true>(task);
+            }
+        } else {
+            let pushed = self.private(|p| Pushed::new(p.push_tail::<false>(task), p));
+            self.after_push(pushed);
+        }
+    }
+
+    fn push_beside_others(&self, task: Notified, to_tail: bool) {
+        let task = task.into_raw();
         let push = |p: &mut Private| {
             // SAFETY: given up above, and taken back here alone, or below.
             let task = unsafe { Notified::from_raw(task) };
-            self.pushed(if to_tail { p.push_tail(task) } else { p.push(task) }, p)
+            Pushed::new(if to_tail { p.push_tail::<false>(task) } else { p.push::<false>(task) }, p)
         };
         // SAFETY: only this worker's thread reaches its core, and the closure does not call out.
         let pushed = unsafe { self.remote().private.try_own(push) };
@@ -114,30 +171,16 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn push_after_raid(&self, task: Notified, to_tail: bool) {
-        let pushed = self.private(|p| self.pushed(if to_tail { p.push_tail(task) } else { p.push(task) }, p));
+        let pushed = self.private(|p| {
+            Pushed::new(if to_tail { p.push_tail::<false>(task) } else { p.push::<false>(task) }, p)
+        });
         self.after_push(pushed);
-    }
-
-    /// Puts the task that was just polled behind everything that waits here already.
-    #[inline(always)]
-    pub(super) fn push_tail(&self, task: Notified) {
-        let pushed = self.private(|p| self.pushed(p.push_tail(task), p));
-        self.after_push(pushed);
-    }
-
-    /// `full`: a task for which the ring had no room.
-    #[inline(always)]
-    fn pushed(&self, full: Option<Notified>, p: &Private) -> Pushed {
-        // Alone, there is nobody to tell: the pusher is awake.
-        let hidden = if self.several { p.hidden() } else { 0 };
-        let runnable = if self.several { hidden + p.ring.in_ring() } else { 0 };
-        Pushed { full, runnable, hidden }
     }
 
     #[inline(always)]
     fn after_push(&self, Pushed { full, runnable, hidden }: Pushed) {
         if let Some(task) = full {
-            return self.push_full(task);
+            return self.push_full::<false>(task);
         }
         if runnable > 1 || (hidden == 1 && !context::polling().is_null() && self.shared.wants_watcher()) {
             self.tell_others();
@@ -149,14 +192,14 @@ impl Core {
         self.shared.notify();
     }
 
-    /// The ring has no room: half of it goes to the injection queue, with `task`.
+    /// The ring has no room: half of it goes to the injection queue, with `task`. That of a lone worker grows.
     #[cold]
     #[inline(never)]
-    pub(super) fn push_full(&self, task: Notified) {
-        if let Some(chain) = self.private(|p| p.ring.push(task).err()) {
+    pub(super) fn push_full<const ALONE: bool>(&self, task: Notified) {
+        if let Some(chain) = self.private_if::<ALONE, _>(|p| p.overflow::<ALONE>(task)) {
             self.shared.inject.push_chain(self.index, chain);
         }
-        if self.several {
+        if !ALONE {
             self.shared.notify();
         }
     }
@@ -166,6 +209,23 @@ impl Core {
     fn push_left(&self, task: Notified) {
         self.shared.inject.push(self.index, task);
         self.shared.notify();
+    }
+}
+
+/// What a push leaves to do.
+struct Pushed {
+    /// There was no room in the ring for this one.
+    full: Option<Notified>,
+    /// Tasks in the worker's queues, and those of them that no thief can reach.
+    runnable: usize,
+    hidden: usize,
+}
+
+impl Pushed {
+    #[inline(always)]
+    fn new(full: Option<Notified>, p: &Private) -> Pushed {
+        let hidden = p.hidden();
+        Pushed { full, runnable: hidden + p.ring.in_ring(), hidden }
     }
 }
 
@@ -181,7 +241,7 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_with(future, task::spawn_in)
+        self.spawn_with(future, task::spawn_in::<false, F>)
     }
 
     /// As [`Shared::spawn`], without a handle: one reference less to count, and nobody hears of the output.
@@ -193,13 +253,14 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_with(future, detached)
+        self.spawn_with(future, detached::<false, F>)
     }
 
-    /// As [`Shared::spawn`], if this thread is one of the workers: queues the task and calls no code of the user's.
+    /// As [`Shared::spawn`], if this thread is one of the workers and has a free cell at hand: queues the task and
+    /// calls no code of the user's.
     ///
     /// # Errors
-    /// The future back, also on any other thread.
+    /// The future back: take the longer way.
     #[inline(always)]
     pub fn spawn_here<F>(&self, future: F) -> Result<JoinHandle<F::Output>, F>
     where
@@ -207,12 +268,12 @@ impl Shared {
         F::Output: Send + 'static,
     {
         match self.current() {
-            Some(core) => core.spawn(future, task::spawn_in),
+            Some(core) => core.spawn(future, task::spawn_in::<true, F>),
             None => Err(future),
         }
     }
 
-    /// As [`Shared::spawn_detached`], if this thread is one of the workers.
+    /// As [`Shared::spawn_detached`], where `spawn_here` does.
     ///
     /// # Errors
     /// As for `spawn_here`.
@@ -223,13 +284,17 @@ impl Shared {
         F::Output: Send + 'static,
     {
         match self.current() {
-            Some(core) => core.spawn(future, detached),
+            Some(core) => core.spawn(future, detached::<true, F>),
             None => Err(future),
         }
     }
 
     #[inline]
-    fn spawn_with<F, H>(self: &Arc<Self>, future: F, make: Make<F, H>) -> Result<H, F> {
+    fn spawn_with<F, H>(
+        self: &Arc<Self>,
+        future: F,
+        make: impl Fn(&Slab, F) -> Result<(Notified, H), F>,
+    ) -> Result<H, F> {
         if let Some(core) = self.current() {
             return core.spawn(future, make);
         }
@@ -271,8 +336,7 @@ impl Shared {
 unsafe impl Schedule for Shared {
     fn schedule(&self, task: Notified) {
         if let Some(core) = self.current() {
-            core.push(task);
-            return;
+            return core.push_woken(task);
         }
         // A thread keeps to one shard, so its wake-ups stay in order.
         self.inject.push(context::token() as usize, task);

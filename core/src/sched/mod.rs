@@ -8,6 +8,8 @@ mod entry;
 mod injected;
 pub mod interval;
 #[cfg(feature = "alloc")]
+mod private;
+#[cfg(feature = "alloc")]
 mod run;
 #[cfg(feature = "alloc")]
 mod shared;

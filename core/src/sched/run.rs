@@ -10,73 +10,88 @@ use crate::sched::shared::count;
 use crate::task::{self, AfterRun, Notified};
 
 impl Core {
-    /// Polls tasks of the worker's own queues, at most `most`, until there are none or the runtime closes; how many.
+    /// Polls tasks of the worker's own queues, at most `most`, until there are none; how many.
+    ///
+    /// A shutdown is looked for between two calls and not between two polls: `most` is what fits in the time after
+    /// which a worker looks at its driver.
     pub(super) fn run_own(&self, most: u32) -> u32 {
+        if self.searching.get() && most > 0 && self.has_own() {
+            self.leave_search();
+        }
+        if self.alone { self.run_some::<true>(most) } else { self.run_some::<false>(most) }
+    }
+
+    fn run_some<const ALONE: bool>(&self, most: u32) -> u32 {
+        let mut in_a_row = self.lifo_polls.get();
         let mut polled = 0;
-        while polled < most && !self.shared.is_closing() {
-            let Some(task) = self.next_own() else { break };
-            self.run_task(task);
+        while polled < most {
+            let Some(task) = self.next_own::<ALONE>(&mut in_a_row) else { break };
+            self.run_task::<ALONE>(task);
             polled += 1;
         }
+        self.lifo_polls.set(in_a_row);
         polled
     }
 
     /// Whether a task waits in the worker's own queues.
     pub(super) fn has_own(&self) -> bool {
-        self.private(|p| !p.lifo.is_empty() || !p.ring.is_empty())
+        self.private(|p| !p.is_empty())
     }
 
     /// Polls a task that came from elsewhere.
     pub(super) fn run_one(&self, task: Notified) {
-        self.run_task(task);
+        if self.searching.get() {
+            self.leave_search();
+        }
+        if self.alone { self.run_task::<true>(task) } else { self.run_task::<false>(task) }
     }
 
-    /// From the LIFO slots, at most [`LIFO_POLL_CAP`] in a row, then from the ring.
+    /// From the LIFO slots, at most [`LIFO_POLL_CAP`] `in_a_row`, then from the ring.
     #[inline(always)]
-    fn next_own(&self) -> Option<Notified> {
-        let mut in_a_row = self.lifo_polls.get();
-        if in_a_row >= LIFO_POLL_CAP {
-            self.flush_lifo();
-            in_a_row = 0;
+    fn next_own<const ALONE: bool>(&self, in_a_row: &mut u32) -> Option<Notified> {
+        if *in_a_row >= LIFO_POLL_CAP {
+            self.flush_lifo::<ALONE>();
+            *in_a_row = 0;
         }
-        let (task, in_a_row) = self.private(|p| match p.lifo.pop() {
-            Some(task) => (Some(task), in_a_row + 1),
-            None => (p.ring.pop(), 0),
-        });
-        self.lifo_polls.set(in_a_row);
-        task
+        self.private_if::<ALONE, _>(|p| match p.pop_newest() {
+            Some(task) => {
+                *in_a_row += 1;
+                Some(task)
+            }
+            None => {
+                *in_a_row = 0;
+                p.pop::<ALONE>()
+            }
+        })
     }
 
     /// Moves what is in the LIFO slots behind the others, oldest first.
-    fn flush_lifo(&self) {
+    fn flush_lifo<const ALONE: bool>(&self) {
         loop {
-            let full = self.private(|p| {
+            let full = self.private_if::<ALONE, _>(|p| {
                 loop {
-                    let task = p.lifo.pop_oldest()?;
-                    if let Some(task) = p.push_tail(task) {
+                    let task = p.pop_lifo_oldest()?;
+                    if let Some(task) = p.push_tail::<ALONE>(task) {
                         return Some(task);
                     }
                 }
             });
             match full {
-                Some(task) => self.push_full(task),
+                Some(task) => self.push_full::<ALONE>(task),
                 None => return,
             }
         }
     }
 
     #[inline(always)]
-    fn run_task(&self, task: Notified) {
-        if self.searching.get() {
-            self.leave_search();
-        }
+    fn run_task<const ALONE: bool>(&self, task: Notified) {
         let counts = &self.remote().counts;
         count(&counts.polls, 1);
         coop::refill();
         match task::run(task) {
             AfterRun::Idle => {}
             AfterRun::Done => count(&counts.completed, 1),
-            AfterRun::Again(task) | AfterRun::Yielded(task) => self.push_tail(task),
+            AfterRun::Again(task) | AfterRun::Yielded(task) => self.push_tail::<ALONE>(task),
         }
     }
 

@@ -15,9 +15,10 @@ use crate::driver::Unpark;
 use crate::owned::{ChunkTable, OwnedTasks};
 use crate::park::ParkWord;
 use crate::queue::intake::Stack;
-use crate::queue::{Chain, Lifo, Owner, Ring};
+use crate::queue::{Chain, Owner, Ring};
 use crate::sched::biased::{Biased, HeavyBarrier};
 use crate::sched::injected::{Injected, Take};
+use crate::sched::private::Private;
 use crate::sched::sleep::Sleep;
 use crate::slab::{Pages, SharedSlab, SlabMeta};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
@@ -35,54 +36,6 @@ pub struct Seat {
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seat").field("park", &self.park).finish_non_exhaustive()
-    }
-}
-
-/// The tasks that only their worker reaches, unless it stands still and is raided.
-pub(super) struct Private {
-    pub(super) lifo: Lifo<Notified, { crate::config::LIFO_SLOTS }>,
-    pub(super) ring: Owner<Notified>,
-}
-
-impl Private {
-    /// Moves everything to where thieves can reach it; what does not fit comes back.
-    pub(super) fn expose(&mut self) -> Chain<Notified> {
-        let mut overflow = Chain::new();
-        if let Err(rest) = self.ring.hand_back() {
-            overflow.append(rest);
-        }
-        overflow.append(self.flush_lifo());
-        overflow
-    }
-
-    /// Moves the LIFO slots, oldest first, to the ring's tail; what does not fit comes back.
-    pub(super) fn flush_lifo(&mut self) -> Chain<Notified> {
-        let mut overflow = Chain::new();
-        while let Some(task) = self.lifo.pop_oldest() {
-            if let Err(rest) = self.ring.push(task) {
-                overflow.append(rest);
-            }
-        }
-        overflow
-    }
-
-    /// Tasks that no thief can reach.
-    #[inline(always)]
-    pub(super) fn hidden(&self) -> usize {
-        self.lifo.len() + self.ring.batched()
-    }
-
-    /// Puts a task behind all others; it comes back if the ring is full, for `overflow`.
-    #[inline(always)]
-    pub(super) fn push_tail(&mut self, task: Notified) -> Option<Notified> {
-        self.ring.push_if_room(task)
-    }
-
-    /// Puts a task before all others, and the one that has to make room for it behind them; as `push_tail`.
-    #[inline(always)]
-    pub(super) fn push(&mut self, task: Notified) -> Option<Notified> {
-        let oldest = self.lifo.push(task)?;
-        self.push_tail(oldest)
     }
 }
 
@@ -181,8 +134,7 @@ impl Shared {
                 let ring = Box::new(Ring::new());
                 // SAFETY: the ring is boxed and dropped after the owner (field order of `Remote`).
                 let owner = unsafe { Owner::new(&ring) };
-                let private = Private { lifo: Lifo::new(), ring: owner };
-                let private = if alone { Biased::alone(private) } else { Biased::new(private, heavy) };
+                let private = Biased::new(Private::new(owner, alone, pages), heavy);
                 Remote { private, ring, seat, counts: CachePadded::default() }
             })
             .collect();

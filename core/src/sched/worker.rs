@@ -15,6 +15,7 @@ use crate::context;
 use crate::driver::{Deadline, Driver, Nanos};
 use crate::sched::entry::Core;
 use crate::sched::interval::Interval;
+use crate::sched::private::Private;
 use crate::sched::shared::{DRAINED, Shared, count};
 use crate::sched::sleep::Woken;
 use crate::sched::watch::Watch;
@@ -103,7 +104,7 @@ impl<D: Driver> Worker<D> {
     /// polls each while the spawner yielded: 26,000 instructions per task in place of 500.)
     fn next_injected(&mut self) -> Option<Notified> {
         let round = self.next_round();
-        if self.core.private(|p| p.ring.in_ring()) < FEW {
+        if self.core.private(|p| p.waiting(self.core.alone)) < FEW {
             self.take_injected(round)
         } else {
             self.core.shared.take_injected(round)
@@ -127,12 +128,11 @@ impl<D: Driver> Worker<D> {
 
     fn take_injected(&mut self, round: usize) -> Option<Notified> {
         let shared = &self.core.shared;
-        let room = self.core.private(|p| p.ring.room());
+        let room = self.core.private(|p| p.room(self.core.alone));
         let mut batch = shared.take_injected_batch(round, room.max(1));
         let first = batch.pop_front()?;
         let more = !batch.is_empty();
-        self.core.private(|p| p.ring.extend(&mut batch));
-        debug_assert!(batch.is_empty(), "we asked for no more than fits");
+        self.core.private(|p| p.extend(&mut batch, self.core.alone));
         shared.inject.push_chain(self.core.index, batch);
         if more {
             shared.notify();
@@ -147,6 +147,7 @@ impl<D: Driver> Worker<D> {
         if trims != self.trimmed {
             self.trimmed = trims;
             self.core.slab.trim();
+            self.core.private(Private::shrink);
             count(&self.core.remote().counts.trims, 1);
         }
         let polls = core::mem::take(&mut self.since_look);
@@ -242,21 +243,15 @@ impl<D: Driver> Worker<D> {
     /// Out of the loop: what is queued here goes where the last one out finds it.
     fn leave(&mut self) {
         let core = &*self.core;
-        core.left.set(true);
+        core.leave();
         // Between the flag and the waking of all in `Shared::close`, the one it names would be woken by nobody else.
         if core.searching.replace(false)
             && let Some(worker) = core.shared.sleep.leave_search()
         {
             core.shared.unpark(worker);
         }
-        let overflow = core.private(|p| {
-            let mut all = p.expose();
-            while let Some(task) = p.ring.pop() {
-                all.push_back(task);
-            }
-            all
-        });
-        core.shared.inject.push_chain(core.index, overflow);
+        let all = core.private(Private::take_all);
+        core.shared.inject.push_chain(core.index, all);
         // ORDERING: AcqRel: the Release half gives our tasks to the last one out, whose Acquire half takes all of them.
         if core.shared.running.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.drain();

@@ -45,7 +45,7 @@ use crate::sync::{AtomicI64, AtomicPtr, CachePadded, Ordering, UnsafeCell};
 use crate::task::chunk::{CLASS_BYTES, CLASSES, ChunkHead, head_of};
 use crate::task::header::Header;
 use crate::task::schedule::Schedule;
-use crate::task::state::Kept;
+use crate::task::state::{EXPORTED, Kept};
 use table::Reserved;
 
 /// What the cells of a slab have in common.
@@ -80,6 +80,9 @@ struct Inner {
     /// Tells loom who uses this and who frees it.
     alive: UnsafeCell<()>,
 }
+
+/// Cells never used that are put in the list together: a spawn finds one there and takes the short way.
+const FRESH: u32 = 16;
 
 #[derive(Default)]
 struct Class {
@@ -133,6 +136,17 @@ impl Slab {
             }
             None => inner.refill(class)?,
         };
+        inner.out.set(inner.out.get() + 1);
+        Some(cell)
+    }
+
+    /// As `alloc`, but also none if the list of free cells is empty: the caller then takes a longer way, with `alloc`.
+    #[inline(always)]
+    pub(crate) fn alloc_listed(&self, class: usize) -> Option<NonNull<Header>> {
+        let inner = self.inner();
+        let list = &inner.classes[class].free;
+        let cell = NonNull::new(list.get())?;
+        list.set(next_of(cell));
         inner.out.set(inner.out.get() + 1);
         Some(cell)
     }
@@ -198,20 +212,65 @@ fn set_next(cell: NonNull<Header>, next: *mut Header) {
 ///
 /// # Safety
 /// References are 0, the caller made them so, and the payload is gone.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn free(cell: NonNull<Header>) {
+    // SAFETY: the cell is out: mapped, and its word the caller's.
+    let state = &unsafe { cell.as_ref() }.state;
+    // ORDERING: Relaxed: the word of a free cell, which nobody writes.
+    if state.load(Ordering::Relaxed).has(EXPORTED) {
+        // SAFETY: the caller's promise.
+        unsafe { free_further(cell) };
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { free_unexported(cell) };
+    }
+}
+
+/// The same for a cell of which there are no weak ids: its generations may begin anew.
+///
+/// # Safety
+/// As for `free`.
+// Whatever is rare is one call that needs nothing but the cell: so the rest needs no stack frame.
+#[inline(always)]
+pub(crate) unsafe fn free_unexported(cell: NonNull<Header>) {
     // SAFETY: the cell is out, which keeps its chunk.
     let head = unsafe { head_of(cell) };
-    // SAFETY: as above.
+    if context::slab() == head.slab {
+        told(cell);
+        // SAFETY: a slab lives while one of its cells is out.
+        let inner = unsafe { &*head.slab.cast::<Inner>() };
+        // SAFETY: the list is in the slab, and this thread is its owner.
+        inner.free_local(cell, unsafe { &*head.free });
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { free_further(cell) };
+    }
+}
+
+/// Nothing is written; loom learns that we could.
+#[inline(always)]
+fn told(cell: NonNull<Header>) {
+    // SAFETY: the callers' cells are out.
     let header = unsafe { cell.as_ref() };
-    // Nothing is written; loom learns that we could.
     header.vtable.with_mut(|_| {});
     header.stage.with_mut(|_| {});
+}
+
+/// As `free`: on another thread than the slab's owner's, or a cell of which there are weak ids.
+///
+/// # Safety
+/// As for `free`.
+#[cold]
+#[inline(never)]
+unsafe fn free_further(cell: NonNull<Header>) {
+    told(cell);
+    // SAFETY: the cell is out, which keeps its chunk.
+    let head = unsafe { head_of(cell) };
     // SAFETY: a slab lives while one of its cells is out.
     let inner = unsafe { &*head.slab.cast::<Inner>() };
     if context::slab() == head.slab {
         // SAFETY: the list is in the slab, and this thread is its owner.
-        inner.free_local(cell, unsafe { &*head.free });
+        inner.free_or_retire(cell, unsafe { &*head.free });
     } else {
         // SAFETY: the cell is out and free.
         unsafe { free_remote(NonNull::from(inner), cell) };
@@ -220,7 +279,6 @@ pub(crate) unsafe fn free(cell: NonNull<Header>) {
 
 /// # Safety
 /// `cell` belongs to the slab at `inner`, is out, and is the caller's to give back.
-#[cold]
 unsafe fn free_remote(inner: NonNull<Inner>, cell: NonNull<Header>) {
     // SAFETY: the slab lives while the cell is out: until the push or the subtraction below.
     let remote = unsafe { &(*inner.as_ptr()).remote };
@@ -244,18 +302,37 @@ unsafe fn free_remote(inner: NonNull<Inner>, cell: NonNull<Header>) {
     }
 }
 
+impl Class {
+    /// A cell that was never used.
+    fn take_fresh(&self, class: usize) -> Option<NonNull<Header>> {
+        let left = self.left.get().checked_sub(1)?;
+        let cell = NonNull::new(self.fresh.get())?;
+        self.left.set(left);
+        self.fresh.set(cell.as_ptr().wrapping_byte_add(CLASS_BYTES[class]));
+        // SAFETY: the cell lies in a chunk of the caller's slab.
+        unsafe { cell.as_ref() }.state.start_with(self.kept.get());
+        Some(cell)
+    }
+}
+
 impl Inner {
     #[inline(always)]
     fn free_local(&self, cell: NonNull<Header>, list: &Cell<*mut Header>) {
         self.out.set(self.out.get() - 1);
+        set_next(cell, list.get());
+        list.set(cell.as_ptr());
+    }
+
+    /// The same for any cell: one whose generations are used up is not used again.
+    fn free_or_retire(&self, cell: NonNull<Header>, list: &Cell<*mut Header>) {
         // SAFETY: the cell is alive and the owner's.
         let state = &unsafe { cell.as_ref() }.state;
         // ORDERING: Relaxed: the word of a free cell, which nobody writes.
         if state.load(Ordering::Relaxed).is_retired() {
-            return;
+            self.out.set(self.out.get() - 1);
+        } else {
+            self.free_local(cell, list);
         }
-        set_next(cell, list.get());
-        list.set(cell.as_ptr());
     }
 
     /// The local list is empty: the remote stack, the newest chunk, a new chunk.
@@ -271,11 +348,17 @@ impl Inner {
         if mine.left.get() == 0 {
             self.grow(class)?;
         }
-        let cell = NonNull::new(mine.fresh.get())?;
-        mine.left.set(mine.left.get() - 1);
-        mine.fresh.set(cell.as_ptr().wrapping_byte_add(CLASS_BYTES[class]));
-        // SAFETY: the cell lies in a chunk of this slab.
-        unsafe { cell.as_ref() }.state.start_with(mine.kept.get());
+        let cell = mine.take_fresh(class)?;
+        // In the order in which they lie: the last one in the list is the last one taken.
+        let mut last = None;
+        for _ in 1..FRESH.min(mine.left.get() + 1) {
+            let Some(next) = mine.take_fresh(class) else { break };
+            set_next(next, ptr::null_mut());
+            match last.replace(next) {
+                None => mine.free.set(next.as_ptr()),
+                Some(last) => set_next(last, next.as_ptr()),
+            }
+        }
         Some(cell)
     }
 
@@ -296,7 +379,7 @@ impl Inner {
             // SAFETY: the slab is here, and with it its chunks.
             let list = unsafe { head_of(cell) }.free;
             // SAFETY: in this slab.
-            self.free_local(cell, unsafe { &*list });
+            self.free_or_retire(cell, unsafe { &*list });
         }
     }
 

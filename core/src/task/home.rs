@@ -49,6 +49,17 @@ pub unsafe trait Home: 'static {
     #[doc(hidden)]
     unsafe fn free(cell: NonNull<Header>);
 
+    /// The same where `State::free_sole` has just said so.
+    ///
+    /// # Safety
+    /// As for `free`.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn free_sole(cell: NonNull<Header>) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::free(cell) };
+    }
+
     /// Whether a stored `T` leaves something to do at its end.
     #[doc(hidden)]
     #[inline(always)]

@@ -124,20 +124,39 @@ unsafe fn finish_panicked<H: Home>(cell: NonNull<Header>, caught: Caught) {
 #[inline(always)]
 unsafe fn finish<H: Home>(cell: NonNull<Header>) {
     // SAFETY: T keeps the cell until `complete` or `free_sole`.
-    let state = &unsafe { cell.as_ref() }.state;
-    if state.is_joined() {
-        // SAFETY: the caller's promise.
-        return unsafe { finish_counted::<H>(cell, true) };
+    let header = unsafe { cell.as_ref() };
+    // Sole, so not joined either: J would be a second reference.
+    if header.stage() == Stage::Plain && header.state.is_sole() {
+        header.state.free_sole();
+        // SAFETY: nobody else can reach the cell, whose word says so, and its payload is gone.
+        return unsafe { H::free_sole(cell) };
     }
-    // SAFETY: without JOIN_INTEREST the output stays with N.
+    if header.state.is_joined() {
+        // SAFETY: the caller's promise.
+        unsafe { finish_counted::<H>(cell, true) };
+    } else {
+        // SAFETY: the caller's promise, and without JOIN_INTEREST the output stays with N.
+        unsafe { finish_detached::<H>(cell) };
+    }
+}
+
+/// The same for a task without a handle, which has wakers, or an output to be dropped.
+///
+/// # Safety
+/// As for `finish`, and the payload is the caller's.
+#[inline(never)]
+unsafe fn finish_detached<H: Home>(cell: NonNull<Header>) {
+    // SAFETY: the caller's promise.
     unsafe { drop_unwanted(cell) };
+    // SAFETY: as in `finish`.
+    let state = &unsafe { cell.as_ref() }.state;
     if !state.is_sole() {
         // SAFETY: the caller's promise.
         return unsafe { finish_counted::<H>(cell, false) };
     }
     state.free_sole();
-    // SAFETY: nobody else can reach the cell, and its payload is gone.
-    unsafe { H::free(cell) };
+    // SAFETY: as in `finish`.
+    unsafe { H::free_sole(cell) };
 }
 
 /// The same for a task that others have references to. `kept`: the output is there.

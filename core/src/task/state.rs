@@ -140,16 +140,7 @@ impl Word {
 
     /// A free cell that must not be reused: the next generation would be one that weak ids still name.
     #[cfg(feature = "alloc")]
-    #[inline(always)]
     pub(crate) const fn is_retired(self) -> bool {
-        self.has(EXPORTED) && self.is_last_generation()
-    }
-
-    // Not inline: the compiler would make one wide test of the two, on the path of every free.
-    #[cfg(feature = "alloc")]
-    #[cold]
-    #[inline(never)]
-    const fn is_last_generation(self) -> bool {
         self.0 & KEPT == KEPT
     }
 }
@@ -299,6 +290,9 @@ impl State {
         // ORDERING: Relaxed: the wake that made N is acquired through the queue N came out of.
         let mut seen = self.load(Ordering::Relaxed);
         debug_assert!(seen.has(SCHED) && !seen.has(COMPLETE), "run without an N");
+        if !seen.has(NOTIFIED | CANCELLED) {
+            return Start::Poll;
+        }
         if seen.has(NOTIFIED) {
             // ORDERING: Acquire pairs with the Release of each wake since the last poll, so the poll sees what
             // their callers wrote; Release keeps the chain for a waker that reads this value. Never a load and

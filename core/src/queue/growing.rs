@@ -1,4 +1,5 @@
-//! The run queue of one thread: a ring of pointers that grows when it is full and shrinks when it is told to.
+//! The run queue of a thread that nobody steals from: a ring of pointers that grows when it is full and shrinks
+//! when it is told to.
 //!
 //! `VecDeque` would do; it spends 12 instructions more per task on lengths that are not powers of two.
 
@@ -11,7 +12,7 @@ use crate::config::CHUNK_BYTES;
 use crate::slab::Pages;
 
 /// See the module. Slots `first` to `end` are filled; both count on and wrap by the mask.
-pub(super) struct Ring<T> {
+pub(crate) struct GrowingRing<T> {
     pages: Pages,
     slots: Cell<NonNull<*mut T>>,
     mask: Cell<usize>,
@@ -19,13 +20,13 @@ pub(super) struct Ring<T> {
     end: Cell<usize>,
 }
 
-impl<T> Ring<T> {
+impl<T> GrowingRing<T> {
     /// A ring for `slots` pointers, a power of two, before it has to grow.
-    pub(super) fn new(slots: usize, pages: Pages) -> Self {
+    pub(crate) fn new(slots: usize, pages: Pages) -> Self {
         assert!(slots.is_power_of_two());
-        Ring {
+        GrowingRing {
             pages,
-            slots: Cell::new(allocate(pages, slots)),
+            slots: Cell::new(allocate(pages, slots).unwrap_or_else(|e| handle_alloc_error(e))),
             mask: Cell::new(slots - 1),
             first: Cell::new(0),
             end: Cell::new(0),
@@ -33,12 +34,12 @@ impl<T> Ring<T> {
     }
 
     /// Pushes so far.
-    pub(super) fn pushed(&self) -> usize {
+    pub(crate) fn pushed(&self) -> usize {
         self.end.get()
     }
 
     #[inline(always)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.end.get().wrapping_sub(self.first.get())
     }
 
@@ -49,19 +50,51 @@ impl<T> Ring<T> {
         unsafe { self.slots.get().add(i & self.mask.get()) }
     }
 
+    /// Appends `value` if there is room; else gives it back, for `push`.
     #[inline(always)]
-    pub(super) fn push(&self, value: NonNull<T>) {
+    #[must_use]
+    pub(crate) fn push_if_room(&self, value: NonNull<T>) -> Option<NonNull<T>> {
         if self.len() > self.mask.get() {
-            self.grow();
+            return Some(value);
         }
         let end = self.end.get();
         // SAFETY: the slot is the ring's, and this thread's.
         unsafe { self.slot(end).write(value.as_ptr()) };
         self.end.set(end.wrapping_add(1));
+        None
+    }
+
+    /// Appends `value`. Grows if there is no room, and aborts if it cannot.
+    #[inline(always)]
+    pub(crate) fn push(&self, value: NonNull<T>) {
+        if let Some(value) = self.push_if_room(value) {
+            self.push_grown_or_abort(value);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_grown_or_abort(&self, value: NonNull<T>) {
+        self.push_grown(value).unwrap_or_else(|(_, e)| handle_alloc_error(e));
+    }
+
+    /// Grows and appends `value`.
+    ///
+    /// # Errors
+    /// Memory has run out for this layout; the value back.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn push_grown(&self, value: NonNull<T>) -> Result<(), (NonNull<T>, Layout)> {
+        if let Err(e) = self.resize((self.mask.get() + 1) * 2) {
+            return Err((value, e));
+        }
+        let left = self.push_if_room(value);
+        debug_assert!(left.is_none(), "a ring twice as long has room");
+        Ok(())
     }
 
     #[inline(always)]
-    pub(super) fn pop(&self) -> Option<NonNull<T>> {
+    pub(crate) fn pop(&self) -> Option<NonNull<T>> {
         let first = self.first.get();
         if first == self.end.get() {
             return None;
@@ -73,25 +106,20 @@ impl<T> Ring<T> {
         Some(unsafe { NonNull::new_unchecked(value) })
     }
 
-    #[cold]
-    #[inline(never)]
-    fn grow(&self) {
-        self.resize((self.mask.get() + 1) * 2);
-    }
-
     /// Makes the ring as small as its content allows, but not smaller than `least` slots, a power of two.
     #[cold]
-    pub(super) fn shrink(&self, least: usize) {
+    pub(crate) fn shrink(&self, least: usize) {
         let slots = self.len().next_power_of_two().max(least);
         if slots <= self.mask.get() {
-            self.resize(slots);
+            // Without memory for a smaller one it stays as it is.
+            let _ = self.resize(slots);
         }
     }
 
     /// Moves to `to` slots, a power of two and enough for what is in the ring.
-    fn resize(&self, to: usize) {
+    fn resize(&self, to: usize) -> Result<(), Layout> {
         let (len, slots) = (self.len(), self.mask.get() + 1);
-        let next = allocate(self.pages, to);
+        let next = allocate(self.pages, to)?;
         let mask = to - 1;
         for i in 0..len {
             let at = self.first.get().wrapping_add(i);
@@ -106,6 +134,7 @@ impl<T> Ring<T> {
         self.mask.set(mask);
         // SAFETY: `old` has that many slots and is not the ring's any more.
         unsafe { release(self.pages, old, slots) };
+        Ok(())
     }
 }
 
@@ -118,10 +147,10 @@ fn source<T>(pages: Pages, slots: usize) -> (Pages, Layout) {
     }
 }
 
-/// So many slots, all null.
-fn allocate<T>(pages: Pages, slots: usize) -> NonNull<*mut T> {
+/// So many slots, all null; the layout if there is no memory for it.
+fn allocate<T>(pages: Pages, slots: usize) -> Result<NonNull<*mut T>, Layout> {
     let (pages, layout) = source::<T>(pages, slots);
-    pages.map(layout).unwrap_or_else(|| handle_alloc_error(layout)).cast()
+    pages.map(layout).map(NonNull::cast).ok_or(layout)
 }
 
 /// # Safety
@@ -132,7 +161,7 @@ unsafe fn release<T>(pages: Pages, slots: NonNull<*mut T>, len: usize) {
     unsafe { pages.unmap(slots.cast(), layout) };
 }
 
-impl<T> Drop for Ring<T> {
+impl<T> Drop for GrowingRing<T> {
     fn drop(&mut self) {
         // SAFETY: allocated with as many slots, and this is the ring's end.
         unsafe { release(self.pages, self.slots.get(), self.mask.get() + 1) };
@@ -141,7 +170,7 @@ impl<T> Drop for Ring<T> {
 
 #[cfg(all(test, not(ouzel_loom)))]
 mod tests {
-    use super::Ring;
+    use super::GrowingRing;
     use crate::slab::Pages;
     use core::ptr::NonNull;
     use std::collections::VecDeque;
@@ -149,7 +178,7 @@ mod tests {
     #[test]
     fn it_keeps_the_order_while_it_grows_and_wraps_and_shrinks() {
         let things: [u8; 64] = [0; 64];
-        let (ring, mut model) = (Ring::new(2, Pages::HEAP), VecDeque::new());
+        let (ring, mut model) = (GrowingRing::new(2, Pages::HEAP), VecDeque::new());
         let mut random = 1u32;
         for _ in 0..10_000 {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
