@@ -47,6 +47,8 @@ pub mod local;
 pub mod op;
 #[cfg(feature = "alloc")]
 pub mod owned;
+#[cfg(feature = "alloc")]
+mod pages;
 pub mod park;
 pub mod queue;
 pub(crate) mod runnable;

@@ -9,7 +9,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 
 use crate::config::CHUNK_BYTES;
-use crate::slab::Pages;
+use crate::pages::Pages;
 
 /// See the module. Slots `first` to `end` are filled; both count on and wrap by the mask.
 pub(crate) struct GrowingRing<T> {
@@ -171,7 +171,7 @@ impl<T> Drop for GrowingRing<T> {
 #[cfg(all(test, not(ouzel_loom)))]
 mod tests {
     use super::GrowingRing;
-    use crate::slab::Pages;
+    use crate::pages::Pages;
     use core::ptr::NonNull;
     use std::collections::VecDeque;
 

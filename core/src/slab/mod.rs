@@ -25,7 +25,6 @@
 //!
 //! Prior work: per-thread lists with a remote list each, as in mimalloc (Leijen, Zorn, de Moura 2019).
 
-mod pages;
 mod shared;
 mod table;
 mod trim;
@@ -36,7 +35,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
-pub use pages::Pages;
+pub use crate::pages::Pages;
 pub(crate) use shared::SharedSlab;
 pub use table::ChunkTable;
 

@@ -24,8 +24,8 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
-use super::pages::Pages;
 use crate::config::{CHUNK_BYTES, REGION_CHUNKS, TABLE_FIRST};
+use crate::pages::Pages;
 use crate::sync::{AtomicPtr, AtomicU32, Lock, Ordering, ZERO_IS_NEW};
 use crate::task::chunk::{CLASSES, Chunk};
 use crate::task::header::Header;

@@ -51,7 +51,7 @@ impl Pages {
 
     /// # Safety
     /// The bytes are of a region that is mapped, and nobody needs what is in them.
-    pub(super) unsafe fn discard(&self, at: ptr::NonNull<u8>, bytes: usize) -> bool {
+    pub(crate) unsafe fn discard(&self, at: ptr::NonNull<u8>, bytes: usize) -> bool {
         // SAFETY: the caller's promise.
         unsafe { (self.discard)(at.as_ptr(), bytes) }
     }
