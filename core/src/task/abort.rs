@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use super::header::Header;
@@ -48,7 +47,7 @@ impl<H: Home> AbortHandle<H> {
     /// The reference, which is the caller's from now on.
     #[cfg(feature = "alloc")]
     pub(super) fn into_reference(self) -> NonNull<Header> {
-        ManuallyDrop::new(self).0
+        core::mem::ManuallyDrop::new(self).0
     }
 
     /// The task. Its cell stays as long as the handle.
