@@ -601,6 +601,40 @@ pub const Runtime = struct {
     pub fn timer(self: Runtime, deadline_ns: u64) Error!Op {
         return op(c.ouzel_timer, .{ self.ptr, deadline_ns, 0 });
     }
+    /// Ticks until it is cancelled: each completion's `value` is how many periods have passed since the last one.
+    pub fn interval(self: Runtime, first_ns: u64, period_ns: u64) Error!Op {
+        return op(c.ouzel_interval, .{ self.ptr, first_ns, period_ns });
+    }
+    /// Each completion's `count` is the signal's number. For good, it does not end the process any more.
+    pub fn signal(self: Runtime, signo: c_int) Error!Op {
+        return op(c.ouzel_signal, .{ self.ptr, signo });
+    }
+    /// Connections for ever, each a descriptor.
+    pub fn acceptMulti(self: Runtime, fd: c_int) Error!Op {
+        return op(c.ouzel_accept_multi, .{ self.ptr, fd });
+    }
+    /// `events`: `POLL.IN` or `POLL.OUT`; `count` is what there is.
+    pub fn pollFd(self: Runtime, fd: c_int, events: u32) Error!Op {
+        return op(c.ouzel_poll_fd, .{ self.ptr, fd, events });
+    }
+    pub fn mkdirAt(self: Runtime, dir: c_int, path: [*:0]const u8, mode: u32) Error!Op {
+        return op(c.ouzel_mkdirat, .{ self.ptr, dir, path, mode });
+    }
+    /// `flags`: `AT.REMOVEDIR` for a directory, else 0.
+    pub fn unlinkAt(self: Runtime, dir: c_int, path: [*:0]const u8, flags: c_int) Error!Op {
+        return op(c.ouzel_unlinkat, .{ self.ptr, dir, path, flags });
+    }
+    pub fn renameAt(self: Runtime, from_dir: c_int, from: [*:0]const u8, to_dir: c_int, to: [*:0]const u8, flags: u32) Error!Op {
+        return op(c.ouzel_renameat, .{ self.ptr, from_dir, from, to_dir, to, flags });
+    }
+    /// Of `path`, or of the open file `dir`. `stat` is lent, and good once this has completed.
+    pub fn statAt(self: Runtime, dir: c_int, path: ?[*:0]const u8, flags: c_int, stat: *c.Stat) Error!Op {
+        return op(c.ouzel_statx, .{ self.ptr, dir, path, flags, stat });
+    }
+    /// Gives what was submitted to the kernel now.
+    pub fn submit(self: Runtime) Error!void {
+        _ = try check(c.ouzel_submit(self.ptr));
+    }
     /// Runs `job(arg)` on a thread of the blocking pool; `Completion.value` is what it returned.
     pub fn blocking(self: Runtime, comptime Arg: type, arg: *Arg, comptime job: fn (*Arg) i64) Error!Op {
         const glue = struct {
@@ -653,6 +687,18 @@ pub const Completion = struct {
 /// An operation in flight.
 pub const Op = struct {
     id: c.Id = .{},
+
+    /// Blocks until there is a completion, and takes it; host-driven, it runs the loop meanwhile. Not inside tasks.
+    pub fn wait(self: Op, timeout_ns: u64) Error!Completion {
+        var out: Completion = undefined;
+        _ = try check(c.ouzel_op_wait(self.id, timeout_ns, &out.cqe));
+        return out;
+    }
+
+    /// Gives a timer, or an interval's next tick, another deadline.
+    pub fn reset(self: Op, deadline_ns: u64) Error!void {
+        _ = try check(c.ouzel_timer_reset(self.id, deadline_ns));
+    }
 
     /// Inside a task: the next completion, or `null`, and the task is polled again when there is one.
     pub fn poll(self: Op, cx: *Context) Error!?Completion {

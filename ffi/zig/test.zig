@@ -329,6 +329,36 @@ test "timers and blocking jobs" {
     try expectEqual(144, (try wait(rt, try rt.blocking(i64, &n, square))).value());
 }
 
+test "intervals, resets, and waiting outside of tasks" {
+    const rt = try ouzel.Runtime.init(.{});
+    defer rt.deinit();
+    const ticks = try rt.interval(rt.now(), 1_000_000);
+    var n: i64 = 0;
+    while (n < 3) {
+        const tick = try ticks.wait(ouzel.forever);
+        try expect(tick.more());
+        n += tick.value();
+    }
+    try ticks.cancel();
+    try expectError(error.Canceled, (try ticks.wait(ouzel.forever)).count());
+    const timer = try rt.timer(rt.now() + 100_000_000_000);
+    try expectError(error.TimedOut, timer.wait(0));
+    try timer.reset(rt.now());
+    try expectEqual(0, try (try timer.wait(ouzel.forever)).count());
+    try expectError(error.Stale, timer.reset(1));
+}
+
+test "names and their status" {
+    const rt = try ouzel.Runtime.init(.{});
+    defer rt.deinit();
+    const here = -100; // AT_FDCWD
+    var stat: ouzel.c.Stat = .{};
+    _ = try (try (try rt.statAt(here, "/tmp", 0, &stat)).wait(ouzel.forever)).count();
+    try expectEqual(0o040000, stat.mode & 0o170000);
+    const none = try rt.unlinkAt(here, "/nonexistent/x", 0);
+    try expectError(error.FileNotFound, (try none.wait(ouzel.forever)).count());
+}
+
 test "what ouzel refuses has a name" {
     try expectError(error.Invalid, ouzel.Runtime.init(.{ .workers = 1 << 20 }));
     const rt = try ouzel.Runtime.init(.{});
