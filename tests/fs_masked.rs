@@ -26,6 +26,7 @@ fn files_work_without_what_the_kernel_may_lack() {
         on_each_driver(1, whole::warm_reads_let_other_tasks_run);
         on_each_driver(1, whole::dropped_reads_leave_nothing_behind);
         on_each_driver(1, file::bytes_go_to_their_offsets_and_come_from_there);
+        on_each_driver(1, file::what_is_in_memory_is_had_on_the_spot);
         on_each_driver(1, file::a_long_transfer_goes_in_parts);
         on_each_driver(1, file::a_read_that_waits_is_dropped);
         on_each_driver(1, file::a_dropped_open_leaves_no_descriptor);

@@ -13,6 +13,7 @@ use super::job::on_pool;
 use super::metadata::Metadata;
 use crate::fd::SharedFd;
 use crate::op::{Op, Request};
+use crate::platform;
 
 /// An open file.
 ///
@@ -114,6 +115,14 @@ impl File {
     /// The system's.
     pub async fn metadata(&self) -> io::Result<Metadata> {
         status_of_file(&self.fd).await.map(Metadata::new)
+    }
+
+    /// As [`metadata`](Self::metadata), from memory alone: on the spot, or not at all.
+    ///
+    /// # Errors
+    /// `WouldBlock` if that needs more than memory; the system's otherwise.
+    pub fn try_metadata(&self) -> io::Result<Metadata> {
+        platform::stat_open_cached(self.as_fd()).map(Metadata::new)
     }
 
     /// Changes the file's permissions. A job on the blocking pool.

@@ -2,12 +2,14 @@
 
 use std::ffi::CString;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::call::{c_path, here};
+use super::call::{c_path, here, with_c_path};
 use super::file::File;
 use crate::fd::SharedFd;
 use crate::op::{Op, Request};
+use crate::platform;
 
 /// What a file is opened for. Methods and their meaning are those of `std`'s type.
 ///
@@ -151,6 +153,46 @@ impl File {
     /// The system's; see [`OpenOptions::open`].
     pub async fn open(path: impl AsRef<Path>) -> io::Result<File> {
         OpenOptions::new().read(true).open(path).await
+    }
+
+    /// Opens a file for reading if the system knows the path without looking at a disk: on the spot, or not at all.
+    ///
+    /// With [`try_metadata`](Self::try_metadata) and [`try_read_at`](Self::try_read_at) a file in memory is read without
+    /// an operation for each step, into memory that is only borrowed. What says `WouldBlock` is then awaited:
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # let runtime = ouzel::Runtime::builder().worker_threads(1).build()?;
+    /// # runtime.block_on(async {
+    /// use std::io::ErrorKind::WouldBlock;
+    /// use ouzel::fs::File;
+    ///
+    /// # let path = std::env::current_exe()?;
+    /// let file = match File::try_open(&path) {
+    ///     Err(e) if e.kind() == WouldBlock => File::open(&path).await?,
+    ///     file => file?,
+    /// };
+    /// let mut head = vec![0; 16];
+    /// let n = match file.try_read_at(&mut head, 0) {
+    ///     Err(e) if e.kind() == WouldBlock => {
+    ///         let (n, buf) = file.read_at(head, 0).await;
+    ///         head = buf;
+    ///         n?
+    ///     }
+    ///     n => n?,
+    /// };
+    /// assert_eq!((n, head.len()), (16, 16));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `WouldBlock` if it does not, or cannot tell; the system's otherwise.
+    pub fn try_open(path: impl AsRef<Path>) -> io::Result<File> {
+        let fd = with_c_path(path.as_ref(), platform::open_cached)?;
+        platform::begin_to_wait(fd.as_fd());
+        Ok(File::from_shared(SharedFd::new(fd)))
     }
 
     /// Opens a file for writing; makes it, or empties it.

@@ -1,6 +1,8 @@
 //! Reading and writing an open file.
 
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 
 use ouzel_core::op::{AT_POSITION, Segment};
 
@@ -9,6 +11,7 @@ use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
 use crate::op::raw::Scratch;
 use crate::op::{Op, Request};
+use crate::platform;
 
 /// Buffers of a vectored transfer for which there is room in the operation's slot.
 const IN_SLOT: usize = size_of::<Scratch>() / size_of::<Segment>();
@@ -35,6 +38,20 @@ impl File {
     /// ```
     pub async fn read_at<B: IoBufMut>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
         self.read_part(buf, 0, offset).await
+    }
+
+    /// Reads what of the file lies in memory at byte `offset`: on the spot, or not at all. Takes as long as copying does.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing does, or this file cannot tell; the system's otherwise.
+    pub fn try_read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        // SAFETY: bytes that are initialised may be taken for ones that may not be, as long as nobody makes them so: the
+        // kernel only writes.
+        let room = unsafe { &mut *(std::ptr::from_mut(buf) as *mut [MaybeUninit<u8>]) };
+        let result = platform::read_cached(self.as_fd(), room, offset);
+        result.map_err(|e| {
+            if e.kind() == io::ErrorKind::Unsupported { io::ErrorKind::WouldBlock.into() } else { e }
+        })
     }
 
     /// Fills `buf` to its capacity with what lies at byte `offset`.

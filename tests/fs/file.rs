@@ -38,6 +38,48 @@ pub(crate) fn bytes_go_to_their_offsets_and_come_from_there(setup: Setup) {
     });
 }
 
+pub(crate) fn what_is_in_memory_is_had_on_the_spot(setup: Setup) {
+    /// A look-up that others disturb is given up, and some file systems cannot tell: not every try is good.
+    fn tried<T>(call: impl Fn() -> std::io::Result<T>) -> Option<T> {
+        let results = std::iter::repeat_with(call).take(100);
+        let mut good = results.filter_map(|r| match r {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+            result => Some(result.unwrap()),
+        });
+        good.next()
+    }
+    setup.run(async {
+        let folder = Folder::new();
+        let (path, data) = (folder.path("file"), pattern(10_000));
+        fs::write(&path, &data).unwrap();
+        let opened = tried(|| File::try_open(&path));
+        if opened.is_none() {
+            println!("skipped in part: nothing is opened from memory here");
+        }
+        let file = match opened {
+            Some(file) => file,
+            None => File::open(&path).await.unwrap(),
+        };
+        if let Some(metadata) = tried(|| file.try_metadata()) {
+            assert_eq!(metadata.len(), 10_000);
+        }
+        let part = tried(|| {
+            let mut part = vec![0; 100];
+            file.try_read_at(&mut part, 9_950).map(|n| (n, part))
+        });
+        if let Some((n, part)) = part {
+            assert_eq!((n, &part[..50]), (50, &data[9_950..]));
+        }
+        // Opened so it can be waited for like any other.
+        let (read, buf) = file.read_exact_at(Vec::with_capacity(10_000), 0).await;
+        assert!(read.is_ok() && buf == data);
+        let error = File::try_open(folder.path("none")).unwrap_err().kind();
+        assert!([ErrorKind::NotFound, ErrorKind::WouldBlock].contains(&error), "{error}");
+        let file = File::options().write(true).open(&path).await.unwrap();
+        assert!(file.try_read_at(&mut [0; 9], 0).is_err(), "not opened for reading");
+    });
+}
+
 pub(crate) fn a_long_transfer_goes_in_parts(setup: Setup) {
     setup.run(async {
         let folder = Folder::new();

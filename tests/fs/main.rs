@@ -28,6 +28,7 @@ tests! {
     whole::warm_reads_let_other_tasks_run,
     whole::dropped_reads_leave_nothing_behind,
     file::bytes_go_to_their_offsets_and_come_from_there,
+    file::what_is_in_memory_is_had_on_the_spot,
     file::a_long_transfer_goes_in_parts,
     file::a_read_that_waits_is_dropped,
     file::a_dropped_open_leaves_no_descriptor,

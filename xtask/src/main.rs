@@ -18,6 +18,7 @@
 //! | `cached` | the cache server: counts per request, CPU against memcached and redis, other people's clients |
 //! | `bench` | ouzel and its peers at the same work |
 //! | `echo` | the echo servers in C and Zig beside the same on libuv |
+//! | `overhead` | what each engine itself costs in a search |
 
 mod bench;
 mod c;
@@ -45,6 +46,7 @@ mod test;
 mod workspace;
 mod zig;
 
+use bench::search::overhead::{self, Options as Overhead};
 use lexopt::prelude::*;
 use models::Choice;
 use std::process::ExitCode;
@@ -97,7 +99,9 @@ usage: cargo xtask <command> [options]
                         take turns, ratios to tokio within a round
     --engines A,B       only these, or those whose names begin so (all)
     --cases A,B         only these, or those whose names begin so (all)
-    --rounds N          figures of each engine at each case (5)
+                        search: not among all; the matcher of programs/search on every engine
+    --corpus DIR        the files of search (made in the build folder)
+    --rounds N          figures of each engine at each case (5; of search 9)
     --workers N         worker threads of engines that have them (one per CPU)
     --json FILE         also write the table as JSON
     --markdown FILE     also write the medians and the goals as tables for a document
@@ -110,6 +114,12 @@ usage: cargo xtask <command> [options]
     --rounds N          (5)
     --cell CxD          only 1x1, 64x1 or 64x16: connections by messages unanswered on each
     --counts            instructions and system calls for a message instead (needs valgrind and strace)
+  overhead [options]    the search of programs/search on every engine: self time of the runtime (perf),
+                        system calls and threads (strace), time, switches, faults and memory
+    --corpus DIR        the files to search (made in the build folder)
+    --rounds N          of times (9)
+    --threads N         of every engine (2)
+    --out FILE          also write the tables there
   rmw [options]         atomic read-modify-writes and instructions per operation, single-stepped
                         (x86-64 Linux), ours and tokio's; every cell twice
     --engine E          only this one
@@ -146,6 +156,7 @@ enum Command {
     Bench(bench::Options),
     Cached(cached::Options),
     Echo(echo::Options),
+    Overhead(Overhead),
     Rmw(counts::Rmw),
     Insns(counts::Insns),
 }
@@ -183,6 +194,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&ws, &options),
         Command::Cached(options) => cached::run(&ws, &options),
         Command::Echo(options) => echo::run(&ws, &options),
+        Command::Overhead(options) => overhead::run(&ws, &options),
         Command::Rmw(options) => options.run(&ws),
         Command::Insns(options) => options.run(&ws),
     };
@@ -216,6 +228,9 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
     }
     if command == "echo" {
         return Ok(echo::Options::parse(&mut parser)?.map_or(Command::Help, Command::Echo));
+    }
+    if command == "overhead" {
+        return Ok(Overhead::parse(&mut parser)?.map_or(Command::Help, Command::Overhead));
     }
     if command == "rmw" {
         return Ok(counts::Rmw::parse(&mut parser)?.map_or(Command::Help, Command::Rmw));
@@ -285,6 +300,8 @@ mod tests {
             "cached ledger --seconds 1",
             "cached bench --rounds 2 --cases 1x1",
             "echo --rounds 3 --cell 64x1 --counts",
+            "bench --cases search --corpus there",
+            "overhead --rounds 3",
             "rmw --where --ops 64",
             "insns --case ping_pong",
             "insns --ffi",

@@ -10,6 +10,7 @@ use crate::query::Query;
 pub struct Criteria {
     pub(crate) query: Query,
     pub(crate) filter: Option<Filter>,
+    pub(crate) reading_only: bool,
     /// Lines of this role alone.
     pub role: Option<Role>,
     /// Lines of the session whose id begins so.
@@ -25,13 +26,20 @@ impl Criteria {
     #[must_use]
     pub fn new(query: Query) -> Self {
         let filter = Filter::of(&query);
-        Criteria { query, filter, role: None, session: None, after: None, before: None }
+        Criteria { query, filter, reading_only: false, role: None, session: None, after: None, before: None }
     }
 
     /// Has lines found by `memchr` alone: what a program without a filter of its own would do.
     #[must_use]
     pub fn filtered_plainly(mut self) -> Self {
         self.filter = self.filter.map(Filter::plainly);
+        self
+    }
+
+    /// Has files read and nothing searched, to tell the one from the other.
+    #[must_use]
+    pub fn reading_only(mut self) -> Self {
+        self.reading_only = true;
         self
     }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::criteria::Criteria;
 use crate::files::Source;
@@ -17,7 +16,6 @@ pub struct Job {
     pub files: Vec<Source>,
     done_count: AtomicUsize,
     next_count: AtomicUsize,
-    readers: Mutex<Vec<Reader>>,
 }
 
 impl Job {
@@ -25,7 +23,7 @@ impl Job {
     #[must_use]
     pub fn new(criteria: Criteria, files: Vec<Source>) -> Self {
         let (done_count, next_count) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Job { criteria, files, done_count, next_count, readers: Mutex::default() }
+        Job { criteria, files, done_count, next_count }
     }
 
     /// Files that have been searched.
@@ -34,12 +32,12 @@ impl Job {
         self.done_count.load(Ordering::Relaxed)
     }
 
-    /// Searches a file with a reader that nobody uses.
+    /// Searches a file with a reader of this thread.
     #[cfg(feature = "peers")]
     pub(crate) fn search(&self, file: usize) -> io::Result<Found> {
-        let mut reader = self.take_reader();
+        let mut reader = Reader::of_thread();
         let found = self.search_with(&mut reader, file);
-        self.give_back(reader);
+        reader.keep();
         found
     }
 
@@ -57,13 +55,5 @@ impl Job {
 
     pub(crate) fn count_one(&self) {
         self.done_count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn take_reader(&self) -> Reader {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    pub(crate) fn give_back(&self, reader: Reader) {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 }

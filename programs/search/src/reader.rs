@@ -1,5 +1,6 @@
 //! One file searched by one thread that waits for it.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -28,7 +29,22 @@ pub struct Reader {
     pub(crate) window: Window,
 }
 
+thread_local! {
+    // Of each thread its own: a buffer that another processor has written last is slow to write.
+    static IDLE: RefCell<Vec<Reader>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Reader {
+    /// One that this thread has kept, or a new one.
+    pub(crate) fn of_thread() -> Reader {
+        IDLE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    }
+
+    /// Keeps it for this thread.
+    pub(crate) fn keep(self) {
+        IDLE.with_borrow_mut(|idle| idle.push(self));
+    }
+
     /// Searches the file at `path`.
     ///
     /// # Errors

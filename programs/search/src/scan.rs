@@ -80,7 +80,7 @@ impl Scanner {
         let whole = if end { bytes.len() } else { memrchr(b'\n', bytes).map_or(0, |n| n + 1) };
         let bytes = &bytes[..whole];
         self.places.clear();
-        let mut from = 0;
+        let mut from = if file.criteria.reading_only { whole } else { 0 };
         while from < whole {
             let begin = match &file.criteria.filter {
                 None => from,
@@ -99,6 +99,10 @@ impl Scanner {
 
     /// Searches what more bytes have made whole in `window`; true where the file's `end` has been dealt with.
     pub(crate) fn advance(&mut self, file: &mut Progress<'_>, window: &mut Window, end: bool) -> bool {
+        if file.criteria.reading_only {
+            window.drop_front(window.bytes().0.len());
+            return end;
+        }
         if let Some(begin) = file.passing
             && let Some(over) = pass_over(file, window, begin, end)
         {

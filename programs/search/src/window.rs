@@ -2,7 +2,7 @@
 
 /// Bytes read at once. As large as leaves room for it in a processor's second cache, so that what was copied from the kernel
 /// is still there when it is searched.
-pub(crate) const WINDOW: usize = 256 * 1024;
+pub(crate) const WINDOW: usize = 128 * 1024;
 
 /// See the module.
 #[derive(Debug)]

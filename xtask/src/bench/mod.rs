@@ -15,6 +15,7 @@ mod markdown;
 mod options;
 mod report;
 mod rows;
+pub(crate) mod search;
 mod stats;
 mod switches;
 
@@ -34,6 +35,9 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     if !options.switches.is_empty() {
         return switches::run(ws, options);
     }
+    if search::is_asked_for(options) {
+        return search::run(ws, options);
+    }
     let programs = build_programs(ws)?;
     let list = List::read(&programs.list()?)?;
     if options.list {
@@ -43,7 +47,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     let engines = list.select_engines(&options.engines)?;
     let cases = list.select_cases(&options.cases)?;
     let mut rows = Vec::new();
-    let mut bar = Bar { done: 0, total: cases.len() * engines.len() * options.rounds };
+    let mut bar = Bar { done: 0, total: cases.len() * engines.len() * options.rounds() };
     for case in cases {
         let of_case = measure(&programs, case, &engines, options, &mut bar)?;
         progress("");
@@ -83,7 +87,7 @@ fn measure(
     bar: &mut Bar,
 ) -> Result<Vec<Row>, String> {
     let mut rows: Vec<Row> = engines.iter().map(|engine| Row::new(case, engine)).collect();
-    for round in 0..options.rounds {
+    for round in 0..options.rounds() {
         for i in 0..rows.len() {
             let row = &mut rows[(round + i) % engines.len()];
             bar.done += 1;
@@ -96,7 +100,7 @@ fn measure(
                 bar.total,
                 case.name,
                 round + 1,
-                options.rounds,
+                options.rounds(),
                 row.engine
             ));
             let answer = programs.run(case, &row.engine, options)?;

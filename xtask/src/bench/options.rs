@@ -11,7 +11,10 @@ pub(crate) struct Options {
     pub(super) engines: Vec<String>,
     /// As for engines.
     pub(super) cases: Vec<String>,
-    pub(super) rounds: usize,
+    /// Unless told otherwise: see [`Options::rounds`].
+    pub(super) rounds: Option<usize>,
+    /// Files for the cases of search.
+    pub(super) corpus: Option<PathBuf>,
     pub(super) workers: Option<usize>,
     pub(super) json: Option<PathBuf>,
     /// Variants of ouzel in place of engines; none: measure engines.
@@ -31,7 +34,8 @@ impl Options {
         let mut o = Options {
             engines: Vec::new(),
             cases: Vec::new(),
-            rounds: 0,
+            rounds: None,
+            corpus: None,
             workers: None,
             json: None,
             switches: Vec::new(),
@@ -40,15 +44,15 @@ impl Options {
             list: false,
             limit: Duration::from_secs(60),
         };
-        let mut rounds = None;
         while let Some(arg) = parser.next()? {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
                 Long("engines") => o.engines.extend(parser.value()?.parse_with(names)?),
                 Long("cases") => o.cases.extend(parser.value()?.parse_with(names)?),
-                Long("rounds") => rounds = Some(parser.value()?.parse_with(at_least_one)?),
+                Long("rounds") => o.rounds = Some(parser.value()?.parse_with(at_least_one)?),
                 Long("workers") => o.workers = Some(parser.value()?.parse_with(at_least_one)?),
                 Long("switches") => o.switches.extend(parser.value()?.parse_with(names)?),
+                Long("corpus") => o.corpus = Some(parser.value()?.into()),
                 Long("json") => o.json = Some(parser.value()?.into()),
                 Long("markdown") => o.markdown = Some(parser.value()?.into()),
                 Long("quick") => o.quick = true,
@@ -59,8 +63,12 @@ impl Options {
                 other => return Err(other.unexpected()),
             }
         }
-        o.rounds = rounds.unwrap_or(if o.quick { 3 } else { 5 });
         Ok(Some(o))
+    }
+
+    /// Figures of each engine at each case.
+    pub(super) fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 3 } else { 5 })
     }
 }
 
@@ -91,12 +99,13 @@ mod tests {
         .unwrap();
         assert_eq!(o.engines, ["ouzel", "tokio-mt"]);
         assert_eq!(o.cases, ["spawn_join", "echo"]);
-        assert_eq!((o.rounds, o.workers, o.json), (9, Some(4), Some("f".into())));
+        assert_eq!((o.rounds(), o.workers, o.json), (9, Some(4), Some("f".into())));
         assert_eq!(parse("--switches lifo_1,spin").unwrap().switches, ["lifo_1", "spin"]);
         let o = parse("--quick --list --limit 7 --markdown m").unwrap();
         assert!(o.quick && o.list);
-        assert_eq!((o.rounds, o.limit, o.markdown), (3, Duration::from_secs(7), Some("m".into())));
-        assert_eq!(parse("").unwrap().rounds, 5);
+        assert_eq!((o.rounds(), o.limit, o.markdown), (3, Duration::from_secs(7), Some("m".into())));
+        assert_eq!(parse("").unwrap().rounds(), 5);
+        assert_eq!(parse("--corpus c").unwrap().corpus, Some("c".into()));
     }
 
     #[test]

@@ -52,11 +52,11 @@ pub(super) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     let mut rows: Vec<Row> = Vec::new();
     for case in list.select_cases(wanted)? {
         let mut of_case: Vec<Row> = variants.iter().map(|(name, _)| Row::new(case, name)).collect();
-        for round in 0..options.rounds {
+        for round in 0..options.rounds() {
             for i in 0..variants.len() {
                 let i = (round + i) % variants.len();
                 let (name, programs) = &variants[i];
-                progress(&format!("{}, round {} of {}: {name}", case.name, round + 1, options.rounds));
+                progress(&format!("{}, round {} of {}: {name}", case.name, round + 1, options.rounds()));
                 if of_case[i].error.is_none() {
                     of_case[i].note(round, programs.run(case, "ouzel", options)?);
                 }

@@ -51,6 +51,8 @@ fn options() -> Vec<(&'static str, Takes, &'static str)> {
         ("count", Takes::Nothing, "the number of matches"),
         ("files-with-matches", Takes::Nothing, "the files alone"),
         ("stats", Takes::Nothing, "files, bytes, matches, time"),
+        ("measure", Takes::Nothing, "what it took, as JSON"),
+        ("only-read", Takes::Nothing, "read files and search nothing"),
         ("color", one("auto always never"), "whether in colour"),
         ("threads", Takes::Anything, "threads that search"),
         ("engine", Takes::One(engines), "what runs the search"),

@@ -35,6 +35,8 @@ how
   --threads N             threads that search (one for each processor)
   --engine ENGINE         ouzel; threads, whole; built with the feature peers: rayon, smol,
                           tokio, tokio-uncapped, tokio-lines
+  --measure               at the end, to stderr: what it took, as JSON
+  --only-read             reads every file and searches nothing, to measure that alone
   --completions SHELL     prints a completion script: bash, zsh or fish
   -h, --help    -V, --version
 

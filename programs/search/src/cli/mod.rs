@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod help;
+mod measure;
 pub(crate) mod options;
 mod output;
 mod progress;

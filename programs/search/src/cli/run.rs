@@ -6,6 +6,7 @@ use std::time::Instant as Clock;
 
 use ouzel_search::{Criteria, Engine, Job, Results, Sources};
 
+use super::measure;
 use super::options::{Options, What, When};
 use super::output;
 use super::progress::Progress;
@@ -27,6 +28,9 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
     let mut criteria = Criteria::new(options.query);
     if options.engine == Engine::Whole {
         criteria = criteria.filtered_plainly();
+    }
+    if options.only_read {
+        criteria = criteria.reading_only();
     }
     criteria.role = options.role;
     criteria.session = options.session;
@@ -74,6 +78,9 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
             options.engine,
             options.threads,
         );
+    }
+    if options.measure {
+        eprintln!("{}", measure::taken(start)?);
     }
     if results.count == 0 && troubles > 0 {
         return Err(io::Error::other("nothing found, but not everything could be read"));

@@ -5,6 +5,7 @@
 //! ring at once. Nothing has to find out which it is.
 
 use std::io;
+use std::io::ErrorKind::{Interrupted, WouldBlock};
 use std::sync::Arc;
 
 use ouzel::BlockingConfig;
@@ -16,6 +17,7 @@ use ouzel::sync::Semaphore;
 use crate::job::Job;
 use crate::reader::{Found, Reader};
 use crate::scan::Progress;
+use crate::window::Window;
 
 /// Files open, and buffers, at the most.
 const DEPTH: usize = 32;
@@ -55,17 +57,23 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
 impl Search {
     async fn file(&self, file: usize) -> io::Result<Found> {
         let _permit = self.buffers.acquire(1).await;
-        let mut reader = self.job.take_reader();
+        let mut reader = Reader::of_thread();
         let found = self.search(&mut reader, file).await;
-        self.job.give_back(reader);
+        reader.keep();
         self.job.count_one();
         found
     }
 
     async fn search(&self, reader: &mut Reader, file: usize) -> io::Result<Found> {
         let path = self.job.files[file].path();
-        let file = File::open(path).await?;
-        let metadata = file.metadata().await?;
+        let file = match File::try_open(path) {
+            Err(e) if e.kind() == WouldBlock => File::open(path).await,
+            file => file,
+        }?;
+        let metadata = match file.try_metadata() {
+            Err(e) if e.kind() == WouldBlock => file.metadata().await,
+            metadata => metadata,
+        }?;
         let modified = metadata.modified()?.into();
         let mut progress = Progress::new(&self.job.criteria, path, modified);
         let mut long = None;
@@ -77,11 +85,13 @@ impl Search {
                 }
                 reader.window.grow();
             }
-            let (buf, filled) = reader.window.lend();
-            let (result, part) = file.read_at(buf.slice(filled..), reader.window.offset()).await;
-            reader.window.give_back(part.into_inner());
+            let offset = reader.window.offset();
+            let result = match file.try_read_at(reader.window.room(), offset) {
+                Err(e) if e.kind() == WouldBlock => read(&file, &mut reader.window).await,
+                result => result,
+            };
             let n = match result {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == Interrupted => continue,
                 result => result?,
             };
             if reader.take(&mut progress, n, metadata.len()) {
@@ -92,4 +102,12 @@ impl Search {
             }
         }
     }
+}
+
+/// Waits for what comes next.
+async fn read(file: &File, window: &mut Window) -> io::Result<usize> {
+    let (buf, filled) = window.lend();
+    let (result, part) = file.read_at(buf.slice(filled..), window.offset()).await;
+    window.give_back(part.into_inner());
+    result
 }

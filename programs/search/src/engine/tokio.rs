@@ -47,9 +47,9 @@ pub(super) fn run_by_lines(job: &Arc<Job>, threads: usize) -> All {
             let (job, slots) = (Arc::clone(job), Arc::clone(&slots));
             tokio::spawn(async move {
                 let _permit = slots.acquire().await.map_err(io::Error::other)?;
-                let mut reader = job.take_reader();
+                let mut reader = Reader::of_thread();
                 let found = by_lines(&job, &mut reader, file).await;
-                job.give_back(reader);
+                reader.keep();
                 job.count_one();
                 found
             })
