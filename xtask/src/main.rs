@@ -8,6 +8,7 @@
 //! | `loom` | every loom model, with the number of schedules it explored |
 //! | `shuttle` | the whole scheduler under random schedules from a fixed set of seeds |
 //! | `asan`, `tsan` | tests under AddressSanitizer or ThreadSanitizer, if a nightly compiler is there |
+//! | `valgrind` | the C test programs under valgrind |
 //! | `coverage` | which lines of core no test runs |
 //! | `embedding` | the core in the loops of others, a peer runtime's among them |
 //! | `soak` | deep models, many seeds, sanitizers again and again, for minutes |
@@ -61,7 +62,9 @@ usage: cargo xtask <command> [options]
   loom [FILTER]         run the loom models whose name contains FILTER; prints what they explored
   shuttle [FILTER]      the same for the tests of the whole scheduler, from a fixed set of seeds
   asan                  core's and the behaviour tests under AddressSanitizer (needs a nightly compiler)
-  tsan                  core's tests under ThreadSanitizer (needs a nightly compiler)
+  tsan                  core's tests under ThreadSanitizer (needs a nightly compiler), and threads at one task
+                        through the C ABI (needs its rust-src)
+  valgrind              the C test programs under valgrind, and faults that it must report
   coverage              lines of core that tests run; fetches LLVM's tools into the build folder if needed
   embedding             the core in the loops of others; builds the peer runtimes
   soak [options]        deep loom models, embedding, then new seeds and TSan until the time is over
@@ -143,6 +146,7 @@ enum Command {
     Rules,
     Test,
     Asan,
+    Valgrind,
     Tsan,
     Coverage,
     Embedding,
@@ -179,6 +183,7 @@ fn main() -> ExitCode {
         Command::Ci => return ci::run(&ws),
         Command::Test => return test::run(&ws),
         Command::Asan => sanitizers::asan(&ws),
+        Command::Valgrind => sanitizers::valgrind(&ws),
         Command::Firmware => firmware::run(&ws),
         Command::Tsan => sanitizers::tsan(&ws),
         Command::Coverage => coverage::run(&ws),
@@ -258,6 +263,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "rules" => Ok(Command::Rules),
         "test" => Ok(Command::Test),
         "asan" => Ok(Command::Asan),
+        "valgrind" => Ok(Command::Valgrind),
         "tsan" => Ok(Command::Tsan),
         "coverage" => Ok(Command::Coverage),
         "embedding" => Ok(Command::Embedding),
@@ -289,6 +295,7 @@ mod tests {
             "loom ring",
             "shuttle",
             "tsan",
+            "valgrind",
             "coverage",
             "embedding",
             "zig",

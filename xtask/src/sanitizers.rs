@@ -8,12 +8,14 @@
 //! |---|---|---|
 //! | `asan` | core's unit tests, the behaviour tests | a use after free, a leak (`tests/canaries.rs`) |
 //! | `tsan` | core's unit tests, those of the whole scheduler again and again | a race between two tasks |
+//! | | two threads at one task, through the C ABI (`ffi/tests/race.rs`) | a race of that kind |
+//! | `valgrind` | the C test programs (`ffi/tests/memory.rs`, which also has them under gcc's AddressSanitizer) | three |
 //!
 //! The sanitizers come with a nightly compiler; where none is installed the step says so and passes.
 //!
 //! TSan takes its world to be instrumented, and the compiled standard library is not. So core's locks spin
-//! under `cfg(ouzel_tsan)`, and `xtask/sanitizers/tsan.supp` names the little that is left. The facade and its
-//! drivers, which lock with `std`, are not run under TSan: their handshakes are core's.
+//! under `cfg(ouzel_tsan)`, and `xtask/sanitizers/tsan.supp` names the little that is left. The C ABI and all below it,
+//! which lock with `std`, run with a standard library built anew, where its sources are installed.
 
 use crate::nightly::{self, TARGET};
 use crate::workspace::{Workspace, build, run as command};
@@ -26,6 +28,9 @@ const ROUNDS: usize = 5;
 /// What cargo is to build: packages and targets.
 const ASAN_TESTS: &[&str] =
     &["-p", "ouzel-core", "-p", "ouzel-tests", "--features", "ouzel-core/std", "--lib", "--tests"];
+/// With the standard library instrumented too.
+const TSAN_C_ABI: &[&str] = &["-p", "ouzel-ffi", "--test", "race", "-Zbuild-std"];
+const TSAN_FLAGS: &str = "-Zsanitizer=thread --cfg ouzel_tsan";
 const TSAN_TESTS: &[&str] = &["-p", "ouzel-core", "--features", "std", "--lib"];
 
 /// Builds into `target/asan`; runs the tests, then the planted faults.
@@ -46,8 +51,7 @@ pub(crate) fn tsan(ws: &Workspace) -> Result<(), String> {
 
 /// As [`tsan`], with as many rounds as asked for.
 pub(crate) fn tsan_rounds(ws: &Workspace, rounds: usize) -> Result<(), String> {
-    let flags = "-Zsanitizer=thread --cfg ouzel_tsan";
-    let Some(mut built) = Built::new(ws, "tsan", flags, TSAN_TESTS)? else { return Ok(()) };
+    let Some(mut built) = Built::new(ws, "tsan", TSAN_FLAGS, TSAN_TESTS)? else { return Ok(()) };
     // A report is dropped in silence if the other access has left the history: keep the longest.
     built.env = vec![("TSAN_OPTIONS", suppressions(ws, "tsan.supp") + " history_size=7")];
     for test in &built.tests {
@@ -56,7 +60,33 @@ pub(crate) fn tsan_rounds(ws: &Workspace, rounds: usize) -> Result<(), String> {
             command(&mut built.command(test, &["whole_"]))?;
         }
     }
-    built.must_report("ouzel_core", "canary_race", "ThreadSanitizer: data race")
+    built.must_report("ouzel_core", "canary_race", "ThreadSanitizer: data race")?;
+    tsan_c_abi(ws, rounds)
+}
+
+/// Two threads at one task through the C ABI, then the planted race.
+fn tsan_c_abi(ws: &Workspace, rounds: usize) -> Result<(), String> {
+    if !nightly::has_sources() {
+        println!(
+            "(skipped: the C ABI; `rustup component add rust-src --toolchain nightly` adds what it needs)"
+        );
+        return Ok(());
+    }
+    let Some(mut built) = Built::new(ws, "tsan-std", TSAN_FLAGS, TSAN_C_ABI)? else { return Ok(()) };
+    built.env = vec![("TSAN_OPTIONS", "history_size=7".into())];
+    for _ in 0..rounds {
+        for test in &built.tests {
+            // One after the other: TSan does not see our system calls, so it takes memory that one runtime has unmapped and
+            // another maps anew for shared without order.
+            command(&mut built.command(test, &["--test-threads=1"]))?;
+        }
+    }
+    built.must_report("race", "canary_race_through_the_c_abi", "ThreadSanitizer: data race")
+}
+
+/// The C programs under valgrind, and its planted faults. Says so where it is not installed.
+pub(crate) fn valgrind(ws: &Workspace) -> Result<(), String> {
+    command(&mut ws.cargo(&["test", "-p", "ouzel-ffi", "--test", "memory", "--", "--ignored", "--nocapture"]))
 }
 
 fn suppressions(ws: &Workspace, file: &str) -> String {

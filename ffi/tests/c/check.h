@@ -106,7 +106,7 @@ typedef struct test {
 } test;
 
 /* PROGRAM DRIVER WORKERS: runs all. */
-static int run_tests(int argc, char **argv, const test *tests, size_t n) {
+static inline int run_tests(int argc, char **argv, const test *tests, size_t n) {
     CHECK(argc >= 3);
     alarm(100); /* a test that hangs */
     while (strcmp(argv[1], ouzel_driver_name(the_driver)) != 0) CHECK(the_driver++ < OUZEL_DRIVER_POLL);

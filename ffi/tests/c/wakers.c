@@ -112,7 +112,7 @@ static void a_function_is_woken_like_a_task(void) {
 
 /* A handler on the very thread that the runtime runs on, wherever that is at the moment: each ring must be answered by a poll,
  * whatever it has stopped. */
-enum { SLEEPERS = 8, RINGS = 2000 };
+enum { SLEEPERS = 8, RINGS = 600 };
 
 typedef struct sleeper {
     ouzel_waker waker;

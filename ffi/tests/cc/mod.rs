@@ -142,10 +142,15 @@ fn build_and_run(name: &str, text: &str, linked: bool) -> String {
 
 /// Compiles one C file with the system's compiler.
 pub(crate) fn compile(source: &Path, program: &Path, linked: bool) {
+    compile_with(source, program, linked, &[]);
+}
+
+/// The same with further flags.
+pub(crate) fn compile_with(source: &Path, program: &Path, linked: bool, flags: &[&str]) {
     let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(cc);
     command.args(["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I"]).arg(include_dir());
-    command.arg(source).arg("-o").arg(program);
+    command.args(flags).arg(source).arg("-o").arg(program);
     if linked {
         command.arg(library()).args(["-lpthread", "-ldl", "-lm"]);
     }
