@@ -103,8 +103,8 @@ impl ouzel_cx<'_> {
     }
 }
 
-/// Wakes the task that a host-driven runtime polls on this thread, if `waker` is its. Knows only wakers that were made in
-/// one of its polls.
+/// Wakes the task that a host-driven runtime polls on this thread, if `waker` is its. Knows only wakers that were made in an
+/// earlier poll of it.
 #[inline(always)]
 pub(crate) fn wake_polled(waker: ouzel_waker) -> bool {
     let cx = place::polled().cast::<ouzel_cx<'_>>();
@@ -206,6 +206,9 @@ impl<const WORKERS: bool, const MORE: bool> Future for CTask<WORKERS, MORE> {
         // A callback does not unwind, so nothing here is behind a guard.
         let result = if WORKERS {
             let _inside = Inside::new(this.place);
+            (this.poll)(this.ud.0, cx.cast())
+        } else if this.id.get().generation == 0 {
+            // Nobody has a waker of C's for it.
             (this.poll)(this.ud.0, cx.cast())
         } else {
             this.place.begin_poll(cx.cast_const().cast());
