@@ -1,8 +1,11 @@
 //! How much of a trace is found: the store's S3-FIFO against LRU and FIFO with as many items, on a zipf trace with and
 //! without scans in it.
 
+mod common;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use common::{Ours as Session, Random, ask, memcached};
 use ouzel_cached::store::{Held, Store};
 
 const MEMORY: usize = 1 << 20;
@@ -13,28 +16,16 @@ const SCAN: usize = FITS * 5 / 8;
 const KEYS: usize = FITS * 10;
 const REQUESTS: usize = 500_000;
 
-/// splitmix64: Steele, Lea, Flood, 2014.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
-/// Keys by popularity `1 / rank`, and if asked for every 20,000 requests a scan over keys that come once.
-fn trace(scans: bool) -> Vec<u32> {
-    let mut sums = Vec::with_capacity(KEYS);
+/// Keys of `keys` by popularity `1 / rank`, and if asked for every 20,000 requests a scan over keys that come once.
+fn trace(keys: usize, scans: bool) -> Vec<u32> {
+    let mut sums = Vec::with_capacity(keys);
     let mut sum = 0.0;
-    for rank in 1..=KEYS {
+    for rank in 1..=keys {
         sum += 1.0 / rank as f64;
         sums.push(sum);
     }
     let mut random = Random(42);
-    let mut scanned = KEYS as u32;
+    let mut scanned = keys as u32;
     let mut trace = Vec::with_capacity(REQUESTS);
     while trace.len() < REQUESTS {
         if scans && trace.len() % (20_000 + SCAN) == 20_000 {
@@ -133,7 +124,7 @@ fn a_scan_does_not_evict_what_is_popular() {
     println!("{:>14} {:>9} {:>7} {:>7}", "", "S3-FIFO", "LRU", "FIFO");
     let mut rows = Vec::new();
     for scans in [false, true] {
-        let trace = trace(scans);
+        let trace = trace(KEYS, scans);
         let popular = |key: u32| (key as usize) < KEYS;
         let ours = hits(Ours(Store::new(MEMORY, 4096, 1).unwrap()), &trace, popular);
         let lru = hits(Lru(HashMap::new(), VecDeque::new(), 0), &trace, popular);
@@ -149,4 +140,48 @@ fn a_scan_does_not_evict_what_is_popular() {
     let (ours, lru) = (lost(rows[0].0, rows[1].0), lost(rows[0].1, rows[1].1));
     println!("lost by the scans: S3-FIFO {ours:.4}, LRU {lru:.4}");
     assert!(ours < lru / 2.0, "a scan costs too much");
+}
+
+/// Asks for the trace's keys in batches, as `mg`, and stores what was not there; the share that was.
+fn over_the_wire(trace: &[u32], mut ask: impl FnMut(&[u8]) -> Vec<u8>) -> f64 {
+    const BATCH: usize = 50;
+    let (mut asked, mut found) = (0, 0);
+    for (at, keys) in trace.chunks(BATCH).enumerate() {
+        let mut request: Vec<u8> =
+            keys.iter().flat_map(|k| format!("mg key-{k:08}\r\n").into_bytes()).collect();
+        request.extend(b"mn\r\n");
+        let replies = ask(&request);
+        let hits: Vec<bool> = replies.split(|b| *b == b'\n').map(|line| line.starts_with(b"HD")).collect();
+        let mut stores = Vec::new();
+        for (key, _) in keys.iter().zip(&hits).filter(|(_, hit)| !**hit) {
+            // A length for each key, 40 to 400 bytes.
+            let len = 40 + Random(u64::from(*key)).below(361);
+            stores.extend(format!("set key-{key:08} 0 0 {len} noreply\r\n").bytes());
+            stores.extend(std::iter::repeat_n(b'v', len));
+            stores.extend(b"\r\n");
+        }
+        stores.extend(b"mn\r\n");
+        assert_eq!(ask(&stores), b"MN\r\n");
+        if at * BATCH > trace.len() / 5 {
+            asked += keys.len();
+            found += hits[..keys.len()].iter().filter(|hit| **hit).count();
+        }
+    }
+    found as f64 / asked as f64
+}
+
+#[test]
+#[ignore = "half a minute; with --release"]
+fn as_much_is_found_as_in_memcached_with_as_much_memory() {
+    let keys = 600_000;
+    println!("{keys} keys of 40 to 400 bytes, 16 MiB; share of all requests that were found");
+    for scans in [false, true] {
+        let trace = trace(keys, scans);
+        let mut ours = Session::new(16 << 20);
+        let mine = over_the_wire(&trace, |request| ours.ask(request));
+        let Some((_process, mut stream)) = memcached(&["-m", "16"]) else { return };
+        let theirs = over_the_wire(&trace, |request| ask(&mut stream, request));
+        println!("scans {scans}: ouzel-cached {mine:.4}, memcached {theirs:.4}");
+        assert!(mine >= theirs);
+    }
 }
