@@ -9,7 +9,7 @@ pub const OUT_LIMIT: usize = 256 * 1024;
 /// Longest line but a `get`'s.
 pub const LINE_LIMIT: usize = 2048;
 /// Longest line of a `get`.
-pub const GET_LIMIT: usize = 8 << 20;
+pub const GET_LIMIT: usize = 1 << 20;
 /// Longest key.
 pub const KEY_LIMIT: usize = 250;
 

@@ -92,6 +92,59 @@ fn a_long_value_that_breaks_off_leaves_nothing_behind() {
 }
 
 #[test]
+fn threads_share_one_store() {
+    on_each(&["-t", "4", "-m", "64"], |server| {
+        server.client().set("sum", b"0");
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let server = &server;
+                scope.spawn(move || {
+                    let mut client = server.client();
+                    for i in 0..300 {
+                        client.send(b"incr sum 1\r\n");
+                        assert!(client.line().parse::<u32>().unwrap() <= 2400);
+                        assert_eq!(client.set(&format!("k{writer}-{i}"), &pattern(i * 9, writer)), "STORED");
+                    }
+                });
+            }
+        });
+        let mut clients: Vec<Client> = (0..8).map(|_| server.client()).collect();
+        for (reader, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.get("sum").unwrap(), b"2400");
+            for i in 0..300 {
+                let writer = (reader + i) % 8;
+                assert!(client.get(&format!("k{writer}-{i}")).unwrap() == pattern(i * 9, writer));
+            }
+        }
+        // Other threads' counts are as of the last second.
+        let begun = Instant::now();
+        while server.stat("cmd_set") != 2401 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{} sets", server.stat("cmd_set"));
+        }
+    });
+}
+
+#[test]
+fn a_request_allocates_nothing_whatever_its_size() {
+    on_each(&[], |server| {
+        let mut client = server.client();
+        let rounds = |client: &mut Client, n: usize| {
+            for i in 0..n {
+                let len = [10, 3000, 16_384, 60_000][i % 4];
+                assert_eq!(client.set("k", &pattern(len, i)), "STORED");
+                assert!(client.get("k").unwrap() == pattern(len, i));
+            }
+        };
+        rounds(&mut client, 200);
+        let before = server.stat("allocs");
+        rounds(&mut client, 1000);
+        let after = server.stat("allocs");
+        // The connections that ask for the count.
+        assert!(after - before < 60, "{} allocations in 2000 requests", after - before);
+    });
+}
+
+#[test]
 fn pipelines_are_answered_in_order_and_half_a_close_after_that() {
     on_each(&["-R", "7"], |server| {
         let mut client = server.client();
