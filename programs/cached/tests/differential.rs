@@ -23,7 +23,7 @@ const SCRIPTS: &[&str] = &[
     "gat -1 a~|get a~|set a 0 0 1~a~|touch a -1~|get a~|set a 0 1000000000 1~a~|get a~|set a 0 2000000000 1~b~|get a~",
     "flush_all~|set a 0 0 1~a~|flush_all~|get a~|set a 0 0 1~b~|get a~|flush_all noreply~|get a~|flush_all x~|flush_all 0~|flush_all 0 noreply~|flush_all -1~",
     "set a 0 0 1~b~|flush_all 100~|get a~|flush_all 100 noreply~|flush_all 1 2 3~|verbosity 0~|verbosity~|verbosity x~|verbosity 0 noreply~|verbosity 1 2 3~",
-    "~|\n|x~|xx~|set~|get \n|shutdown~|stat~|ms~|mg~|md~|ma~|me~|mx~|m~|mn~|mn x~|g~|getx a~|setx a 0 0 1~|noreply~|add~|incr~|touch~|decr~",
+    "~|\n|x~|xx~|set~|get \n|shutdown~|stat~|ms~|mg~|md~|ma~|me~|mx~|m~|g~|getx a~|setx a 0 0 1~|noreply~|add~|incr~|touch~|decr~",
     "mg a~|ms a 2~hi~|mg a~|mg a v~|mg a s t f k~|mg a k v Oabc q~|mg no q~|mg no Oabc k~|mg no v~|mg a v v~|mg a !~|mg a vx~",
     "ms a 2 T0 F7 c~hi~|mg a f v s~|ms a 2 T100 F7~hi~|mg a t~|ms a x~|ms a -1~|ms a 2 !~hi~|ms a 2 k Oq1~hi~|ms a 2 q~hi~|ms a~|ms a 2 F-1~hi~",
     "ms a 2 ME~hi~|ms b 2 ME~hi~|ms c 2 MR~hi~|ms a 2 MR~ho~|ms a 2 MA~xy~|ms a 2 MP~pq~|mg a v~|ms no 2 MA~xy~|ms a 2 MX~hi~|ms a 2 M~hi~|ms a 2 MSS~hi~",

@@ -14,7 +14,7 @@ const VALUE: usize = 60;
 const FITS: usize = MEMORY / 128;
 const SCAN: usize = FITS * 5 / 8;
 const KEYS: usize = FITS * 10;
-const REQUESTS: usize = 500_000;
+const REQUESTS: usize = 300_000;
 
 /// Keys of `keys` by popularity `1 / rank`, and if asked for every 20,000 requests a scan over keys that come once.
 fn trace(keys: usize, scans: bool) -> Vec<u32> {

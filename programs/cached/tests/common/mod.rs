@@ -107,35 +107,49 @@ pub(crate) fn free_port() -> u16 {
 
 /// A connection to what has just been started.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    for _ in 0..500 {
-        if let Ok(stream) = TcpStream::connect(address) {
+    try_connect(address, 500).unwrap_or_else(|| panic!("nobody listens on {address}"))
+}
+
+fn try_connect(address: SocketAddr, times: usize) -> Option<TcpStream> {
+    for _ in 0..times {
+        if let Ok(stream) = TcpStream::connect(address)
+            // Where nobody listens yet, a socket may be given that very port and meet itself.
+            && stream.local_addr().unwrap() != address
+        {
             stream.set_nodelay(true).unwrap();
             stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-            return stream;
+            return Some(stream);
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("nobody listens on {address}");
+    None
 }
 
 /// A memcached, if there is one.
 pub(crate) fn memcached(args: &[&str]) -> Option<(Process, TcpStream)> {
-    let port = free_port();
-    let started = Command::new("memcached")
-        .args(["-p", &port.to_string(), "-U", "0", "-l", "127.0.0.1", "-u", "nobody"])
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let child = match started {
-        Ok(child) => Process(child),
-        Err(e) => {
-            println!("skipped: no memcached to compare with ({e}); on Debian: apt-get install memcached");
-            return None;
+    for _ in 0..5 {
+        let port = free_port();
+        let started = Command::new("memcached")
+            .args(["-p", &port.to_string(), "-U", "0", "-l", "127.0.0.1", "-u", "nobody"])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = match started {
+            Ok(child) => Process(child),
+            Err(e) => {
+                println!("skipped: no memcached to compare with ({e}); on Debian: apt-get install memcached");
+                return None;
+            }
+        };
+        let stream = try_connect(SocketAddr::from(([127, 0, 0, 1], port)), 300);
+        // The port may have been somebody else's by then.
+        if let (Some(stream), Ok(None)) = (stream, child.0.try_wait()) {
+            return Some((child, stream));
         }
-    };
-    Some((child, connect(SocketAddr::from(([127, 0, 0, 1], port)))))
+    }
+    panic!("memcached does not start");
 }
 
 /// Sends `request`, and reads what comes up to the answer to the no-op at its end; or, if that was taken for part of a
