@@ -565,6 +565,12 @@ inline auto accept(int fd) {
         return ouzel_accept(rt, fd, opts, out);
     });
 }
+/* Readiness: the value is the POLL* bits that came. */
+inline auto poll_fd(int fd, uint32_t events) {
+    return detail::make<uint32_t, false>([=](auto *rt, auto *opts, auto *out) noexcept {
+        return ouzel_poll_fd(rt, fd, events, opts, out);
+    });
+}
 inline auto connect(int fd, const sockaddr *addr, uint32_t len) {
     return detail::make<void, false>([=](auto *rt, auto *opts, auto *out) noexcept {
         return ouzel_connect(rt, fd, addr, len, opts, out);
@@ -588,6 +594,27 @@ inline auto read(int fd, void *buf, std::size_t len, int64_t offset = OUZEL_AT_P
 inline auto write(int fd, const void *buf, std::size_t len, int64_t offset = OUZEL_AT_POSITION) {
     return detail::make<std::size_t, true>([=](auto *rt, auto *opts, auto *out) noexcept {
         return ouzel_write(rt, fd, buf, len, offset, opts, out);
+    });
+}
+/* `msg` and all it points at, and `iov` with its parts, are lent. */
+inline auto recvmsg(int fd, msghdr *msg, uint32_t flags = 0) {
+    return detail::make<std::size_t, true>([=](auto *rt, auto *opts, auto *out) noexcept {
+        return ouzel_recvmsg(rt, fd, msg, flags, opts, out);
+    });
+}
+inline auto sendmsg(int fd, const msghdr *msg, uint32_t flags = 0) {
+    return detail::make<std::size_t, true>([=](auto *rt, auto *opts, auto *out) noexcept {
+        return ouzel_sendmsg(rt, fd, msg, flags, opts, out);
+    });
+}
+inline auto readv(int fd, const iovec *iov, uint32_t count, int64_t offset = OUZEL_AT_POSITION) {
+    return detail::make<std::size_t, true>([=](auto *rt, auto *opts, auto *out) noexcept {
+        return ouzel_readv(rt, fd, iov, count, offset, opts, out);
+    });
+}
+inline auto writev(int fd, const iovec *iov, uint32_t count, int64_t offset = OUZEL_AT_POSITION) {
+    return detail::make<std::size_t, true>([=](auto *rt, auto *opts, auto *out) noexcept {
+        return ouzel_writev(rt, fd, iov, count, offset, opts, out);
     });
 }
 inline auto openat(int dir, const char *path, int flags, uint32_t mode = 0) {

@@ -41,14 +41,3 @@ fn the_header_compiles_without_a_warning() {
         );
     }
 }
-
-#[test]
-fn the_documents_program_compiles_and_runs() {
-    let document = std::fs::read_to_string(source("../docs/c-api.md")).unwrap();
-    let (_, rest) = document.split_once("```cpp\n").expect("docs/c-api.md shows a C++ program");
-    let folder = cc::scratch("cpp-document");
-    let (file, program) = (folder.join("main.cpp"), folder.join("main"));
-    std::fs::write(&file, rest.split_once("```").unwrap().0).unwrap();
-    cc::compile_cpp(&file, &program, &["-O1"]);
-    assert_eq!(cc::run(&program, &[]), "12\n");
-}

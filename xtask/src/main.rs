@@ -23,6 +23,7 @@
 
 mod bench;
 mod c;
+mod c_index;
 mod cached;
 mod checks;
 mod ci;
@@ -79,6 +80,7 @@ usage: cargo xtask <command> [options]
     --out DIR           where to (ouzel-VERSION in the build folder)
     --messages          keep panic messages and the panic hook: half as large again, and no nightly compiler
     --check             build into a temporary folder and use it from C, C++, CMake and beside another Rust library
+  c-index               write docs/c-functions.md, every function of ouzel.h
   zig                   the Zig binding's tests and examples, with every version of Zig we support (from
                         PyPI); minutes the first time
   demo [options]        build the C key-value server on libouzel, drive it on every driver, check
@@ -151,6 +153,7 @@ enum Command {
     Coverage,
     Embedding,
     Zig,
+    CIndex,
     Soak(soak::Options),
     Firmware,
     Models(Tool, String),
@@ -188,6 +191,7 @@ fn main() -> ExitCode {
         Command::Tsan => sanitizers::tsan(&ws),
         Command::Coverage => coverage::run(&ws),
         Command::Zig => zig::check(&ws, false),
+        Command::CIndex => c_index::write(&ws),
         Command::Embedding => soak::embedding(&ws),
         Command::Soak(options) => return soak::run(&ws, &options),
         Command::Models(tool, filter) => {
@@ -268,6 +272,7 @@ fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, 
         "coverage" => Ok(Command::Coverage),
         "embedding" => Ok(Command::Embedding),
         "zig" => Ok(Command::Zig),
+        "c-index" => Ok(Command::CIndex),
         "firmware" => Ok(Command::Firmware),
         "loom" => Ok(Command::Models(Tool::Loom, filter)),
         "shuttle" => Ok(Command::Models(Tool::Shuttle, filter)),
@@ -299,6 +304,7 @@ mod tests {
             "coverage",
             "embedding",
             "zig",
+            "c-index",
             "soak --minutes 2 --seeds 9",
             "mutants x",
             "demo --quick --seconds 1",

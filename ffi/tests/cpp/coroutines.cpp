@@ -4,7 +4,9 @@
 #include "ouzel.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <array>
 #include <cstdio>
@@ -102,10 +104,30 @@ ouzel::task<> both_ends() {
     (co_await ouzel::close(s.b)).value();
 }
 
+ouzel::task<> parts() {
+    sockets s;
+    char one[2], two[3];
+    iovec out[2] = {{const_cast<char *>("ab"), 2}, {const_cast<char *>("cde"), 3}};
+    iovec in[2] = {{one, 2}, {two, 3}};
+    msghdr to = {}, from = {};
+    to.msg_iov = out;
+    from.msg_iov = in;
+    to.msg_iovlen = from.msg_iovlen = 2;
+    auto ready = (co_await ouzel::here()).spawn([](int fd) -> ouzel::task<uint32_t> {
+        co_return (co_await ouzel::poll_fd(fd, POLLIN)).value();
+    }(s.b));
+    CHECK(*co_await ouzel::sendmsg(s.a, &to) == 5);
+    CHECK(co_await ready & POLLIN);
+    CHECK(*co_await ouzel::recvmsg(s.b, &from) == 5 && one[1] == 'b' && two[2] == 'e');
+    (co_await ouzel::close(s.a)).value();
+    (co_await ouzel::close(s.b)).value();
+}
+
 void operations_wait() {
     ouzel::runtime rt(options());
     CHECK(the_driver == OUZEL_DRIVER_AUTO || rt.driver() == the_driver);
     rt.block_on(both_ends());
+    rt.block_on(parts());
 }
 
 ouzel::task<> files(std::string path) {
@@ -114,6 +136,9 @@ ouzel::task<> files(std::string path) {
     CHECK(co_await ouzel::fsync(fd));
     char buf[16];
     CHECK(*co_await ouzel::read(fd, buf, sizeof buf, 3) == 5 && std::memcmp(buf, "tents", 5) == 0);
+    iovec out[2] = {{buf, 2}, {buf + 2, 3}}, in[2] = {{buf + 8, 4}, {buf + 12, 4}};
+    CHECK((co_await ouzel::writev(fd, out, 2, 8)).value() == 5);
+    CHECK((co_await ouzel::readv(fd, in, 2, 6)).value() == 7 && std::memcmp(buf + 8, "tstents", 7) == 0);
     (co_await ouzel::close(fd)).value();
     ::unlink(path.c_str());
     auto gone = co_await ouzel::openat(AT_FDCWD, path.c_str(), O_RDONLY);
