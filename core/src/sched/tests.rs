@@ -19,6 +19,7 @@ mod driver;
 mod end;
 #[cfg(not(ouzel_shuttle))]
 mod ids;
+mod lone;
 mod rig;
 mod signalled;
 

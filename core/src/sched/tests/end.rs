@@ -8,7 +8,13 @@ use super::rig::{Clock, Gate, Rig, block_on, yield_now};
 use crate::sync::{Ordering::Relaxed, Unwatched, explore, thread};
 
 /// Counts its drops.
-struct Guard(Arc<Unwatched>);
+pub(super) struct Guard(Arc<Unwatched>);
+
+impl Guard {
+    pub(super) fn new(drops: &Arc<Unwatched>) -> Self {
+        Guard(Arc::clone(drops))
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -21,7 +27,7 @@ fn whole_an_abort_against_a_wake_ends_the_task_once() {
     explore("an_abort_against_a_wake_ends_the_task_once", || {
         let rig = Rig::start(2, Clock::Stands);
         let drops = Arc::new(Unwatched::new(0));
-        let (gate, guard) = (Gate::default(), Guard(Arc::clone(&drops)));
+        let (gate, guard) = (Gate::default(), Guard::new(&drops));
         let passed = gate.passed();
         let task = async move {
             let guard = guard;
@@ -56,7 +62,7 @@ fn whole_a_detach_against_the_end_drops_the_output_once() {
         let drops = Arc::new(Unwatched::new(0));
         let handles: Vec<_> = (0..3)
             .map(|_| {
-                let guard = Guard(Arc::clone(&drops));
+                let guard = Guard::new(&drops);
                 let task = async move {
                     yield_now().await;
                     guard
@@ -77,13 +83,13 @@ fn whole_a_shutdown_against_spawns_and_wakes_leaves_nothing() {
         let rig = Rig::start(2, Clock::Stands);
         let drops = Arc::new(Unwatched::new(0));
         let gate = Gate::default();
-        let (passed, guard) = (gate.passed(), Guard(Arc::clone(&drops)));
+        let (passed, guard) = (gate.passed(), Guard::new(&drops));
         let waiting = async move {
             let _guard = guard;
             passed.await;
         };
         let waiting = rig.shared().spawn(waiting).ok().unwrap();
-        let idle = Guard(Arc::clone(&drops));
+        let idle = Guard::new(&drops);
         let forever = async move {
             let _guard = idle;
             pending::<()>().await;
@@ -138,7 +144,7 @@ fn whole_a_shutdown_against_spawns_on_workers_leaves_nothing() {
             let parent = async move {
                 for _ in 0..3 {
                     made.fetch_add(1, Relaxed);
-                    let guard = Guard(Arc::clone(&drops));
+                    let guard = Guard::new(&drops);
                     let child = async move {
                         let _guard = guard;
                         yield_now().await;
