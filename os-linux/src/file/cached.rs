@@ -72,12 +72,11 @@ pub fn read_cached(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>], offset: u64
     result(sys::retry(|| unsafe { sys::readv_nowait(fd.as_raw_fd(), &raw const to, 1, offset) }))
 }
 
-/// Takes `fd` out of non-blocking mode, where other ways of reading would take "not in memory" for an error.
+/// Takes `fd`, which was opened just now for reading and no more, out of non-blocking mode, where other ways of reading would
+/// take "not in memory" for an error. One system call.
 pub fn begin_to_wait(fd: BorrowedFd<'_>) {
-    let flags = sys::status_flags(fd.as_raw_fd());
-    if flags >= 0 {
-        sys::set_status_flags(fd.as_raw_fd(), flags & !libc::O_NONBLOCK);
-    }
+    // It has no other flag that could be taken away.
+    sys::set_status_flags(fd.as_raw_fd(), 0);
 }
 
 fn result(ret: i32) -> io::Result<usize> {
