@@ -86,7 +86,12 @@ macro_rules! enter {
             Id::TimersCancel => $enter(plan.workers, |_| timers::timers_cancel::<$engine>(plan)),
             Id::TimersSleeping => $enter(plan.workers, |_| timers::timers_sleeping::<$engine>(plan)),
             Id::TimerLateness => $enter(plan.workers, |_| timers::timer_lateness::<$engine>(plan)),
-            Id::Echo(n, depth) => $enter(plan.workers, |_| echo::echo::<$engine>(plan, n, depth)),
+            Id::Echo(over, n, depth) => {
+                if !<$engine as Engine>::ECHOES.contains(&over) {
+                    return Err(NoOutcome::CannotRun);
+                }
+                $enter(plan.workers, |_| echo::echo::<$engine>(plan, over, n, depth))
+            }
             Id::BehindLongPoll => $enter(plan.workers, |_| stuck::behind_long_poll::<$engine>(plan)),
             Id::MixedDelay => $enter(plan.workers, |_| mixed::mixed_delay::<$engine>(plan)),
             Id::SmallFiles => $enter(plan.workers, |_| files::small_files::<$engine>(plan)),

@@ -6,12 +6,12 @@
 //! Each connection sends messages of 64 bytes whose words depend on connection and position, keeps up to
 //! `depth` of them unanswered, and compares what comes back word by word, in order.
 
+use crate::place::{Link, Place};
 use hdrhistogram::Histogram;
 use rustix::event::epoll;
 use rustix::thread::CpuSet;
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -21,10 +21,10 @@ pub const MESSAGE: usize = 64;
 const STALL: Duration = Duration::from_secs(10);
 
 /// What to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The server.
-    pub addr: SocketAddr,
+    pub addr: Place,
     /// Connections.
     pub connections: u64,
     /// Messages unanswered on each.
@@ -41,7 +41,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Ran {
     /// The connections, still open.
-    pub open: Vec<TcpStream>,
+    pub open: Vec<Link>,
     /// Nanoseconds from the turn in which a message was sent to the one in which it came back; empty unless asked for.
     pub latency: Histogram<u64>,
 }
@@ -53,7 +53,7 @@ pub struct Ran {
 pub fn run(options: &Options, at_ready: impl FnOnce()) -> io::Result<Ran> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut connections = (0..options.connections)
-        .map(|id| Connection::open(options.addr, id))
+        .map(|id| Connection::open(&options.addr, id))
         .collect::<io::Result<Vec<_>>>()?;
     for c in &connections {
         epoll::add(&epoll, c.stream.as_fd(), epoll::EventData::new_u64(c.id), epoll::EventFlags::IN)?;
@@ -104,7 +104,7 @@ fn drive(
 
 struct Connection {
     id: u64,
-    stream: TcpStream,
+    stream: Link,
     /// Messages still to be sent in this phase.
     to_send: u64,
     /// Messages sent, and received back, since the connection was made.
@@ -123,15 +123,13 @@ struct Connection {
 impl Connection {
     /// Connects and waits for the answer to a first message: a server that has not accepted yet would let
     /// the next ones pile up until the system refuses them.
-    fn open(addr: SocketAddr, id: u64) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(addr)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(STALL))?;
+    fn open(addr: &Place, id: u64) -> io::Result<Self> {
+        let mut stream = Link::open(addr, STALL)?;
         let mut got = [0; MESSAGE];
-        stream.write_all(&message(id, 0))?;
+        stream.send(&message(id, 0), MESSAGE)?;
         stream.read_exact(&mut got)?;
         check(id, 0, &got)?;
-        stream.set_nonblocking(true)?;
+        stream.set_nonblocking()?;
         let (unsent, half, since) = (Vec::new(), Vec::new(), VecDeque::new());
         Ok(Connection { id, stream, to_send: 0, sent: 1, received: 1, unsent, half, since, noted: 1 })
     }
@@ -159,7 +157,7 @@ impl Connection {
         }
         // A full socket has answers on their way, and with the next of them the rest is sent.
         while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
+            match self.stream.send(&self.unsent, MESSAGE) {
                 Ok(n) => drop(self.unsent.drain(..n)),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e),
@@ -232,7 +230,8 @@ pub fn pin(cpus: &[usize]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::io::Write;
+    use std::net::{SocketAddr, TcpListener};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Echoes one connection, after `spoil` had the bytes.
@@ -253,7 +252,7 @@ mod tests {
     }
 
     fn options(addr: SocketAddr) -> Options {
-        Options { addr, connections: 1, depth: 3, ops: 50, warmup: 10, latency: true }
+        Options { addr: Place::Tcp(addr), connections: 1, depth: 3, ops: 50, warmup: 10, latency: true }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | [`cell`] | `ouzel-cell`: one [`case`] on one [`engine`], in a process of its own |
 //! | [`measure`] | how much a case does, and what a run found |
 //! | [`steps`] | `ouzel-steps`: instructions and atomic read-modify-writes per operation, single-stepped |
+//! | [`place`] | where an echo server is, and how a client gets there |
 //! | [`work`] | what the tasks of a case share |
 //! | [`cli`] | the command line of `ouzel-cell` and `ouzel-cell-counted` |
 //! | [`echo`] | `ouzel-echo`: drives an echo server and checks every byte it answers |
@@ -19,5 +20,6 @@ pub mod engine;
 pub mod heap;
 pub mod load;
 pub mod measure;
+pub mod place;
 pub mod steps;
 pub mod work;

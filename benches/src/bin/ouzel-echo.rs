@@ -2,14 +2,14 @@
 
 use lexopt::prelude::*;
 use ouzel_bench::echo::{Options, pin, run};
+use ouzel_bench::place::Place;
 use std::io::{BufRead, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 ouzel-echo: drives an echo server and checks every byte it answers
 
-usage: ouzel-echo --addr HOST:PORT [options]
+usage: ouzel-echo --addr HOST:PORT|unix:PATH|udp:HOST:PORT [options]
   --connections N   connections (1)
   --depth N         messages of 64 bytes unanswered on each (1)
   --ops N           messages in all (100000), after which it prints `done` and waits for the end of stdin
@@ -56,7 +56,7 @@ fn say_and_wait(line: &str) {
 
 fn parse() -> Result<Option<Options>, lexopt::Error> {
     let mut addr = None;
-    let unset = SocketAddr::from(([0, 0, 0, 0], 0));
+    let unset = Place::Unix("".into());
     let mut o = Options { addr: unset, connections: 1, depth: 1, ops: 100_000, warmup: 0, latency: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {

@@ -1,5 +1,7 @@
 //! The list of cases.
 
+use crate::place::Over;
+
 /// Names a case in code; what each does stands in [`CASES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the list says what each is")]
@@ -22,7 +24,7 @@ pub enum Id {
     BehindLongPoll,
     MixedDelay,
     /// On so many connections, with so many messages unanswered on each.
-    Echo(u64, u64),
+    Echo(Over, u64, u64),
     SmallFiles,
     TaskBytes16,
     TaskBytes128,
@@ -133,12 +135,27 @@ pub const CASES: &[Case] = &[
         20_000,
         "p99 of a yield among 100 tasks of 1 us polls, some of 1 ms",
     ),
-    case(Id::Echo(64, 1), "echo_64x1", "cpu us", 100_000, "64 connections, one message at a time")
+    case(Id::Echo(Over::Tcp, 64, 1), "echo_64x1", "cpu us", 100_000, "64 connections, one message at a time")
         .of_mt(0.90, 0.85),
-    case(Id::Echo(64, 16), "echo_64x16", "cpu us", 1_000_000, "64 connections, 16 messages at a time")
-        .of_mt(0.92, 0.88),
-    case(Id::Echo(512, 1), "echo_512x1", "cpu us", 100_000, "512 connections, one message at a time")
-        .of_mt(0.90, 0.86),
+    case(
+        Id::Echo(Over::Tcp, 64, 16),
+        "echo_64x16",
+        "cpu us",
+        1_000_000,
+        "64 connections, 16 messages at a time",
+    )
+    .of_mt(0.92, 0.88),
+    case(
+        Id::Echo(Over::Tcp, 512, 1),
+        "echo_512x1",
+        "cpu us",
+        100_000,
+        "512 connections, one message at a time",
+    )
+    .of_mt(0.90, 0.86),
+    case(Id::Echo(Over::Unix, 64, 1), "unix_echo_64x1", "cpu us", 100_000, "the same over Unix sockets"),
+    case(Id::Echo(Over::Unix, 64, 16), "unix_echo_64x16", "cpu us", 1_000_000, "with 16 messages at a time"),
+    case(Id::Echo(Over::Udp, 64, 1), "udp_echo_64x1", "cpu us", 100_000, "64 peers of one UDP socket"),
     case(Id::SmallFiles, "small_files", "us", 54_000, "open, read and close files of 4 KiB, 64 at once")
         .of_mt_shared(0.25),
     case(

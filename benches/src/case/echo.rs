@@ -3,25 +3,26 @@
 use crate::echo::MESSAGE;
 use crate::engine::Engine;
 use crate::measure::{Loader, Outcome, Plan, Span};
+use crate::place::{Over, Place};
 use crate::work::Latch;
 use crate::work::echo::Echoed;
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// Sends back what `connections` connections with `depth` outstanding messages each send. In microseconds of
 /// the server's CPU time a message. Nothing is done if the load fails, which says why itself.
-pub(crate) async fn echo<E: Engine>(plan: Plan, connections: u64, depth: u64) -> Outcome {
+pub(crate) async fn echo<E: Engine>(plan: Plan, over: Over, connections: u64, depth: u64) -> Outcome {
     let echoed: &'static Echoed = Box::leak(Box::default());
-    let address = E::serve(echoed).await.expect("a free port");
+    let address = E::serve(echoed, over).await.expect("a free port or path");
     let loader = plan.loader.expect("the caller names the load's program");
     let outcome = Arc::new(Mutex::new(None));
+    let place = address.clone();
     let latch = Latch::leak();
     latch.arm(1);
     let result = Arc::clone(&outcome);
     std::thread::spawn(move || {
-        let run = load(&loader, address, plan, [connections, depth], echoed);
+        let run = load(&loader, &address, plan, [connections, depth], echoed);
         *result.lock().expect("nobody panics") = Some(run.unwrap_or_else(|e| {
             eprintln!("the load on {connections} connections: {e}");
             Span::begin().end(0)
@@ -29,6 +30,10 @@ pub(crate) async fn echo<E: Engine>(plan: Plan, connections: u64, depth: u64) ->
         latch.hit();
     });
     latch.wait().await;
+    if let Place::Unix(path) = place {
+        // Its listener lasts as long as the process.
+        let _ = std::fs::remove_file(path);
+    }
     let outcome = outcome.lock().expect("nobody panics").expect("set before the hit");
     outcome.with_figure(outcome.cpu_ns() / 1e3)
 }
@@ -36,7 +41,7 @@ pub(crate) async fn echo<E: Engine>(plan: Plan, connections: u64, depth: u64) ->
 /// Runs the load once and measures while it does what it was asked to.
 fn load(
     loader: &Loader,
-    address: SocketAddr,
+    address: &Place,
     plan: Plan,
     [connections, depth]: [u64; 2],
     echoed: &Echoed,

@@ -1,14 +1,15 @@
 //! `compio`: one thread on io_uring.
 
 use super::{Engine, Joined, NoInjector};
+use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::Queue;
 use compio::BufResult;
-use compio::io::{AsyncRead, AsyncWriteExt};
-use compio::net::{TcpListener, TcpStream};
+use compio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use compio::net::{TcpListener, UdpSocket, UnixListener};
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// See the module.
@@ -56,20 +57,42 @@ impl Engine for Compio {
         compio::runtime::spawn(queue.read_all(compio::fs::read)).detach();
     }
 
-    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        compio::runtime::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                compio::runtime::spawn(echo(stream, echoed)).detach();
+    async fn serve(echoed: &'static Echoed, over: Over) -> io::Result<Place> {
+        let anywhere = (Ipv4Addr::LOCALHOST, 0);
+        Ok(match over {
+            Over::Tcp => {
+                let listener = TcpListener::bind(anywhere).await?;
+                let place = Place::Tcp(listener.local_addr()?);
+                compio::runtime::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        compio::runtime::spawn(echo(stream, echoed)).detach();
+                    }
+                })
+                .detach();
+                place
+            }
+            Over::Unix => {
+                let path = Place::free_path();
+                let listener = UnixListener::bind(&path).await?;
+                compio::runtime::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        compio::runtime::spawn(echo(stream, echoed)).detach();
+                    }
+                })
+                .detach();
+                Place::Unix(path)
+            }
+            Over::Udp => {
+                let socket = UdpSocket::bind(anywhere).await?;
+                let place = Place::Udp(socket.local_addr()?);
+                compio::runtime::spawn(echo_udp(socket, echoed)).detach();
+                place
             }
         })
-        .detach();
-        Ok(address)
     }
 }
 
-async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
+async fn echo<S: AsyncRead + AsyncWrite>(mut stream: S, echoed: &'static Echoed) {
     let mut buf = Vec::with_capacity(ECHO_BUFFER);
     loop {
         let BufResult(n, b) = stream.read(buf).await;
@@ -82,6 +105,21 @@ async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
             return;
         }
         buf = b;
+        buf.clear();
+    }
+}
+
+async fn echo_udp(socket: UdpSocket, echoed: &'static Echoed) {
+    let mut buf = Vec::with_capacity(ECHO_BUFFER);
+    loop {
+        let BufResult(got, bytes) = socket.recv_from(buf).await;
+        let Ok((n, peer)) = got else { return };
+        echoed.add(n);
+        let BufResult(sent, bytes) = socket.send_to(bytes, peer).await;
+        if sent.is_err() {
+            return;
+        }
+        buf = bytes;
         buf.clear();
     }
 }

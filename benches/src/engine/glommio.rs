@@ -1,6 +1,7 @@
 //! `glommio`: one thread on three rings of io_uring. It wants 512 KiB of locked memory for them.
 
 use super::{Engine, NoInjector};
+use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::{FILE_BYTES, Queue};
 use glommio::io::BufferedFile;
@@ -9,7 +10,7 @@ use glommio::{LocalExecutorBuilder, Placement};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,7 +62,9 @@ impl Engine for Glommio {
         glommio::spawn_local(queue.read_all(read_file)).detach();
     }
 
-    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
+    const ECHOES: &'static [Over] = &[Over::Tcp];
+
+    async fn serve(echoed: &'static Echoed, _: Over) -> io::Result<Place> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         glommio::spawn_local(async move {
@@ -70,7 +73,7 @@ impl Engine for Glommio {
             }
         })
         .detach();
-        Ok(address)
+        Ok(Place::Tcp(address))
     }
 }
 

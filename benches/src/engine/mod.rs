@@ -32,11 +32,11 @@ mod tokio;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::place::{Over, Place};
 use crate::work::echo::Echoed;
 use crate::work::files::Queue;
 use crate::work::yield_now;
@@ -82,8 +82,12 @@ pub trait Engine: 'static {
     /// Spawns a task that reads files with the engine's own means until `queue` has none left.
     fn spawn_reader(queue: &'static Queue);
 
-    /// Listens on a free port and spawns a task for each connection that sends back what it reads.
-    fn serve(echoed: &'static Echoed) -> impl Future<Output = io::Result<SocketAddr>> + 'static;
+    /// What its echo servers go over.
+    const ECHOES: &'static [Over] = &[Over::Tcp, Over::Unix, Over::Udp];
+
+    /// Listens at a free place and spawns a task for each connection that sends back what it reads; for datagrams,
+    /// one task for all.
+    fn serve(echoed: &'static Echoed, over: Over) -> impl Future<Output = io::Result<Place>> + 'static;
 
     /// How other threads spawn.
     type Injector: Inject;

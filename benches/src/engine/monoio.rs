@@ -1,14 +1,16 @@
 //! `monoio`: one thread on io_uring, or on epoll where there is no io_uring.
 
 use super::{Engine, NoInjector};
+use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::{FILE_BYTES, Queue};
 use monoio::fs::File;
-use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
-use monoio::net::{TcpListener, TcpStream};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt};
+use monoio::net::udp::UdpSocket;
+use monoio::net::{ListenerOpts, TcpListener, UnixListener};
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,15 +59,38 @@ impl Engine for Monoio {
         drop(monoio::spawn(queue.read_all(read_file)));
     }
 
-    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        drop(monoio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                drop(monoio::spawn(echo(stream, echoed)));
+    async fn serve(echoed: &'static Echoed, over: Over) -> io::Result<Place> {
+        let anywhere = (Ipv4Addr::LOCALHOST, 0);
+        Ok(match over {
+            Over::Tcp => {
+                let listener = TcpListener::bind(anywhere)?;
+                let place = Place::Tcp(listener.local_addr()?);
+                drop(monoio::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        drop(monoio::spawn(echo(stream, echoed)));
+                    }
+                }));
+                place
             }
-        }));
-        Ok(address)
+            Over::Unix => {
+                let path = Place::free_path();
+                // By itself it asks for a shared port, which a Unix socket has not.
+                let options = ListenerOpts::new().reuse_port(false);
+                let listener = UnixListener::bind_with_config(&path, &options)?;
+                drop(monoio::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        drop(monoio::spawn(echo(stream, echoed)));
+                    }
+                }));
+                Place::Unix(path)
+            }
+            Over::Udp => {
+                let socket = UdpSocket::bind(anywhere)?;
+                let place = Place::Udp(socket.local_addr()?);
+                drop(monoio::spawn(echo_udp(socket, echoed)));
+                place
+            }
+        })
     }
 }
 
@@ -77,7 +102,7 @@ async fn read_file(path: &'static Path) -> io::Result<Vec<u8>> {
     Ok(buf)
 }
 
-async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
+async fn echo<S: AsyncReadRent + AsyncWriteRent>(mut stream: S, echoed: &'static Echoed) {
     let mut buf = Vec::with_capacity(ECHO_BUFFER);
     loop {
         let (n, b) = stream.read(buf).await;
@@ -90,6 +115,21 @@ async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
             return;
         }
         buf = b;
+        buf.clear();
+    }
+}
+
+async fn echo_udp(socket: UdpSocket, echoed: &'static Echoed) {
+    let mut buf = Vec::with_capacity(ECHO_BUFFER);
+    loop {
+        let (got, bytes) = socket.recv_from(buf).await;
+        let Ok((n, peer)) = got else { return };
+        echoed.add(n);
+        let (sent, bytes) = socket.send_to(bytes, peer).await;
+        if sent.is_err() {
+            return;
+        }
+        buf = bytes;
         buf.clear();
     }
 }

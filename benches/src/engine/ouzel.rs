@@ -1,12 +1,13 @@
 //! `ouzel`: [`ouzel::Runtime`].
 
 use super::{Engine, Inject, Joined};
-use crate::work::echo::Echoed;
+use crate::place::{Over, Place};
+use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::Queue;
-use ouzel::net::{TcpListener, TcpStream};
+use ouzel::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// See the module.
@@ -57,14 +58,22 @@ impl Engine for Ouzel {
         ouzel::spawn_detached(queue.read_all_into(ouzel::fs::read_into));
     }
 
-    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
-        let (listener, address) = listen()?;
-        ouzel::spawn_detached(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                ouzel::spawn_detached(echo(stream, echoed));
-            }
-        });
-        Ok(address)
+    async fn serve(echoed: &'static Echoed, over: Over) -> io::Result<Place> {
+        let (server, place) = listen(over)?;
+        match server {
+            Server::Tcp(listener) => ouzel::spawn_detached(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    ouzel::spawn_detached(echo(stream, echoed));
+                }
+            }),
+            Server::Unix(listener) => ouzel::spawn_detached(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    ouzel::spawn_detached(echo_unix(stream, echoed));
+                }
+            }),
+            Server::Udp(socket) => ouzel::spawn_detached(echo_udp(socket, echoed)),
+        }
+        Ok(place)
     }
 }
 
@@ -78,18 +87,61 @@ impl Inject for ouzel::Handle {
     }
 }
 
-pub(super) fn listen() -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+/// A server of either flavour.
+pub(super) enum Server {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+    Udp(UdpSocket),
 }
 
-pub(super) async fn echo(stream: TcpStream, echoed: &'static Echoed) {
-    let mut pieces = stream.recv_stream();
-    while let Some(Ok(piece)) = pieces.next().await {
-        echoed.add(piece.len());
-        if stream.write_all(piece).await.0.is_err() {
+pub(super) fn listen(over: Over) -> io::Result<(Server, Place)> {
+    let anywhere = (Ipv4Addr::LOCALHOST, 0);
+    Ok(match over {
+        Over::Tcp => {
+            let listener = TcpListener::bind(anywhere)?;
+            let place = Place::Tcp(listener.local_addr()?);
+            (Server::Tcp(listener), place)
+        }
+        Over::Unix => {
+            let path = Place::free_path();
+            (Server::Unix(UnixListener::bind(&path)?), Place::Unix(path))
+        }
+        Over::Udp => {
+            let socket = UdpSocket::bind(anywhere)?;
+            let place = Place::Udp(socket.local_addr()?);
+            (Server::Udp(socket), place)
+        }
+    })
+}
+
+/// The same of streams of both kinds.
+macro_rules! echo {
+    ($name:ident, $stream:ty) => {
+        pub(super) async fn $name(stream: $stream, echoed: &'static Echoed) {
+            let mut pieces = stream.recv_stream();
+            while let Some(Ok(piece)) = pieces.next().await {
+                echoed.add(piece.len());
+                if stream.write_all(piece).await.0.is_err() {
+                    return;
+                }
+            }
+        }
+    };
+}
+echo!(echo, TcpStream);
+echo!(echo_unix, UnixStream);
+
+pub(super) async fn echo_udp(socket: UdpSocket, echoed: &'static Echoed) {
+    let mut buf = Vec::with_capacity(ECHO_BUFFER);
+    loop {
+        let (got, bytes) = socket.recv_from(buf).await;
+        let Ok((n, peer)) = got else { return };
+        echoed.add(n);
+        let (sent, bytes) = socket.send_to(bytes, peer).await;
+        if sent.is_err() {
             return;
         }
+        buf = bytes;
+        buf.clear();
     }
 }

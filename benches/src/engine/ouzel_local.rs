@@ -1,12 +1,12 @@
 //! `ouzel-local`: [`ouzel::LocalRuntime`].
 
-use super::ouzel::{echo, listen};
+use super::ouzel::{Server, echo, echo_udp, echo_unix, listen};
 use super::{Engine, Inject, Joined};
+use crate::place::{Over, Place};
 use crate::work::echo::Echoed;
 use crate::work::files::Queue;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// See the module.
@@ -57,14 +57,22 @@ impl Engine for OuzelLocal {
         drop(ouzel::spawn_local(queue.read_all_into(ouzel::fs::read_into)));
     }
 
-    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
-        let (listener, address) = listen()?;
-        drop(ouzel::spawn_local(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                drop(ouzel::spawn_local(echo(stream, echoed)));
-            }
-        }));
-        Ok(address)
+    async fn serve(echoed: &'static Echoed, over: Over) -> io::Result<Place> {
+        let (server, place) = listen(over)?;
+        match server {
+            Server::Tcp(listener) => drop(ouzel::spawn_local(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    drop(ouzel::spawn_local(echo(stream, echoed)));
+                }
+            })),
+            Server::Unix(listener) => drop(ouzel::spawn_local(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    drop(ouzel::spawn_local(echo_unix(stream, echoed)));
+                }
+            })),
+            Server::Udp(socket) => drop(ouzel::spawn_local(echo_udp(socket, echoed))),
+        }
+        Ok(place)
     }
 }
 

@@ -2,13 +2,15 @@
 //! when it is told the number of threads through the environment.
 
 use super::{Engine, Inject};
+use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::Queue;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::net::{TcpListener, TcpStream};
+use smol::net::unix::UnixListener;
+use smol::net::{TcpListener, UdpSocket};
 use std::future::{Future, pending};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 static EXECUTOR: smol::Executor<'static> = smol::Executor::new();
@@ -69,15 +71,36 @@ impl Engine for Smol {
         Self::spawn_detached(queue.read_all(smol::fs::read));
     }
 
-    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        Self::spawn_detached(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                Self::spawn_detached(echo(stream, echoed));
+    async fn serve(echoed: &'static Echoed, over: Over) -> io::Result<Place> {
+        let anywhere = (Ipv4Addr::LOCALHOST, 0);
+        Ok(match over {
+            Over::Tcp => {
+                let listener = TcpListener::bind(anywhere).await?;
+                let place = Place::Tcp(listener.local_addr()?);
+                Self::spawn_detached(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        Self::spawn_detached(echo(stream, echoed));
+                    }
+                });
+                place
             }
-        });
-        Ok(address)
+            Over::Unix => {
+                let path = Place::free_path();
+                let listener = UnixListener::bind(&path)?;
+                Self::spawn_detached(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        Self::spawn_detached(echo(stream, echoed));
+                    }
+                });
+                Place::Unix(path)
+            }
+            Over::Udp => {
+                let socket = UdpSocket::bind(anywhere).await?;
+                let place = Place::Udp(socket.local_addr()?);
+                Self::spawn_detached(echo_udp(socket, echoed));
+                place
+            }
+        })
     }
 }
 
@@ -87,11 +110,21 @@ impl Inject for SmolInjector {
     }
 }
 
-async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
+async fn echo<S: AsyncReadExt + AsyncWriteExt + Unpin>(mut stream: S, echoed: &'static Echoed) {
     let mut buf = vec![0; ECHO_BUFFER];
     while let Ok(n @ 1..) = stream.read(&mut buf).await {
         echoed.add(n);
         if stream.write_all(&buf[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn echo_udp(socket: UdpSocket, echoed: &'static Echoed) {
+    let mut buf = vec![0; ECHO_BUFFER];
+    while let Ok((n, peer)) = socket.recv_from(&mut buf).await {
+        echoed.add(n);
+        if socket.send_to(&buf[..n], peer).await.is_err() {
             return;
         }
     }

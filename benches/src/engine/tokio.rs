@@ -1,14 +1,15 @@
 //! `tokio-mt` and `tokio-ct`: the two flavours of tokio's runtime, told apart by how they are entered.
 
 use super::{Engine, Inject, Joined};
+use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::Queue;
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// See the module.
@@ -76,15 +77,36 @@ impl Engine for Tokio {
         drop(tokio::spawn(queue.read_all(tokio::fs::read)));
     }
 
-    async fn serve(echoed: &'static Echoed) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        drop(tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                drop(tokio::spawn(echo(stream, echoed)));
+    async fn serve(echoed: &'static Echoed, over: Over) -> io::Result<Place> {
+        let anywhere = (Ipv4Addr::LOCALHOST, 0);
+        Ok(match over {
+            Over::Tcp => {
+                let listener = TcpListener::bind(anywhere).await?;
+                let place = Place::Tcp(listener.local_addr()?);
+                drop(tokio::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        drop(tokio::spawn(echo(stream, echoed)));
+                    }
+                }));
+                place
             }
-        }));
-        Ok(address)
+            Over::Unix => {
+                let path = Place::free_path();
+                let listener = UnixListener::bind(&path)?;
+                drop(tokio::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        drop(tokio::spawn(echo(stream, echoed)));
+                    }
+                }));
+                Place::Unix(path)
+            }
+            Over::Udp => {
+                let socket = UdpSocket::bind(anywhere).await?;
+                let place = Place::Udp(socket.local_addr()?);
+                drop(tokio::spawn(echo_udp(socket, echoed)));
+                place
+            }
+        })
     }
 }
 
@@ -94,11 +116,21 @@ impl Inject for Handle {
     }
 }
 
-async fn echo(mut stream: TcpStream, echoed: &'static Echoed) {
+async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, echoed: &'static Echoed) {
     let mut buf = vec![0; ECHO_BUFFER];
     while let Ok(n @ 1..) = stream.read(&mut buf).await {
         echoed.add(n);
         if stream.write_all(&buf[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn echo_udp(socket: UdpSocket, echoed: &'static Echoed) {
+    let mut buf = vec![0; ECHO_BUFFER];
+    while let Ok((n, peer)) = socket.recv_from(&mut buf).await {
+        echoed.add(n);
+        if socket.send_to(&buf[..n], peer).await.is_err() {
             return;
         }
     }

@@ -1,7 +1,9 @@
 //! The calls behind `FileCall`, by what every Unix has.
 //!
-//! What differs too much between systems is refused with `EOPNOTSUPP`: setting blocks aside, renames with
-//! flags, and the status of a path that starts at an open directory.
+//! What no call does on every system is refused with `EOPNOTSUPP`. Setting blocks aside: NetBSD and OpenBSD have no
+//! call, and writing zeros instead could overwrite what others write meanwhile. Renames with flags: Linux and Apple have
+//! calls, with flags of their own. The status of a path that starts at an open directory: the call is there, and its times
+//! are named differently on each system, which std knows for paths and open files alone.
 
 use std::ffi::CStr;
 use std::fs::{self, File, Metadata};
