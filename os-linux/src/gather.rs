@@ -37,10 +37,11 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
-    /// An operation's completion came in.
+    /// An operation's completion came in: of the descriptor, or in the slot, of this number. (A slot's generations
+    /// are not part of it: with them the operations of one socket, one after the other, looked like many.)
     #[inline]
-    pub(crate) fn completed(&mut self, key: u64) {
-        self.seen |= 1 << (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58);
+    pub(crate) fn completed(&mut self, number: u64) {
+        self.seen |= 1 << (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58);
         self.count += 1;
         if self.count == WINDOW {
             (self.before, self.seen, self.count) = (self.seen, 0, 0);
@@ -57,14 +58,15 @@ impl Gather {
         self.last = now;
     }
 
-    /// How many completions the next wait may hope for.
-    pub(crate) fn hoped_for(&self) -> u32 {
+    /// How many completions the next wait may hope for, of `in_flight` operations.
+    pub(crate) fn hoped_for(&self, in_flight: usize) -> u32 {
         let in_time = u64::from(GATHER_US) * 1000 / self.gap.max(1);
         if self.gap == 0 || in_time < 2 {
             return 1;
         }
         let different = self.before.count_ones().max(self.seen.count_ones());
-        (different / 2).clamp(1, u32::try_from(in_time).unwrap_or(u32::MAX))
+        let most = in_time.min(in_flight.max(1) as u64);
+        (different / 2).clamp(1, u32::try_from(most).unwrap_or(u32::MAX))
     }
 }
 
@@ -84,23 +86,29 @@ mod tests {
 
     #[test]
     fn many_busy_operations_are_gathered() {
-        assert_eq!(after(200, 10_000, 64).hoped_for(), 10);
-        assert_eq!(after(200, 40_000, 64).hoped_for(), 2);
-        assert_eq!(after(200, 1_000, 16).hoped_for(), 8);
+        assert_eq!(after(200, 10_000, 64).hoped_for(64), 10);
+        assert_eq!(after(200, 40_000, 64).hoped_for(64), 2);
+        assert_eq!(after(200, 1_000, 16).hoped_for(64), 8);
     }
 
     #[test]
     fn a_lone_or_rare_operation_is_not_waited_with() {
-        assert_eq!(Gather::default().hoped_for(), 1);
-        assert_eq!(after(100, 1_000, 1).hoped_for(), 1);
-        assert_eq!(after(100, 1_000, 2).hoped_for(), 1);
-        assert_eq!(after(200, 60_000, 64).hoped_for(), 1);
+        assert_eq!(Gather::default().hoped_for(64), 1);
+        assert_eq!(after(100, 1_000, 1).hoped_for(64), 1);
+        assert_eq!(after(100, 1_000, 2).hoped_for(64), 1);
+        assert_eq!(after(200, 60_000, 64).hoped_for(64), 1);
+    }
+
+    #[test]
+    fn no_more_is_hoped_for_than_there_is_in_flight() {
+        assert_eq!(after(200, 1_000, 16).hoped_for(3), 3);
+        assert_eq!(after(200, 1_000, 16).hoped_for(0), 1);
     }
 
     #[test]
     fn a_pause_ends_it() {
         let mut gather = after(100, 10_000, 64);
         gather.looked(1, Nanos(1_000_000_000));
-        assert_eq!(gather.hoped_for(), 1);
+        assert_eq!(gather.hoped_for(64), 1);
     }
 }

@@ -112,7 +112,7 @@ impl UringDriver {
             Some(_) => {}
             None => {
                 let key = OpKey(cqe.user_data);
-                self.gather.completed(key.0);
+                self.gather.completed(u64::from(key.index()));
                 if !self.follow.is_empty()
                     && let Some(follow) = self.follow.remove(&key.0)
                 {

@@ -293,7 +293,7 @@ impl UringDriver {
             self.set_timer(deadline)?;
         }
         self.counters.waits += 1;
-        let want = if self.has.has(Mask::MIN_WAIT) { self.gather.hoped_for() } else { 1 };
+        let want = if self.has.has(Mask::MIN_WAIT) { self.gather.hoped_for(self.in_flight) } else { 1 };
         loop {
             match self.enter(want, EnterFlags::GETEVENTS, deadline) {
                 // A submission cut short did not wait: go on. Otherwise something has arrived.
