@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Runner;
-use super::job::Job;
+use super::job::{Job, quietly};
 
 /// Where jobs of one scope are started; see [`blocking_scope`](crate::blocking_scope).
 pub struct BlockingScope<'scope, 'env: 'scope> {
@@ -64,8 +64,8 @@ impl Jobs {
         };
         drop(state);
         self.changed.notify_all();
-        // A payload's destructor is foreign code, and may panic itself: it is leaked.
-        std::mem::forget(unneeded);
+        // Outside the lock, as its destructor is foreign code; it borrows nothing of the scope.
+        quietly(|| drop(unneeded));
         true
     }
 
@@ -118,7 +118,11 @@ pub(crate) fn enter<'env, T>(
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     let panic = scope.jobs.finish();
     match (result, panic) {
-        (Err(payload), _) | (Ok(_), Some(payload)) => resume_unwind(payload),
+        (Err(payload), other) => {
+            quietly(|| drop(other));
+            resume_unwind(payload)
+        }
+        (Ok(_), Some(payload)) => resume_unwind(payload),
         (Ok(value), None) => value,
     }
 }
