@@ -116,6 +116,8 @@ impl Drop for Child {
     fn drop(&mut self) {
         // Whatever it is doing: it is ours, and of no use any more.
         let _ = self.process.kill();
+        // A traced thread must be waited for by itself, or its process never ends.
+        let _ = waitpid(self.thread, Some(WaitPidFlag::__WALL));
         let _ = self.process.wait();
     }
 }
