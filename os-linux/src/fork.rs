@@ -98,13 +98,6 @@ impl Origin {
     }
 }
 
-/// Whether something made at `made` is used in a forked child.
-#[inline]
-#[must_use]
-pub fn in_forked_child(made: Generation) -> bool {
-    made.is_foreign()
-}
-
 #[inline]
 fn word() -> &'static AtomicU64 {
     // ORDERING: Relaxed: the page is the kernel's making, and nothing but its atomic word is looked at.
@@ -144,14 +137,14 @@ mod tests {
         let mine = Generation::current();
         let origin = Origin::here();
         assert!(!origin.is_foreign());
-        assert!(!in_forked_child(mine));
+        assert!(!mine.is_foreign());
         assert_eq!(mine, Generation::current());
         // SAFETY: the child only loads, stores and exits.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
-            let foreign = in_forked_child(mine);
+            let foreign = mine.is_foreign();
             let own = Generation::current();
-            let good = foreign && own != mine && !in_forked_child(own) && in_forked_child(mine);
+            let good = foreign && own != mine && !own.is_foreign() && mine.is_foreign();
             let good = good && origin.is_foreign() && !Origin::here().is_foreign();
             // SAFETY: ends the child without running the parent's destructors.
             unsafe { libc::_exit(i32::from(!good)) };

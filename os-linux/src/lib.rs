@@ -39,7 +39,6 @@ pub use config::{DriverConfig, Mask};
 pub use epoll::EpollDriver;
 pub use fds::FdTable;
 pub use file::{begin_to_wait, execute, file_stat, open_cached, read_cached, stat_cached, stat_open_cached};
-pub use fork::in_forked_child;
 pub use membarrier::heavy_barrier;
 pub use ouzel_core::driver::Counters;
 pub use pages::pages;
