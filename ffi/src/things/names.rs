@@ -2,6 +2,7 @@
 
 use core::ffi::c_char;
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -36,7 +37,11 @@ impl fmt::Debug for Name {
 /// Tasks that other threads have given to a host-driven runtime, until they are polled first: their ids are out, and the
 /// runtime does not know them yet.
 #[derive(Debug, Default)]
-pub(crate) struct Newborns(Mutex<Inner>);
+pub(crate) struct Newborns {
+    inner: Mutex<Inner>,
+    /// How many have an id, so that where there is none nobody needs the lock.
+    count: AtomicUsize,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -48,7 +53,7 @@ struct Inner {
 
 impl Newborns {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One more; its number.
@@ -65,6 +70,8 @@ impl Newborns {
         let mut inner = self.lock();
         inner.all[number as usize] = Some(id);
         inner.ids.insert(id);
+        // ORDERING: Relaxed: whoever has the id has it from this thread, by a hand-over that orders this too.
+        self.count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// It has been polled, or will never be.
@@ -72,17 +79,23 @@ impl Newborns {
         let mut inner = self.lock();
         if let Some(id) = inner.all[number as usize].take() {
             inner.ids.remove(&id);
+            // ORDERING: Release pairs with the load in `contains`: who finds none here finds the task in its runtime.
+            self.count.fetch_sub(1, Ordering::Release);
         }
         inner.free.push(number);
     }
 
-    /// Whether it is one. A signal handler must not wait: where it cannot have the answer that is "yes", since who holds
-    /// the lock makes or ends one.
+    /// Whether it is one. A signal handler must not wait: where there are some and it cannot have the answer that is
+    /// "yes", since who holds the lock may be making or ending this one.
     pub(crate) fn contains(&self, id: TaskId, may_wait: bool) -> bool {
+        // ORDERING: Acquire pairs with `end`.
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
         if may_wait {
             return self.lock().ids.contains(&id);
         }
-        match self.0.try_lock() {
+        match self.inner.try_lock() {
             Ok(inner) => inner.ids.contains(&id),
             Err(TryLockError::Poisoned(inner)) => inner.into_inner().ids.contains(&id),
             Err(TryLockError::WouldBlock) => true,

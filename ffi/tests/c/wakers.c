@@ -140,8 +140,12 @@ static int32_t keeps_busy(void *ud, ouzel_cx *cx) {
     ouzel_op_opts opts = op_opts(NULL, NULL, NULL);
     (void)ud;
     if (!known) {
+        static pthread_mutex_t one_by_one = PTHREAD_MUTEX_INITIALIZER;
         known = 1;
-        worker_threads[atomic_fetch_add(&workers_known, 1) % 8] = pthread_self();
+        pthread_mutex_lock(&one_by_one);
+        worker_threads[workers_known % 8] = pthread_self();
+        atomic_fetch_add(&workers_known, 1); /* after the thread stands there to be signalled */
+        pthread_mutex_unlock(&one_by_one);
     }
     if (atomic_load(&over)) return OUZEL_READY;
     while (ouzel_cx_budget(cx)) {}
