@@ -84,19 +84,26 @@ impl Buffers {
     /// Takes a buffer back. False if the host does not have it. The runtime is current.
     pub(crate) fn take_back(&self, buf_id: u32) -> bool {
         let (lender, id) = parts(buf_id);
-        let lender = self.0.with(|loans| {
-            let loan = loans.get_mut(lender).filter(|loan| loan.is_out(id))?;
-            loan.out[usize::from(id) / 64] &= !(1 << (id % 64));
-            Some(loan.lender.clone())
-        });
-        lender.inspect(|lender| lender.give_back(id)).is_some()
+        self.0.with(|loans| {
+            let Some(loan) = loans.get_mut(lender) else { return false };
+            let Some(word) = loan.out.get_mut(usize::from(id) / 64) else { return false };
+            let bit = 1 << (id % 64);
+            let is_out = *word & bit != 0;
+            *word &= !bit;
+            if is_out {
+                loan.lender.give_back(id);
+            }
+            is_out
+        })
     }
 
     /// Gives back a buffer that the host has not seen. The runtime is current.
     pub(crate) fn discard(&self, buf_id: u32) {
         let (lender, id) = parts(buf_id);
-        if let Some(lender) = self.0.with(|loans| loans.get(lender).map(|loan| loan.lender.clone())) {
-            lender.give_back(id);
-        }
+        self.0.with(|loans| {
+            if let Some(loan) = loans.get(lender) {
+                loan.lender.give_back(id);
+            }
+        });
     }
 }

@@ -68,8 +68,8 @@ pub(crate) type Look<'a> = Option<&'a Waker>;
 pub(crate) enum Looked {
     /// There is none yet; nothing was written.
     Pending,
-    /// One was written, and others follow.
-    Step,
+    /// One was written, and others follow. Whether the entry's own waker waits for them.
+    Step { waiting: bool },
     /// The last one was written.
     Last(After),
 }
@@ -136,48 +136,61 @@ impl Entry {
         self.take(op, how, out)
     }
 
+    /// The same, one code for all who come here less often.
+    #[inline(never)]
+    pub(crate) fn look_for(&mut self, op: ouzel_op, how: &Waker, out: &mut MaybeUninit<ouzel_cqe>) -> Looked {
+        self.look(op, Some(how), out)
+    }
+
     #[cold]
     fn take_kept(&mut self, out: &mut MaybeUninit<ouzel_cqe>) -> Looked {
         let Some(Kept { cqe, after }) = self.kept.take() else { return Looked::Pending };
         out.write(cqe);
-        after.map_or(Looked::Step, Looked::Last)
+        after.map_or_else(|| self.step(), Looked::Last)
+    }
+
+    fn step(&self) -> Looked {
+        Looked::Step { waiting: self.delivery.waker.is_some() }
     }
 
     #[inline(always)]
     fn take(&mut self, op: ouzel_op, how: Look<'_>, out: &mut MaybeUninit<ouzel_cqe>) -> Looked {
-        if let Flight::One(raw) = &mut self.flight {
-            let taken = match how {
-                Some(waker) => ready(raw.poll(&mut Context::from_waker(waker))),
-                None => raw.try_take(),
-            };
-            let Some((c, lent)) = taken else { return Looked::Pending };
-            out.write(told(op, c, 0));
-            // SAFETY: ours to write; an operation that has given its payload back has nothing to drop.
-            unsafe { (&raw mut self.flight).write(Flight::Over) };
-            return Looked::Last(After::Call(lent.settle()));
-        }
-        self.take_other(op, how, out)
+        let after = match &mut self.flight {
+            Flight::One(raw) => {
+                let taken = match how {
+                    Some(waker) => ready(raw.poll(&mut Context::from_waker(waker))),
+                    None => raw.try_take(),
+                };
+                let Some((c, lent)) = taken else { return Looked::Pending };
+                out.write(told(op, c, 0));
+                After::Call(lent.settle())
+            }
+            Flight::Many(raw, lender) => {
+                let next = match how {
+                    Some(waker) => ready(raw.poll_next(&mut Context::from_waker(waker))).flatten(),
+                    None => raw.try_next(),
+                };
+                let Some(c) = next else { return Looked::Pending };
+                let cqe = out.write(told(op, c, 0));
+                cqe.buf_id |= u32::from(*lender) << 16;
+                if c.more() {
+                    return self.step();
+                }
+                // The payload was dropped with the last completion, and has told `Released`.
+                After::Released
+            }
+            _ => return self.take_other(op, how, out),
+        };
+        // SAFETY: ours to write; an operation that has given its payload back has nothing to drop.
+        unsafe { (&raw mut self.flight).write(Flight::Over) };
+        Looked::Last(after)
     }
 
     #[inline(never)]
     fn take_other(&mut self, op: ouzel_op, how: Look<'_>, out: &mut MaybeUninit<ouzel_cqe>) -> Looked {
         let mut cx = how.map(Context::from_waker);
         let after = match &mut self.flight {
-            Flight::Over | Flight::One(_) => return Looked::Pending,
-            Flight::Many(raw, lender) => {
-                let next = match &mut cx {
-                    None => raw.try_next(),
-                    Some(cx) => ready(raw.poll_next(cx)).flatten(),
-                };
-                let Some(c) = next else { return Looked::Pending };
-                let cqe = out.write(told(op, c, 0));
-                cqe.buf_id |= u32::from(*lender) << 16;
-                if c.more() {
-                    return Looked::Step;
-                }
-                // The payload was dropped with the last completion, and has told `Released`.
-                After::Released
-            }
+            Flight::Over | Flight::One(_) | Flight::Many(..) => return Looked::Pending,
             Flight::Stat(raw, at) => {
                 let taken = match &mut cx {
                     None => raw.try_take(),
@@ -195,7 +208,7 @@ impl Entry {
                 let Some(res) = signal.look(how) else { return Looked::Pending };
                 if res >= 0 {
                     out.write(told(op, Completion::step(res), 0));
-                    return Looked::Step;
+                    return self.step();
                 }
                 out.write(told(op, Completion::done(res), 0));
                 match core::mem::replace(&mut self.flight, Flight::Over) {
@@ -207,7 +220,7 @@ impl Entry {
                 Tick::Pending => return Looked::Pending,
                 Tick::Step(periods) => {
                     out.write(told(op, Completion::step(0), periods));
-                    return Looked::Step;
+                    return self.step();
                 }
                 tick => {
                     let res = if matches!(tick, Tick::Cancelled) { -libc::ECANCELED } else { 0 };
@@ -249,9 +262,9 @@ impl Entry {
         }
         if self.kept.is_none() {
             let mut cqe = MaybeUninit::uninit();
-            let after = match self.take(op, Some(&waker), &mut cqe) {
+            let after = match self.look_for(op, &waker, &mut cqe) {
                 Looked::Pending => return None,
-                Looked::Step => None,
+                Looked::Step { .. } => None,
                 Looked::Last(after) => Some(after),
             };
             // SAFETY: other than pending, so it was written.

@@ -113,14 +113,30 @@ unsafe impl Sized32 for ouzel_tick {
 ///
 /// # Safety
 /// `from` is null, or points to as many readable bytes as its first four say.
+#[inline]
 pub(crate) unsafe fn read<T: Sized32>(from: *const T) -> Result<T> {
-    // SAFETY: zero is a valid value of a `Sized32`.
-    let mut value = unsafe { MaybeUninit::<T>::zeroed().assume_init() };
     if from.is_null() {
-        return Ok(value);
+        // SAFETY: zero is a valid value of a `Sized32`.
+        return Ok(unsafe { MaybeUninit::<T>::zeroed().assume_init() });
     }
     // SAFETY: the size comes first and is readable; the host may not have aligned the struct for us.
     let size = unsafe { from.cast::<u32>().read_unaligned() } as usize;
+    if size == size_of::<T>() {
+        // SAFETY: the host says that all of it is there.
+        return Ok(unsafe { from.read_unaligned() });
+    }
+    // SAFETY: the caller's promise.
+    unsafe { read_other(from, size) }
+}
+
+/// The same of a struct as another version knows it, which is `size` bytes long.
+///
+/// # Safety
+/// `from` points to so many readable bytes.
+#[cold]
+unsafe fn read_other<T: Sized32>(from: *const T, size: usize) -> Result<T> {
+    // SAFETY: zero is a valid value of a `Sized32`.
+    let mut value = unsafe { MaybeUninit::<T>::zeroed().assume_init() };
     if size < T::LEAST {
         return Err(Error::SIZE);
     }

@@ -6,7 +6,6 @@
 
 use core::ffi::c_void;
 use core::mem::offset_of;
-use core::ptr::null_mut;
 
 use ouzel::op::raw::{self, Deadline, Nanos, Request, Scratch};
 
@@ -105,23 +104,14 @@ pub(crate) unsafe fn prepare(
     opens: bool,
 ) -> Result<Prepared> {
     let at = OnLoop::of(rt)?;
-    let mut delivery = Delivery { waker: None, done: None, opens };
-    let mut release = (None, Ud(null_mut()));
-    let mut timeout_ns = 0;
-    if !opts.is_null() {
-        // SAFETY: the caller's promise.
-        let (opts, woken) = unsafe { read(opts) }?;
-        delivery.done = opts.done.map(|done| (done, Ud(opts.ud)));
-        release = (opts.release, Ud(opts.ud));
-        timeout_ns = opts.timeout_ns;
-        at.body.check_open()?;
-        if woken {
-            delivery.waker = Some(task_waker(opts.waker)?);
-        }
-    }
+    // SAFETY: the caller's promise.
+    let (opts, woken) = unsafe { read(opts) }?;
     at.body.check_open()?;
+    let waker = if woken { Some(task_waker(opts.waker)?) } else { None };
     let claim = at.body.ops.claim().ok_or(Error::NO_MEMORY)?;
-    Ok(Prepared { at, claim, lent: Lent::new(at.place, release.0, release.1), timeout_ns, delivery })
+    let lent = Lent::new(at.place, opts.release, Ud(opts.ud));
+    let delivery = Delivery { waker, done: opts.done.map(|done| (done, Ud(opts.ud))), opens };
+    Ok(Prepared { at, claim, lent, timeout_ns: opts.timeout_ns, delivery })
 }
 
 /// Puts what was begun into the table and sees to its delivery.

@@ -104,7 +104,7 @@ impl OpTable {
     }
 
     /// Takes the next completion of `op`, which is at `place`, and does not deliver to a callback.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn look(
         &self,
         op: ouzel_op,
@@ -138,13 +138,13 @@ impl OpTable {
         let (looked, done, ud, old) = self.with(|table| {
             let entry = table.entry(place).ok()?;
             let (done, ud) = entry.delivery.done?;
-            let looked = entry.look(op, Some(waker), out);
+            let looked = entry.look_for(op, waker, out);
             let old = match looked {
                 // For `abandon`.
                 Looked::Pending if entry.delivery.waker.is_none() => {
                     entry.delivery.waker.replace(waker.clone())
                 }
-                Looked::Pending | Looked::Step => None,
+                Looked::Pending | Looked::Step { .. } => None,
                 Looked::Last(_) => table.end(place.0),
             };
             Some((looked, done, ud, old))
@@ -166,11 +166,11 @@ impl OpTable {
             if entry.delivery.done.is_some() || matches!(entry.flight, Flight::Timer(_)) {
                 return Err(Error::INVALID);
             }
-            let looked = entry.look(op, Some(waker), out);
+            let looked = entry.look_for(op, waker, out);
             table.waiting.retain(|(index, known)| *index != place.0 || !known.will_wake(waker));
             match looked {
                 Looked::Pending => table.waiting.push((place.0, waker.clone())),
-                Looked::Step => {}
+                Looked::Step { .. } => {}
                 Looked::Last(_) => return Ok((looked, table.end(place.0))),
             }
             Ok((looked, None))

@@ -21,33 +21,30 @@ pub(crate) fn find(op: ouzel_op) -> Result<(OnLoop, Place)> {
     Ok((OnLoop::named(anchor)?, (index, generation)))
 }
 
-#[inline]
-fn take(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> Result<i32> {
+/// What `ouzel_op_take` and `ouzel_op_poll` have in common: all but the waker.
+#[inline(never)]
+pub(crate) fn take(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> i32 {
+    guard(|| code(take_if_any(op, how, cqe)))
+}
+
+#[inline(always)]
+fn take_if_any(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> Result<i32> {
     // SAFETY: the host lends room for one.
     let Some(out) = (unsafe { cqe.cast::<MaybeUninit<ouzel_cqe>>().as_mut() }) else {
         return Err(Error::NULL);
     };
     let (at, place) = find(op)?;
-    take_at(&at, op, place, how, out)
-}
-
-#[inline]
-pub(crate) fn take_at(
-    at: &OnLoop,
-    op: ouzel_op,
-    place: Place,
-    how: Look<'_>,
-    out: &mut MaybeUninit<ouzel_cqe>,
-) -> Result<i32> {
     let _entered = at.enter();
     let looked = at.body.ops.look(op, place, how, out)?;
-    let pending = matches!(looked, Looked::Pending);
+    if matches!(looked, Looked::Pending) {
+        return Ok(OUZEL_PENDING);
+    }
     deliver(at.place, at.body, place, looked, out);
-    Ok(if pending { OUZEL_PENDING } else { OUZEL_READY })
+    Ok(OUZEL_READY)
 }
 
 /// What follows a look: `out` has been written unless it was pending.
-#[inline]
+#[inline(always)]
 pub(crate) fn deliver(
     place: &'static ouzel_runtime,
     body: &Body,
@@ -62,7 +59,8 @@ pub(crate) fn deliver(
     body.buffers.hand_out(unsafe { out.assume_init_mut() });
     match looked {
         Looked::Pending => {}
-        Looked::Step => body.ops.arm(of),
+        Looked::Step { waiting: false } => {}
+        Looked::Step { waiting: true } => body.ops.arm(of),
         Looked::Last(after) => place.finish(body, after),
     }
 }
@@ -73,7 +71,7 @@ pub(crate) fn deliver(
 /// `cqe` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ouzel_op_take(op: ouzel_op, cqe: *mut ouzel_cqe) -> i32 {
-    guard(|| code(take(op, None, cqe)))
+    take(op, None, cqe)
 }
 
 /// Takes a completion, or makes this task wait for it. See `ouzel.h`.
@@ -82,11 +80,9 @@ pub unsafe extern "C" fn ouzel_op_take(op: ouzel_op, cqe: *mut ouzel_cqe) -> i32
 /// `cx` is null or what this poll function was lent; `cqe` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ouzel_op_poll(op: ouzel_op, cx: *mut ouzel_cx<'_>, cqe: *mut ouzel_cqe) -> i32 {
-    guard(|| {
-        // SAFETY: the caller's promise about `cx`.
-        let Some(cx) = (unsafe { cx.as_ref() }) else { return Error::NULL.0 };
-        code(take(op, Some(cx.waker), cqe))
-    })
+    // SAFETY: the caller's promise about `cx`.
+    let Some(cx) = (unsafe { cx.as_ref() }) else { return Error::NULL.0 };
+    take(op, Some(cx.waker), cqe)
 }
 
 /// Asks for cancellation. See `ouzel.h`.

@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::cqe::ouzel_cqe;
-use crate::error::{Error, OUZEL_OK, OUZEL_READY, Result, code};
+use crate::error::{Error, OUZEL_OK, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::guard::guard;
 use crate::hearing::notifier;
 use crate::id::{Kind, ouzel_op, unpack};
@@ -16,8 +16,7 @@ use crate::op::Looked;
 use crate::options::deadline;
 use crate::place::{Engine, OnLoop, with_anchor};
 use crate::run::Running;
-use crate::table::Place;
-use crate::take::{deliver, take_at};
+use crate::take::{deliver, take};
 
 struct Unpark(Thread);
 
@@ -38,7 +37,7 @@ fn wait(op: ouzel_op, timeout_ns: u64, out: &mut MaybeUninit<ouzel_cqe>) -> Resu
     let (place, deadline) = ((index, generation), deadline(timeout_ns));
     let local = with_anchor(anchor, |_, body| Ok(matches!(body.engine, Engine::Local { .. })))?;
     if local {
-        return drive(&OnLoop::named(anchor)?, op, place, deadline, out);
+        return drive(&OnLoop::named(anchor)?, op, deadline, out);
     }
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
@@ -74,7 +73,6 @@ fn wait(op: ouzel_op, timeout_ns: u64, out: &mut MaybeUninit<ouzel_cqe>) -> Resu
 fn drive(
     at: &OnLoop,
     op: ouzel_op,
-    place: Place,
     deadline: Option<Instant>,
     out: &mut MaybeUninit<ouzel_cqe>,
 ) -> Result<i32> {
@@ -82,8 +80,10 @@ fn drive(
     let waker = notifier(handle);
     loop {
         drop(Running::begin(at.place, at.body)?);
-        if take_at(at, op, place, Some(&waker), out)? == OUZEL_READY {
-            return Ok(OUZEL_OK);
+        match take(op, Some(&waker), out.as_mut_ptr()) {
+            OUZEL_PENDING => {}
+            OUZEL_READY => return Ok(OUZEL_OK),
+            why => return Err(Error(why)),
         }
         let left = left(deadline)?;
         let _running = Running::begin(at.place, at.body)?;

@@ -11,7 +11,7 @@ pub use ouzel_core::op::{
 };
 use ouzel_core::op::{OpHandle, RejectReason, Rejected};
 
-use crate::current;
+use crate::current::{self, Current};
 use crate::platform;
 
 /// Why an operation could not be begun.
@@ -85,7 +85,8 @@ impl<P> fmt::Debug for SubmitError<P> {
 ///
 /// # Safety
 /// All that the request points at stays valid until the operation's last completion, also after the
-/// [`RawOp`] was dropped: it lies in the payload, in the scratch space, or the payload keeps it alive.
+/// [`RawOp`] was dropped: it lies in the payload, in the scratch space, or the payload keeps it alive. `build` leaves
+/// no runtime that was entered before it.
 pub unsafe fn submit<P: 'static>(
     payload: P,
     build: impl FnOnce(*mut P, *mut Scratch) -> Request,
@@ -107,7 +108,7 @@ pub unsafe fn submit_until<P: 'static>(
     limit: Option<Deadline>,
     build: impl FnOnce(*mut P, *mut Scratch) -> Request,
 ) -> Result<RawOp<P>, SubmitError<P>> {
-    current::with(|current| {
+    let submit = |current: Option<&Current>| {
         let Some(current) = current else {
             return Err(SubmitError { reason: SubmitReason::NoRuntime, payload });
         };
@@ -121,9 +122,13 @@ pub unsafe fn submit_until<P: 'static>(
             Ok(handle) => Ok(RawOp { handle, lazy }),
             Err(rejected) => Err(refused(rejected)),
         }
-    })
+    };
+    // SAFETY: a submission wakes nobody, as nobody can wait for it yet, and drops nothing of the user's; `build` is the
+    // caller's, who promises the rest.
+    unsafe { current::with_top(submit) }
 }
 
+#[cold]
 fn refused<P>(Rejected { payload, reason }: Rejected<P>) -> SubmitError<P> {
     let reason = match reason {
         RejectReason::OutOfMemory => SubmitReason::OutOfMemory,
@@ -147,6 +152,7 @@ impl<P> RawOp<P> {
     ///
     /// # Panics
     /// After it has returned `Ready`; on another thread than its `LocalRuntime`'s.
+    #[inline]
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Completion, P)> {
         // A task that never waits for its operations lets others run now and then.
         ready!(coop::proceed(cx));
@@ -159,17 +165,20 @@ impl<P> RawOp<P> {
     }
 
     /// The result and the payload if the operation is over; leaves no waker.
+    #[inline]
     pub fn try_take(&mut self) -> Option<(Completion, P)> {
         self.handle.try_take()
     }
 
     /// The next completion of a multishot operation, `None` after the last one.
+    #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
         ready!(coop::proceed(cx));
         self.handle.poll_next(cx)
     }
 
     /// The next completion of a multishot operation if there is one; leaves no waker.
+    #[inline]
     pub fn try_next(&mut self) -> Option<Completion> {
         self.handle.try_next()
     }

@@ -107,6 +107,7 @@ impl<P> OpHandle<P> {
     ///
     /// # Panics
     /// After it has returned `Ready`; off the thread of a local slab.
+    #[inline]
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Completion, P)> {
         let slot = self.slot();
         if !self.may_touch() {
@@ -127,6 +128,7 @@ impl<P> OpHandle<P> {
     ///
     /// # Panics
     /// Off the thread of a local slab.
+    #[inline]
     pub fn try_take(&mut self) -> Option<(Completion, P)> {
         self.slot?;
         let slot = self.slot();
@@ -145,6 +147,7 @@ impl<P> OpHandle<P> {
     ///
     /// # Panics
     /// Off the thread of a local slab.
+    #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
         if self.slot.is_none() {
             return Poll::Ready(None);
@@ -166,6 +169,7 @@ impl<P> OpHandle<P> {
     ///
     /// # Panics
     /// Off the thread of a local slab.
+    #[inline]
     pub fn try_next(&mut self) -> Option<Completion> {
         if self.slot.is_none() || !self.may_touch() {
             return None;
@@ -183,6 +187,7 @@ impl<P> OpHandle<P> {
     }
 
     /// One look at the queue of a multishot operation.
+    #[inline]
     fn fetch(&mut self) -> Option<Completion> {
         let slot = self.slot();
         // Before the ring: all that was pushed before DONE is seen then.
@@ -225,6 +230,7 @@ impl<P> OpHandle<P> {
     ///
     /// # Safety
     /// DONE was seen, and the slot may be touched on this thread.
+    #[inline]
     unsafe fn take(&mut self) -> (Completion, P) {
         let slot = self.slot();
         // SAFETY: DONE was seen: the owner has written it and will not again.

@@ -68,6 +68,7 @@ impl Multi {
     }
 
     /// Owner, before DONE.
+    #[inline]
     pub(super) fn push(&self, c: Completion) -> AfterPush {
         // ORDERING: Relaxed; only the owner writes the tail.
         let tail = self.tail.load(Ordering::Relaxed);
@@ -89,6 +90,7 @@ impl Multi {
     }
 
     /// Holder: the oldest completion in the ring.
+    #[inline]
     pub(super) fn pop(&self) -> Option<Completion> {
         // ORDERING: Relaxed; only the holder writes the head (an earlier holder's store came with the handle).
         let head = self.head.load(Ordering::Relaxed);

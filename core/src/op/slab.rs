@@ -150,7 +150,6 @@ impl OpSlab {
         }
         let own = &self.shared().own;
         debug_assert!(!slot.timer.is_set(), "a timer ends by leaving the wheel");
-        let request = slot.request.get();
         // SAFETY: DONE is not set, so the result is the owner's.
         slot.result.with_mut(|p| unsafe { *p = c });
         own.undone.set(own.undone.get() - 1);
@@ -160,6 +159,7 @@ impl OpSlab {
                 AfterComplete::Delivered
             }
             AfterFinish::Free => {
+                let request = slot.request.get();
                 // The caller gets it now, so nobody shall find it later.
                 // SAFETY: DONE and GONE are set and LINKED is not, by our transition.
                 slot.result.with_mut(|p| unsafe { *p = Completion::done(-1) });
@@ -173,6 +173,7 @@ impl OpSlab {
     }
 
     /// Takes the waker out and wakes it. The slot may be free by now, but not used again.
+    #[inline(always)]
     fn wake(&self, slot: &Slot) {
         // SAFETY: the slab's flavour, on the owner's thread.
         let waker = unsafe { slot.waker.take(slot.word.is_local()) };
