@@ -29,6 +29,23 @@ pub(crate) trait Room: Default + Send + 'static {
 
     /// The address, if it is of the kind that is looked for.
     fn get(&self) -> Option<Self::Addr>;
+
+    /// The bytes of the address that was put there.
+    fn bytes(&self) -> &[u8];
+
+    /// Puts a sender's address there; none: it has no name.
+    fn put(&mut self, from: Option<SocketAddrAny>);
+}
+
+/// The address in a room, as an argument of a call.
+pub(crate) struct At<'a, R>(pub(crate) &'a R);
+
+// SAFETY: the bytes are those of a `sockaddr`, written by `copy`.
+unsafe impl<R: Room> SocketAddrArg for At<'_, R> {
+    unsafe fn with_sockaddr<T>(&self, f: impl FnOnce(*const SocketAddrOpaque, SocketAddrLen) -> T) -> T {
+        let bytes = self.0.bytes();
+        f(bytes.as_ptr().cast(), bytes.len() as SocketAddrLen)
+    }
 }
 
 /// Writes `addr` to `out` as a `sockaddr` and returns its length.
@@ -107,9 +124,20 @@ impl Room for IpRoom {
         (self.bytes.as_mut_ptr(), self.len)
     }
 
-    // The family says how long it is.
     fn get(&self) -> Option<SocketAddr> {
+        // The family says how long it is.
         read(&self.bytes, self.len as usize)?.try_into().ok()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len as usize]
+    }
+
+    fn put(&mut self, from: Option<SocketAddrAny>) {
+        match from {
+            Some(from) if from.addr_len() as usize <= IP => self.len = copy(&from, &mut self.bytes),
+            _ => self.len = 0,
+        }
     }
 }
 

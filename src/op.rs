@@ -11,11 +11,13 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use ouzel_core::coop;
 pub use ouzel_core::op::Request;
 use ouzel_core::op::Segment;
-use raw::{Deadline, Nanos, RawOp, Scratch};
+use raw::{Deadline, Fd, Nanos, RawOp, Scratch};
 
 use crate::addr;
+use crate::current;
 use crate::time::now;
 
 pub(crate) mod lending;
@@ -52,6 +54,24 @@ enum State<P: 'static, B> {
 pub(crate) trait Build<P> {
     /// May name memory in the payload, in the scratch space, or owned by the payload; nothing else.
     fn build(self, payload: *mut P, scratch: *mut Scratch) -> Request;
+
+    /// What is to be tried before an operation is made of it: calls that seldom wait. See [`attempt`](Self::attempt).
+    fn tried(&self, _: &P) -> Option<Tried> {
+        None
+    }
+
+    /// Makes the call on the spot: `WouldBlock` if it would have to wait.
+    fn attempt(&self, _: &mut P) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// A call that can be tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tried {
+    pub(crate) fd: Fd,
+    /// It waits for room rather than for something to read.
+    pub(crate) writing: bool,
 }
 
 impl<P, F: FnOnce(*mut P, *mut Scratch) -> Request> Build<P> for F {
@@ -142,7 +162,20 @@ impl<P, B: Build<P>> Future for Op<P, B> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !matches!(self.state, State::InFlight(_)) {
             match std::mem::replace(&mut self.state, State::Over) {
-                State::Ready(payload, build) => {
+                State::Ready(mut payload, build) => {
+                    if let Some(tried) = build.tried(&payload)
+                        && tries_here()
+                    {
+                        // A task with an endless supply of datagrams lets others run now and then.
+                        if coop::proceed(cx).is_pending() {
+                            self.state = State::Ready(payload, build);
+                            return Poll::Pending;
+                        }
+                        match attempt(&build, &mut payload) {
+                            Err(e) if e.kind() == io::ErrorKind::WouldBlock => tried_in_vain(tried),
+                            result => return Poll::Ready((result, payload)),
+                        }
+                    }
                     let build = |payload, scratch| build.build(payload, scratch);
                     let limit = Some(Deadline(self.limit)).filter(|limit| limit.0 != Nanos::MAX);
                     // SAFETY: `Build`'s implementations name only memory of the payload and the scratch space.
@@ -163,6 +196,30 @@ impl<P, B: Build<P>> Future for Op<P, B> {
         self.state = State::Over;
         Poll::Ready((result(completion.res), payload))
     }
+}
+
+/// Whether a call on a socket may be tried here before it is made an operation.
+fn tries_here() -> bool {
+    // SAFETY: no code of the user's is called.
+    unsafe { current::with_top(|c| c.is_some_and(|c| c.reactor.tries_sockets())) }
+}
+
+/// Makes the call, again after a signal.
+fn attempt<P, B: Build<P>>(build: &B, payload: &mut P) -> io::Result<usize> {
+    loop {
+        match build.attempt(payload) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Spares the driver a try of its own.
+fn tried_in_vain(tried: Tried) {
+    // SAFETY: no code of the user's is called.
+    unsafe {
+        current::with_top(|c| c.inspect(|c| c.reactor.tried_in_vain(tried.fd, tried.writing)).is_some())
+    };
 }
 
 impl<P, B> fmt::Debug for Op<P, B> {

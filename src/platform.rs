@@ -97,6 +97,18 @@ impl AnyDriver {
             AnyDriver::Poll(_) => Ok(()),
         }
     }
+    /// Whether calls on sockets may be tried before they are submitted: not where the driver tries them, and cannot be
+    /// told that it was in vain.
+    pub(crate) fn lets_try_sockets(&self) -> bool {
+        !matches!(self, AnyDriver::Poll(_))
+    }
+    /// A call on this descriptor would have had to wait, just now.
+    pub(crate) fn tried_in_vain(&mut self, fd: Fd, writing: bool) {
+        #[cfg(target_os = "linux")]
+        if let AnyDriver::Epoll(d) = self {
+            d.tried_in_vain(fd, writing);
+        }
+    }
     /// Sends without a copy whose memory is free only when a peer has acknowledged.
     pub(crate) fn unacknowledged(&self) -> usize {
         match self {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use ouzel_core::alarm::Alarms;
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
 use ouzel_core::op::{
-    AfterComplete, Completion, Flavour, OpHandle, OpKey, OpSlab, Rejected, Request, Scratch, Submitted,
+    AfterComplete, Completion, Fd, Flavour, OpHandle, OpKey, OpSlab, Rejected, Request, Scratch, Submitted,
 };
 use ouzel_core::park::ParkWord;
 use ouzel_core::sched::Seat;
@@ -60,6 +60,9 @@ pub(crate) struct ReactorCell {
     litter: RefCell<Vec<(Request, Completion)>>,
     /// Somebody waits for a lazy send.
     lazy_waited: Cell<bool>,
+    /// Whether calls on sockets are tried before they are operations, and how many were.
+    tries_sockets: bool,
+    tries: Cell<u64>,
     totals: Arc<IoTotals>,
     /// The driver's provided buffers, once somebody has asked for them.
     provided: OnceCell<Arc<Provided>>,
@@ -78,6 +81,7 @@ impl ReactorCell {
         let (driver, why) = platform::make(options, &park)?;
         let seat = Seat { park, unpark: driver.unparker() };
         let now = platform::now();
+        let tries_sockets = driver.lets_try_sockets();
         Ok(Rc::new(ReactorCell {
             slab: OpSlab::new(Arc::clone(&seat.park), Arc::clone(&seat.unpark), flavour),
             limits: Limits::new(now),
@@ -92,6 +96,8 @@ impl ReactorCell {
             deferred: RefCell::default(),
             litter: RefCell::default(),
             lazy_waited: Cell::new(false),
+            tries_sockets,
+            tries: Cell::new(0),
             totals: Arc::default(),
             provided: OnceCell::new(),
         }))
@@ -290,7 +296,9 @@ impl ReactorCell {
         let lazy_waited = self.lazy_waited.replace(false);
         let mut driver = self.driver.borrow_mut();
         let result = driver.wait(deadline, lazy_waited, &mut |key, c| self.complete(key, c));
-        self.totals.set(driver.counters());
+        let mut counters = driver.counters();
+        counters.syscalls += self.tries.get();
+        self.totals.set(counters);
         drop(driver);
         self.turn();
         result.map(drop)
@@ -304,6 +312,20 @@ impl ReactorCell {
         self.clear_litter();
         count += result?;
         Ok(count)
+    }
+
+    /// Whether a call on a socket is to be tried now, by the caller, before it is made an operation; if so it is counted.
+    pub(crate) fn tries_sockets(&self) -> bool {
+        let tries = self.tries_sockets && !self.origin.is_another_process();
+        self.tries.set(self.tries.get() + u64::from(tries));
+        tries
+    }
+
+    /// The call would have had to wait: for room if it is `writing`, else for something to read.
+    pub(crate) fn tried_in_vain(&self, fd: Fd, writing: bool) {
+        if let Ok(mut driver) = self.driver.try_borrow_mut() {
+            driver.tried_in_vain(fd, writing);
+        }
     }
 
     /// Somebody polled a lazy send and waits for it.

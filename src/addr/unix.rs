@@ -62,6 +62,18 @@ impl Room for UnixRoom {
         // A sender without a name has an address without bytes.
         if len == 0 { unnamed() } else { decode_any(read(&self.bytes, len)?) }
     }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len as usize]
+    }
+
+    fn put(&mut self, from: Option<SocketAddrAny>) {
+        let len = from
+            .filter(|from| from.addr_len() as usize <= UNIX)
+            .map_or(0, |from| copy(&from, &mut self.bytes));
+        // SAFETY: zeros at first, for which a header is good.
+        unsafe { self.header.assume_init_mut() }.msg_namelen = len;
+    }
 }
 
 fn unnamed() -> Option<SocketAddr> {

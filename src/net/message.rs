@@ -12,11 +12,13 @@ use std::task::{Context, Poll, ready};
 use ouzel_core::op::Segment;
 
 use super::limit::limit_methods;
-use crate::addr::{IpRoom, Room, UnixRoom};
+use super::transfer::{bytes_of, now, room_of};
+use crate::addr::{At, IpRoom, Room, UnixRoom};
 use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
 use crate::op::raw::Scratch;
-use crate::op::{Build, Op, Request, describe};
+use crate::op::{Build, Op, Request, Tried, describe};
+use crate::platform;
 
 /// What a message owns until its end.
 type Owned<B, R> = (SharedFd, B, R);
@@ -39,6 +41,16 @@ impl<B: IoBufMut, R: Room> Build<Owned<B, R>> for ReceiveFrom {
         unsafe { describe(header, scratch, ptr::null_mut(), [part].into_iter(), name) };
         Request::RecvMsg { fd: fd.raw(), msg: header.cast(), flags: self.flags }
     }
+
+    fn tried(&self, (fd, ..): &Owned<B, R>) -> Option<Tried> {
+        Some(Tried { fd: fd.raw(), writing: false })
+    }
+
+    fn attempt(&self, (fd, buf, room): &mut Owned<B, R>) -> io::Result<usize> {
+        let (_, n, from) = rustix::net::recvfrom(fd, room_of(buf), now(self.flags))?;
+        room.put(from);
+        Ok(n)
+    }
 }
 
 /// A send to an address.
@@ -54,6 +66,14 @@ impl<B: IoBuf, R: Room> Build<Owned<B, R>> for TransmitTo {
         // SAFETY: as for `ReceiveFrom`.
         unsafe { describe(header, scratch, ptr::null_mut(), [part].into_iter(), name) };
         Request::SendMsg { fd: fd.raw(), msg: header.cast(), flags: 0 }
+    }
+
+    fn tried(&self, (fd, ..): &Owned<B, R>) -> Option<Tried> {
+        Some(Tried { fd: fd.raw(), writing: true })
+    }
+
+    fn attempt(&self, (fd, buf, room): &mut Owned<B, R>) -> io::Result<usize> {
+        Ok(rustix::net::sendto(fd, bytes_of(buf), platform::SEND_NOW, &At(room))?)
     }
 }
 

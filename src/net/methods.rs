@@ -116,19 +116,19 @@ macro_rules! datagram_methods {
         ///
         /// Dropping the future cancels: the datagram may have been sent.
         pub fn send<B: crate::buf::IoBuf>(&self, buf: B) -> crate::net::Write<B> {
-            crate::net::Write::new(&self.fd, buf)
+            crate::net::Write::of_datagram(&self.fd, buf)
         }
 
         /// Receives one datagram into `buf`, up to its capacity; what does not fit is lost.
         ///
         /// Dropping the future cancels: a datagram that had already arrived for it is lost.
         pub fn recv<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
-            crate::net::Read::new(&self.fd, buf, 0)
+            crate::net::Read::of_datagram(&self.fd, buf, 0)
         }
 
         /// As [`recv`](Self::recv), but leaves the datagram for the next receive.
         pub fn peek<B: crate::buf::IoBufMut>(&self, buf: B) -> crate::net::Read<B> {
-            crate::net::Read::new(&self.fd, buf, libc::MSG_PEEK)
+            crate::net::Read::of_datagram(&self.fd, buf, libc::MSG_PEEK)
         }
     };
 }

@@ -6,14 +6,19 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::slice;
 use std::task::{Context, Poll, ready};
+
+use rustix::net::RecvFlags;
 
 use super::limit::limit_methods;
 use crate::buf::{IoBuf, IoBufMut};
 use crate::fd::SharedFd;
 use crate::op::raw::{AT_POSITION, Scratch};
-use crate::op::{Build, Op, Request};
+use crate::op::{Build, Op, Request, Tried};
+use crate::platform;
 
 /// What a transfer owns until its end.
 pub(super) type Owned<B> = (SharedFd, B);
@@ -21,8 +26,10 @@ pub(super) type Owned<B> = (SharedFd, B);
 /// By which call bytes move.
 #[derive(Clone, Copy)]
 pub(super) enum By {
-    /// A socket's own, with flags.
+    /// A stream's own, with flags: a receive most often waits, and sends go to the kernel with the next wait.
     Socket(i32),
+    /// The same of datagrams, which are tried first.
+    Datagram(i32),
     /// A pipe's.
     Pipe,
 }
@@ -40,9 +47,19 @@ impl<B: IoBufMut> Build<Owned<B>> for Receive {
         let (fd, buf) = unsafe { &mut *payload };
         let (at, len) = (buf.as_mut_ptr().wrapping_add(self.at), buf.capacity() - self.at);
         match self.by {
-            By::Socket(flags) => Request::Recv { fd: fd.raw(), buf: at, len, flags },
+            By::Socket(flags) | By::Datagram(flags) => Request::Recv { fd: fd.raw(), buf: at, len, flags },
             By::Pipe => Request::Read { fd: fd.raw(), buf: at, len, offset: AT_POSITION },
         }
+    }
+
+    fn tried(&self, (fd, _): &Owned<B>) -> Option<Tried> {
+        matches!(self.by, By::Datagram(_)).then(|| Tried { fd: fd.raw(), writing: false })
+    }
+
+    fn attempt(&self, (fd, buf): &mut Owned<B>) -> io::Result<usize> {
+        let By::Datagram(flags) = self.by else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let (_, n) = rustix::net::recv(fd, room_of(buf), now(flags))?;
+        Ok(n)
     }
 }
 
@@ -61,13 +78,49 @@ impl<B: IoBuf> Build<Owned<B>> for Transmit {
         let (fd, buf) = unsafe { &*payload };
         let (at, len) = (buf.as_ptr().wrapping_add(self.at), buf.len() - self.at);
         match self.by {
-            By::Socket(flags) if self.zero_copy => {
+            By::Socket(flags) | By::Datagram(flags) if self.zero_copy => {
                 Request::SendZeroCopy { fd: fd.raw(), buf: at, len, flags }
             }
-            By::Socket(flags) => Request::Send { fd: fd.raw(), buf: at, len, flags, lazy: false },
+            By::Socket(flags) | By::Datagram(flags) => {
+                Request::Send { fd: fd.raw(), buf: at, len, flags, lazy: false }
+            }
             By::Pipe => Request::Write { fd: fd.raw(), buf: at, len, offset: AT_POSITION },
         }
     }
+
+    fn tried(&self, (fd, _): &Owned<B>) -> Option<Tried> {
+        let tried = matches!(self.by, By::Datagram(_)) && !self.zero_copy;
+        tried.then(|| Tried { fd: fd.raw(), writing: true })
+    }
+
+    fn attempt(&self, (fd, buf): &mut Owned<B>) -> io::Result<usize> {
+        Ok(rustix::net::send(fd, bytes_of(buf), platform::SEND_NOW)?)
+    }
+}
+
+/// The flags of a receive that does not wait.
+pub(super) fn now(flags: i32) -> RecvFlags {
+    RecvFlags::from_bits_retain(flags as _) | RecvFlags::DONTWAIT
+}
+
+/// All of a buffer's room.
+pub(super) fn room_of<B: IoBufMut>(buf: &mut B) -> &mut [MaybeUninit<u8>] {
+    let (at, len) = (buf.as_mut_ptr().cast(), buf.capacity());
+    if len == 0 {
+        return &mut [];
+    }
+    // SAFETY: `IoBufMut` vouches for so many writable bytes, which are the buffer's alone.
+    unsafe { slice::from_raw_parts_mut(at, len) }
+}
+
+/// The bytes of a buffer.
+pub(super) fn bytes_of<B: IoBuf>(buf: &B) -> &[u8] {
+    let (at, len) = (buf.as_ptr(), buf.len());
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: `IoBuf` vouches for so many readable bytes.
+    unsafe { slice::from_raw_parts(at, len) }
 }
 
 /// A receive in progress; see the method that made it.
@@ -103,6 +156,11 @@ pub struct Read<B: IoBufMut> {
 impl<B: IoBufMut> Read<B> {
     pub(super) fn new(fd: &SharedFd, buf: B, flags: i32) -> Self {
         Self::by(fd, buf, By::Socket(flags))
+    }
+
+    /// Of one datagram.
+    pub(super) fn of_datagram(fd: &SharedFd, buf: B, flags: i32) -> Self {
+        Self::by(fd, buf, By::Datagram(flags))
     }
 
     /// Of what is no socket.
@@ -144,6 +202,11 @@ pub struct Write<B: IoBuf> {
 impl<B: IoBuf> Write<B> {
     pub(super) fn new(fd: &SharedFd, buf: B) -> Self {
         Self::by(fd, buf, By::Socket(0))
+    }
+
+    /// Of one datagram.
+    pub(super) fn of_datagram(fd: &SharedFd, buf: B) -> Self {
+        Self::by(fd, buf, By::Datagram(0))
     }
 
     /// Of what is no socket.

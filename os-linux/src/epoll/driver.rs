@@ -166,6 +166,14 @@ impl EpollDriver {
         }
     }
 
+    /// A call on this descriptor said just now that it would have to wait: the next submission need not try. Nothing is
+    /// concluded from that where no event would tell that it was long ago.
+    pub fn tried_in_vain(&mut self, fd: Fd, writing: bool) {
+        if fd >= 0 {
+            self.conclude(fd, if writing { Way::Out } else { Way::In });
+        }
+    }
+
     /// Asks for an operation to end early. It completes all the same: with `-ECANCELED`, or with what
     /// it had done. Unknown keys are ignored.
     pub fn cancel(&mut self, key: OpKey) {

@@ -165,6 +165,15 @@ impl EpollDriver {
         registered
     }
 
+    /// After an `EAGAIN` that somebody else met.
+    pub(super) fn conclude(&mut self, fd: Fd, way: Way) {
+        let wanted = if way == Way::In { IN } else { OUT };
+        let entry = self.entry(fd);
+        if entry.events & wanted == wanted {
+            entry.side(way).may_try = false;
+        }
+    }
+
     /// Makes sure that edges of `fd` in this direction arrive here.
     fn register(&mut self, fd: Fd, way: Way) -> Result<(), Errno> {
         let wanted = if way == Way::In { IN } else { OUT };

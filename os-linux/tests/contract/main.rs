@@ -68,6 +68,7 @@ macro_rules! suite {
                 streams::many_lazy_sends_through_a_small_ring,
                 streams::lazy_and_other_sends_keep_their_order,
                 streams::a_host_that_waits_itself_sends_lazily,
+                streams::the_end_makes_the_lazy_sends_there_is_room_for,
                 parking::a_wait_after_a_burst_lasts,
                 messages::a_message_tells_its_sender_and_fills_the_parts_in_order,
                 messages::a_receive_of_a_message_is_cancelled_in_flight,

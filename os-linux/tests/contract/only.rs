@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use ouzel_core::park::ParkWord;
 use ouzel_os_linux::fork::FORKED;
 use ouzel_os_linux::{DriverConfig, Mask, UringDriver};
 
-use crate::rig::{Kind, Rig, recv, run};
+use crate::rig::{Any, Kind, Rig, recv, run};
 use crate::sockets::{send_req, tcp_pair};
 
 #[test]
@@ -70,6 +71,31 @@ fn a_reply_costs_one_entry_and_no_completion() {
 #[test]
 fn epoll_makes_three_calls_per_request_and_registers_once() {
     run(Kind::Epoll(Mask::NONE), |rig| assert_eq!(echo_costs(rig), [3, 0, 0, 0]));
+}
+
+#[test]
+fn epoll_tries_nothing_that_was_tried_in_vain() {
+    run(Kind::Epoll(Mask::NONE), |rig| {
+        let (a, b) = UnixDatagram::pair().unwrap();
+        let mut byte = [0];
+        let mut calls_of_a_receive = |rig: &mut Rig, round: u8| {
+            tried_in_vain(rig, &b);
+            let before = rig.counters().syscalls;
+            let key = rig.recv(&b, &mut byte);
+            let calls = rig.counters().syscalls - before;
+            a.send(&[round]).unwrap();
+            assert_eq!((rig.finish_op(key).res, byte[0]), (1, round));
+            calls
+        };
+        // At first no event would tell, so it is tried and registered.
+        assert_eq!(calls_of_a_receive(rig, 1), 2);
+        assert_eq!([calls_of_a_receive(rig, 2), calls_of_a_receive(rig, 3)], [0, 0]);
+    });
+}
+
+fn tried_in_vain(rig: &mut Rig, socket: &UnixDatagram) {
+    let Any::Epoll(driver) = &mut rig.driver else { panic!("not an epoll") };
+    driver.tried_in_vain(socket.as_raw_fd(), false);
 }
 
 #[test]

@@ -274,3 +274,19 @@ pub(crate) fn many_lazy_sends_through_a_small_ring(rig: &mut Rig) {
         assert_eq!(d.in_flight(), 0);
     }
 }
+
+/// Shutting down cancels what waits. A lazy send that nobody has looked at does not wait: it is made first.
+pub(crate) fn the_end_makes_the_lazy_sends_there_is_room_for(rig: &mut Rig) {
+    let (mut a, b) = tcp_pair();
+    let (_full, c) = UnixStream::pair().unwrap();
+    c.set_nonblocking(true).unwrap();
+    while (&c).write(&[0; 4096]).is_ok() {}
+    let sent = rig.send(&b, b"a last word", true);
+    let stuck = rig.send(&c, b"no room", true);
+    rig.finish();
+    assert_eq!(rig.take(sent).map(|c| c.res), Some(11));
+    assert_eq!(rig.take(stuck).map(|c| c.res), Some(-libc::ECANCELED));
+    let mut told = [0; 11];
+    a.read_exact(&mut told).unwrap();
+    assert_eq!(&told, b"a last word");
+}
