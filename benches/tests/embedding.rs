@@ -126,7 +126,9 @@ fn a_task_of_tokio_drives_the_facade_by_its_descriptor() {
         in_a_task(async move {
             let fd = runtime.backend_fd().expect("on Linux every driver has one");
             // SAFETY: the runtime keeps it open, and outlives this.
-            let fd = AsyncFd::new(unsafe { BorrowedFd::borrow_raw(fd) }).unwrap();
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            // SAFETY: as above: it stays open and the same for as long as it is registered.
+            let fd = unsafe { AsyncFd::register(fd) }.unwrap();
             let (crowd, threads) = Crowd::gather(TASKS, |task| drop(runtime.spawn(task)));
             let mut turns = Turns::default();
             loop {

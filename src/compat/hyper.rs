@@ -2,18 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 
-use super::{Compat, Stream};
+use super::{Compat, Stream, writes};
 use crate::time;
-
-/// The most bytes of hyper's room that one read fills: they are zeroed before.
-const READ: usize = 16 << 10;
 
 impl<S: Stream> Read for Compat<S> {
     fn poll_read(
@@ -21,45 +18,16 @@ impl<S: Stream> Read for Compat<S> {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        // SAFETY: the room is only written to, with zeros; none of it is taken as filled.
+        // SAFETY: the room is only written to.
         let room = unsafe { buf.as_mut() };
-        let len = room.len().min(READ);
-        let room = &mut room[..len];
-        room.fill(std::mem::MaybeUninit::new(0));
-        // SAFETY: every byte of it was written just now.
-        let room = unsafe { &mut *(std::ptr::from_mut(room) as *mut [u8]) };
-        let n = ready!(Compat::poll_read(&mut self, cx, room))?;
-        // SAFETY: the first `n` bytes are filled.
+        let n = ready!(self.read_now(cx, room))?;
+        // SAFETY: the first `n` bytes of it were written just now.
         unsafe { buf.advance(n) };
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: Stream> Write for Compat<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Compat::poll_write(&mut self, cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Compat::poll_write_vectored(&mut self, cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_shut_down()
-    }
-}
+writes!(Write, poll_shutdown, is_write_vectored);
 
 /// Spawns hyper's tasks, for HTTP/2, on the current runtime, of either kind.
 ///

@@ -18,14 +18,16 @@ mod hyper;
 mod tokio_io;
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
 use ouzel_core::coop;
+use rustix::net::RecvFlags;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{HyperExecutor, HyperLocalExecutor, HyperTimer};
-use crate::net::{PollFd, TcpStream, UnixStream};
+use crate::net::PollFd;
 use crate::platform;
 
 /// A stream under other libraries' traits; see [the module](self).
@@ -35,42 +37,70 @@ use crate::platform;
 pub struct Compat<S: Stream>(PollFd<S>);
 
 /// The streams there are.
-pub trait Stream: AsFd + sealed::Calls + 'static {}
+pub trait Stream: AsFd + sealed::Sealed + 'static {}
 
-impl<S: AsFd + sealed::Calls + 'static> Stream for S {}
+impl<S: AsFd + sealed::Sealed + 'static> Stream for S {}
 
 mod sealed {
-    use std::io::{self, IoSlice};
+    use crate::net::{TcpStream, UnixStream};
 
-    pub trait Calls {
-        fn try_read(&self, buf: &mut [u8]) -> io::Result<usize>;
-        fn try_write(&self, buf: &[u8]) -> io::Result<usize>;
-        fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
-        fn shut_down(&self) -> io::Result<()>;
-    }
+    /// Byte streams over sockets.
+    pub trait Sealed {}
+    impl Sealed for TcpStream {}
+    impl Sealed for UnixStream {}
 }
 
-macro_rules! calls {
-    ($($stream:ty),*) => {$(
-        impl sealed::Calls for $stream {
-            fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-                <$stream>::try_read(self, buf)
+/// `AsyncWrite`, or what it is called elsewhere: by which path, how it calls the end, how it asks for vectored writes.
+macro_rules! writes {
+    ($($path:ident)::+, $end:ident $(, $vectored:ident)?) => {
+        impl<S: super::Stream> $($path)::+ for super::Compat<S> {
+            fn poll_write(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                self.write_now(cx, &[std::io::IoSlice::new(buf)])
             }
-            fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-                <$stream>::try_write(self, buf)
+
+            fn poll_write_vectored(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                self.write_now(cx, bufs)
             }
-            fn try_write_vectored(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-                send_vectored(self.as_fd(), bufs)
+
+            $(fn $vectored(&self) -> bool {
+                true
+            })?
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(Ok(()))
             }
-            fn shut_down(&self) -> io::Result<()> {
-                shut_down(self.as_fd())
+
+            fn $end(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(super::shut_down(self.as_fd()))
             }
         }
-    )*};
+    };
 }
-calls!(TcpStream, UnixStream);
+use writes;
 
-fn send_vectored(fd: BorrowedFd<'_>, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+fn recv(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    let (_, n) = rustix::net::recv(fd, room, RecvFlags::DONTWAIT)?;
+    Ok(n)
+}
+
+fn send(fd: BorrowedFd<'_>, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    if let [one] = bufs {
+        return Ok(rustix::net::send(fd, one, platform::SEND_NOW)?);
+    }
     let mut nothing = rustix::net::SendAncillaryBuffer::default();
     Ok(rustix::net::sendmsg(fd, bufs, &mut nothing, platform::SEND_NOW)?)
 }
@@ -105,26 +135,18 @@ impl<S: Stream> Compat<S> {
         self.0.into_inner().map_err(Compat)
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// Reads what is there into `room`, or waits; how many of its first bytes are initialised by that.
+    fn read_now(&mut self, cx: &mut Context<'_>, room: &mut [MaybeUninit<u8>]) -> Poll<io::Result<usize>> {
         ready!(coop::proceed(cx));
-        self.0.poll_read_with(cx, |stream| stream.try_read(buf))
+        self.0.poll_read_with(cx, |stream| recv(stream.as_fd(), room))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn write_now(&mut self, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         ready!(coop::proceed(cx));
-        self.0.poll_write_with(cx, |stream| stream.try_write(buf))
+        self.0.poll_write_with(cx, |stream| send(stream.as_fd(), bufs))
     }
 
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        ready!(coop::proceed(cx));
-        self.0.poll_write_with(cx, |stream| stream.try_write_vectored(bufs))
-    }
-
-    fn poll_shut_down(&mut self) -> Poll<io::Result<()>> {
-        Poll::Ready(self.get_ref().shut_down())
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
