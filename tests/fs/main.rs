@@ -1,5 +1,6 @@
 //! Files through the facade, on every driver and flavour.
 
+mod copy;
 mod faults;
 mod file;
 mod folder;
@@ -40,6 +41,9 @@ tests! {
     file::files_go_to_std_and_back_and_are_closed,
     names::names_are_made_changed_and_removed,
     names::a_directory_is_read_in_batches,
+    copy::a_copy_has_the_bytes_and_the_permissions,
+    copy::a_copy_of_what_tells_no_length_is_whole,
+    copy::a_copy_that_cannot_be_made_says_why,
 }
 
 #[test]

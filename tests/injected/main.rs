@@ -11,6 +11,7 @@
 //! cannot tell its waits from its wakes, which never fail.)
 
 mod client;
+mod copies;
 mod files;
 mod server;
 

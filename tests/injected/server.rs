@@ -14,6 +14,8 @@ use ouzel_tests::Setup;
 const ENV: &str = "OUZEL_INJECTED";
 /// How the task of the process that uses files begins.
 const FILES: &str = "files ";
+/// As there, of the one that copies a file.
+const COPY: &str = "copy ";
 
 /// What the server counted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,8 +90,16 @@ pub(crate) fn try_start(strace: &mut Command, driver: Driver) -> Option<String> 
 
 /// Runs the process that uses files; what it counted.
 pub(crate) fn run_files(strace: &mut Command, driver: Driver, folder: &Path) -> String {
-    let child = spawn_for(strace, &format!("{FILES}{driver} {}", folder.display()));
-    let output = child.wait_with_output().unwrap();
+    run(strace, &format!("{FILES}{driver} {}", folder.display()))
+}
+
+/// Runs the process that copies a file; what it says of it.
+pub(crate) fn run_copy(strace: &mut Command, driver: Driver, from: &Path, to: &Path) -> String {
+    run(strace, &format!("{COPY}{driver} {} {}", from.display(), to.display()))
+}
+
+fn run(strace: &mut Command, task: &str) -> String {
+    let output = spawn_for(strace, task).wait_with_output().unwrap();
     assert!(output.status.success(), "it ended with {output:?}");
     line(&mut output.stdout.as_slice(), "counted: ").unwrap_or_else(|| panic!("it counts: {output:?}"))
 }
@@ -123,6 +133,9 @@ pub(crate) fn inside() {
     let Ok(task) = std::env::var(ENV) else { return };
     if let Some(task) = task.strip_prefix(FILES) {
         return crate::files::inside(task);
+    }
+    if let Some(task) = task.strip_prefix(COPY) {
+        return crate::copies::inside(task);
     }
     let (driver, workers) = task.split_once(' ').unwrap();
     let (driver, workers): (Driver, usize) = (driver.parse().unwrap(), workers.parse().unwrap());
