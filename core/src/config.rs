@@ -21,6 +21,18 @@ pub const RING_CAPACITY: usize = 256;
 /// Entries of a worker's ring. A power of two.
 #[cfg(any(ouzel_loom, ouzel_shuttle))]
 pub const RING_CAPACITY: usize = 4;
+/// Tasks for which the ring of a lone worker has room before it grows. A power of two.
+#[cfg(not(ouzel_shuttle))]
+pub const LONE_ROOM: usize = 256;
+/// Tasks for which the ring of a lone worker has room before it grows. A power of two.
+#[cfg(ouzel_shuttle)]
+pub const LONE_ROOM: usize = 2;
+/// Bytes from which on a ring that grows comes from where chunks do, so that it can go back to the system.
+#[cfg(not(ouzel_shuttle))]
+pub const LARGE_RING: usize = CHUNK_BYTES;
+/// Bytes from which on a ring that grows comes from where chunks do: at its second growth.
+#[cfg(ouzel_shuttle)]
+pub const LARGE_RING: usize = 4 * LONE_ROOM * size_of::<usize>();
 /// Position at which a ring starts to count.
 #[cfg(not(any(ouzel_loom, ouzel_shuttle)))]
 pub const RING_START: u32 = 0;

@@ -8,7 +8,7 @@ use core::alloc::Layout;
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use crate::config::CHUNK_BYTES;
+use crate::config::{CHUNK_BYTES, LARGE_RING};
 use crate::pages::Pages;
 
 /// See the module. Slots `first` to `end` are filled; both count on and wrap by the mask.
@@ -142,7 +142,7 @@ impl<T> GrowingRing<T> {
 fn source<T>(pages: Pages, slots: usize) -> (Pages, Layout) {
     let Ok(layout) = Layout::array::<*mut T>(slots) else { panic!("the run queue is too long") };
     match layout.align_to(CHUNK_BYTES) {
-        Ok(chunks) if layout.size() >= CHUNK_BYTES => (pages, chunks),
+        Ok(chunks) if layout.size() >= LARGE_RING => (pages, chunks),
         _ => (Pages::HEAP, layout),
     }
 }
@@ -171,8 +171,9 @@ impl<T> Drop for GrowingRing<T> {
 #[cfg(all(test, not(ouzel_loom)))]
 mod tests {
     use super::GrowingRing;
+    use crate::config::LARGE_RING;
     use crate::pages::Pages;
-    use core::ptr::NonNull;
+    use core::ptr::{self, NonNull};
     use std::collections::VecDeque;
 
     #[test]
@@ -194,5 +195,26 @@ mod tests {
                 ring.shrink(2);
             }
         }
+    }
+
+    #[test]
+    fn without_memory_to_grow_it_gives_the_value_back_and_keeps_the_others() {
+        // SAFETY: no memory is given, so none comes back.
+        let none = unsafe { Pages::new(|_| ptr::null_mut(), |_, _| unreachable!(), |_, _| false) };
+        let longest = LARGE_RING / size_of::<usize>() / 2;
+        let (things, more) = (std::vec![0u8; longest], 0u8);
+        let ring = GrowingRing::new(2, none);
+        // Wrapped, so that a growth would have to move both ends.
+        ring.push(NonNull::from(&more));
+        assert_eq!(ring.pop(), Some(NonNull::from(&more)));
+        things.iter().for_each(|thing| ring.push(NonNull::from(thing)));
+        for _ in 0..2 {
+            assert_eq!(ring.push_if_room(NonNull::from(&more)), Some(NonNull::from(&more)));
+            let (back, layout) = ring.push_grown(NonNull::from(&more)).unwrap_err();
+            assert_eq!((back, layout.size()), (NonNull::from(&more), LARGE_RING));
+            assert_eq!(ring.len(), longest);
+        }
+        assert!(things.iter().all(|thing| ring.pop() == Some(NonNull::from(thing))));
+        assert_eq!(ring.pop(), None);
     }
 }

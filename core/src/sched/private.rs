@@ -8,13 +8,10 @@
 //! The second row because a burst of 1,000 spawns on one worker went mostly by way of the injection queue: 45 of 273
 //! instructions per task. Which row it is, is known before a worker starts: `ALONE`.
 
-use crate::config::{INJECT_BATCH, LIFO_SLOTS};
+use crate::config::{INJECT_BATCH, LIFO_SLOTS, LONE_ROOM};
 use crate::queue::{Chain, GrowingRing, Lifo, Owner};
 use crate::slab::Pages;
 use crate::task::{Header, Notified};
-
-/// Tasks for which there is room before the ring of a lone worker grows.
-const ROOM: usize = 256;
 
 /// See the module.
 pub(super) struct Private {
@@ -30,7 +27,7 @@ unsafe impl Send for Private {}
 
 impl Private {
     pub(super) fn new(ring: Owner<Notified>, alone: bool, pages: Pages) -> Self {
-        Private { lifo: Lifo::new(), ring, own: GrowingRing::new(if alone { ROOM } else { 1 }, pages) }
+        Private { lifo: Lifo::new(), ring, own: GrowingRing::new(if alone { LONE_ROOM } else { 1 }, pages) }
     }
 
     /// Moves everything to where thieves can reach it; what does not fit comes back.
@@ -157,6 +154,6 @@ impl Private {
 
     /// Gives back what the ring of a lone worker grew by.
     pub(super) fn shrink(&mut self) {
-        self.own.shrink(ROOM);
+        self.own.shrink(LONE_ROOM);
     }
 }

@@ -1,15 +1,26 @@
-//! A worker without others: its queue grows, and nothing of it goes by way of the injection queue.
+//! A worker without others: its queue grows, and nothing of it goes by way of the injection queue while there is
+//! memory to grow in.
 
+use alloc::alloc::{alloc_zeroed, dealloc};
+use core::alloc::Layout;
+use core::ptr;
 use std::sync::Arc;
 use std::vec::Vec;
 
 use super::end::Guard;
 use super::rig::{Clock, Rig, block_on, yield_now};
-use crate::config::LIFO_SLOTS;
+use crate::config::{CHUNK_BYTES, LARGE_RING, LIFO_SLOTS, LONE_ROOM, REGION_CHUNKS};
+use crate::slab::Pages;
 use crate::sync::{Lock, Ordering::Relaxed, Unwatched, explore};
 
 /// More than there is room for at first.
 const CHILDREN: usize = if cfg!(ouzel_shuttle) { 14 } else { 2_000 };
+const _: () = assert!(CHILDREN > 2 * LONE_ROOM + LIFO_SLOTS, "the ring grows more than once");
+
+/// The queue's length when there is no memory for a longer one.
+const LONGEST: usize = LARGE_RING / size_of::<usize>() / 2;
+/// More than fit in that.
+const MANY: usize = LONGEST + LIFO_SLOTS + if cfg!(ouzel_shuttle) { 6 } else { 500 };
 
 #[test]
 fn whole_a_lone_worker_runs_a_burst_in_order() {
@@ -27,6 +38,7 @@ fn whole_a_lone_worker_runs_a_burst_in_order() {
                 })
             };
             let children: Vec<_> = (0..CHILDREN).map(|i| child(i).ok().unwrap()).collect();
+            assert!(!shared.has_injected(), "one did not find room");
             for child in children {
                 child.await.unwrap();
             }
@@ -66,5 +78,46 @@ fn whole_a_lone_worker_leaves_nothing_behind() {
         block_on(parent.ok().unwrap()).unwrap();
         rig.stop();
         assert_eq!(drops.load(Relaxed), CHILDREN, "each once");
+    });
+}
+
+/// Memory for tasks, and none for a queue.
+fn scarce() -> Pages {
+    unsafe fn map(layout: Layout) -> *mut u8 {
+        if layout.size() < REGION_CHUNKS * CHUNK_BYTES {
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise: the layout is not empty.
+        unsafe { alloc_zeroed(layout) }
+    }
+    // SAFETY: the global allocator's own, and a discard that does nothing.
+    unsafe { Pages::new(map, dealloc, |_, _| false) }
+}
+
+/// What there is no memory for in the worker's own queue goes by way of the injection queue.
+#[test]
+fn whole_a_lone_worker_without_memory_for_its_queue_runs_all() {
+    explore("a_lone_worker_without_memory_for_its_queue_runs_all", || {
+        let rig = Rig::start_on(1, Clock::Stands, scarce());
+        let (shared, ran) = (Arc::clone(rig.shared()), Arc::new(Lock::new(std::vec![0u8; MANY])));
+        let count = Arc::clone(&ran);
+        let parent = rig.shared().spawn(async move {
+            let child = |i: usize| {
+                let count = Arc::clone(&count);
+                shared.spawn(async move {
+                    count.lock()[i] += 1;
+                    yield_now().await;
+                    count.lock()[i] += 1;
+                })
+            };
+            let children: Vec<_> = (0..MANY).map(|i| child(i).ok().unwrap()).collect();
+            assert!(shared.has_injected(), "all found room");
+            for child in children {
+                child.await.unwrap();
+            }
+        });
+        block_on(parent.ok().unwrap()).unwrap();
+        assert_eq!(rig.stop().completed, MANY as u64 + 1);
+        assert!(ran.lock().iter().all(|times| *times == 2), "each ran twice");
     });
 }

@@ -63,9 +63,14 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn start(workers: usize, clock: Clock) -> Self {
+        Rig::start_on(workers, clock, Pages::HEAP)
+    }
+
+    /// With tasks, and queues that grow long, in memory from there.
+    pub(super) fn start_on(workers: usize, clock: Clock, pages: Pages) -> Self {
         let beds: Vec<Arc<Bed>> = (0..workers).map(|_| Arc::default()).collect();
         let seat = |bed: &Arc<Bed>| Seat { park: Arc::new(ParkWord::new()), unpark: Arc::clone(bed) as _ };
-        let shared = Shared::new(beds.iter().map(seat), None, Pages::HEAP);
+        let shared = Shared::new(beds.iter().map(seat), None, pages);
         let work = |(index, bed): (usize, Arc<Bed>)| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
