@@ -184,7 +184,7 @@ fn a_timeout_ends_what_waits_and_leaves_what_is_ready_alone() {
                 timeout_at(before, async { sleep(ms(1)).await }).await.is_err(),
                 "a deadline that has passed"
             );
-            assert_eq!(timeout(Duration::from_secs(60), async { sleep(ms(1)).await }).await, Ok(()));
+            assert_eq!(timeout(Duration::from_secs(300), async { sleep(ms(1)).await }).await, Ok(()));
         });
     });
 }
@@ -202,7 +202,7 @@ fn a_read_that_is_too_late_is_cancelled_and_loses_nothing_that_comes_after() {
                 sleep(ms(1)).await;
                 client.write_all(vec![round; 3]).await.0.unwrap();
                 let (n, buf) =
-                    timeout(Duration::from_secs(60), server.read(Vec::with_capacity(8))).await.unwrap();
+                    timeout(Duration::from_secs(300), server.read(Vec::with_capacity(8))).await.unwrap();
                 assert_eq!((n.unwrap(), buf), (3, vec![round; 3]));
             }
         });

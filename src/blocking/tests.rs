@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use super::threads::Periods;
 use super::*;
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -20,7 +21,7 @@ fn watchdog(body: impl FnOnce()) {
     let (done, over) = mpsc::channel::<()>();
     let name = thread::current().name().map(String::from);
     thread::spawn(move || {
-        if over.recv_timeout(Duration::from_secs(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if over.recv_timeout(Duration::from_secs(600)) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!("{name:?} hangs");
             std::process::abort();
         }
@@ -123,9 +124,8 @@ fn the_pool_never_grows_beyond_its_cap() {
 fn short_jobs_do_not_make_the_pool_grow() {
     watchdog(|| {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        // A second without one job done is a stall even on a machine that is busy with other things.
-        let stall = Duration::from_secs(1);
-        let pool = BlockingPool::new(BlockingConfig { stall, ..BlockingConfig::default() });
+        // No period ends here, however slow the machine.
+        let pool = BlockingPool::new(BlockingConfig { stall: LONG, ..BlockingConfig::default() });
         let ran = Arc::new(AtomicUsize::new(0));
         let jobs: Vec<_> = (0..10_000)
             .map(|_| {
@@ -144,15 +144,36 @@ fn short_jobs_do_not_make_the_pool_grow() {
 
 #[test]
 fn a_long_queue_that_moves_is_no_stall() {
+    let (stall, mut periods) = (Duration::from_millis(10), Periods::default());
+    for took in [stall, stall * 2, stall * 100] {
+        assert!(!periods.is_stall(false, took, stall));
+        assert!(periods.is_stall(true, stall, stall));
+    }
     watchdog(|| {
-        // Two periods and more, each with some thirty jobs in it.
-        let stall = Duration::from_millis(300);
-        let pool = BlockingPool::new(BlockingConfig { stall, ..config(1, 8) });
-        let jobs: Vec<_> = (0..75).map(|_| pool.spawn(|| thread::sleep(Duration::from_millis(10)))).collect();
+        let pool = BlockingPool::new(BlockingConfig { stall: LONG, ..config(1, 8) });
+        let jobs: Vec<_> = (0..75).map(|_| pool.spawn(|| ())).collect();
         jobs.into_iter().for_each(|job| block_on(job).unwrap());
-        let metrics = pool.metrics();
-        assert_eq!((metrics.stalls, metrics.peak_threads), (0, 1));
+        assert!(pool.shutdown(None));
+        assert_eq!(pool.inner.lock().progress, 2 * 75, "each began, and ended");
+        assert_eq!(pool.metrics().peak_threads, 1);
     });
+}
+
+#[test]
+fn a_watcher_that_was_not_run_in_time_blames_the_machine_a_few_times() {
+    let (stall, mut periods) = (Duration::from_millis(10), Periods::default());
+    let late = stall * 2 + Duration::from_nanos(1);
+    for _ in 0..3 {
+        for _ in 0..4 {
+            assert!(!periods.is_stall(true, late, stall));
+        }
+        assert!(periods.is_stall(true, late, stall));
+    }
+    // Not in a row.
+    for _ in 0..10 {
+        assert!(!periods.is_stall(true, late, stall));
+        assert!(!periods.is_stall(false, late, stall));
+    }
 }
 
 #[test]

@@ -6,12 +6,29 @@
 use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::inner::{Inner, State, wait};
 
 /// Late periods in a row that the watcher blames on the machine.
 const LATE: u32 = 4;
+
+/// What the watcher makes of the periods it has waited for.
+#[derive(Default)]
+pub(super) struct Periods {
+    late: u32,
+}
+
+impl Periods {
+    /// Whether a period of `stall`, which took this long in truth, is one to add a thread for. `stuck`: jobs wait, and
+    /// none has begun or ended in it.
+    pub(super) fn is_stall(&mut self, stuck: bool, took: Duration, stall: Duration) -> bool {
+        // If we were not run for so long, perhaps the jobs were not either.
+        let excused = stuck && took > stall * 2 && self.late < LATE;
+        self.late = if excused { self.late + 1 } else { 0 };
+        stuck && !excused
+    }
+}
 
 impl Inner {
     /// Starts a thread. The lock is held meanwhile: it happens rarely, and nobody may rely on a thread
@@ -101,7 +118,7 @@ impl Inner {
     /// The watcher's life: adds a thread for each period without progress.
     fn look_out(self: &Arc<Self>) {
         let stall = self.config.stall;
-        let mut late = 0;
+        let mut periods = Periods::default();
         let mut state = self.lock();
         while !state.closed {
             if !self.is_starved(&state) {
@@ -120,13 +137,8 @@ impl Inner {
             if state.closed || took < stall {
                 continue;
             }
-            if !self.is_starved(&state) || state.progress != before {
-                late = 0;
-            } else if took > stall * 2 && late < LATE {
-                // If we were not run for so long, perhaps the jobs were not either.
-                late += 1;
-            } else {
-                late = 0;
+            let stuck = self.is_starved(&state) && state.progress == before;
+            if periods.is_stall(stuck, took, stall) {
                 state.stalls += 1;
                 // If there is no thread to be had, the job goes on waiting: the next period tries again.
                 let _ = self.start_thread(&mut state);

@@ -15,7 +15,7 @@ use ouzel_tests::sockets::{both, pair, pattern, read_exactly, waits};
 use ouzel_tests::{drivers, watchdog};
 
 const SHORT: Duration = Duration::from_millis(5);
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 
 fn on_all<F: Future<Output = ()> + 'static>(test: fn() -> F) {
     for driver in drivers() {

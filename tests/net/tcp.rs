@@ -49,7 +49,7 @@ fn a_connect_gives_up_after_its_time() {
             };
             assert_eq!(late.kind(), ErrorKind::TimedOut);
             let (_listener, good) = ouzel_tests::sockets::listener();
-            let stream = TcpStream::connect_timeout(&good, Duration::from_secs(20)).await.unwrap();
+            let stream = TcpStream::connect_timeout(&good, Duration::from_secs(300)).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap(), good);
         });
     });

@@ -1,5 +1,6 @@
 //! What the poller is told, descriptor numbers used again, the driver's end.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
@@ -60,10 +61,11 @@ fn an_idle_driver_is_reaped_without_a_system_call() {
 #[test]
 fn a_number_closed_elsewhere_is_used_again() {
     run(|rig| {
-        let mut numbers = Vec::new();
-        for round in 0..20u8 {
+        // Other tests of the process open and close, too: in the end a number comes again all the same.
+        let (mut numbers, mut came_again) = (HashSet::new(), 0);
+        for round in (0..=u8::MAX).cycle() {
             let (mut a, b) = UnixStream::pair().unwrap();
-            numbers.push(b.as_raw_fd());
+            came_again += u32::from(!numbers.insert(b.as_raw_fd()));
             let mut buf = [0; 8];
             let key = rig.start(&recv(&b, &mut buf));
             rig.stays_pending(key);
@@ -74,10 +76,10 @@ fn a_number_closed_elsewhere_is_used_again() {
                 rig.stays_pending(key);
                 rig.driver.cancel(key);
             }
+            if came_again == 10 {
+                return;
+            }
         }
-        numbers.sort_unstable();
-        numbers.dedup();
-        assert!(numbers.len() < 20, "no number came twice: {numbers:?}");
     });
 }
 

@@ -16,7 +16,7 @@ use crate::rig::{Any, Kind, Rig, recv, run, run_with};
 use crate::sockets::send_req;
 
 const SHORT: Duration = Duration::from_millis(5);
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 
 /// On rings that lack what the pair, its completions or its operations could use.
 fn on_rings(test: fn(&mut Rig)) {

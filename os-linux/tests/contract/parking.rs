@@ -5,40 +5,36 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::rig::Rig;
 
 pub(crate) fn a_deadline_ends_the_wait(rig: &mut Rig) {
     for ms in [0, 1, 5, 30, 7] {
-        let (start, time) = (Instant::now(), Duration::from_millis(ms));
-        let deadline = rig.after(time);
+        let deadline = rig.after(Duration::from_millis(ms));
         while rig.now() < deadline.0 {
             rig.turn(Some(deadline), false);
         }
-        let late = start.elapsed() - time;
-        assert!(late < Duration::from_millis(500), "late by {late:?}");
     }
     // Not a busy loop: about one wait each.
     assert!(rig.counters().syscalls < 40, "{:?}", rig.counters());
 }
 
 pub(crate) fn a_short_deadline_is_kept_precisely(rig: &mut Rig) {
-    let mut late = Vec::new();
-    for _ in 0..101 {
+    // An idle machine is late by 60 us. A busy one by any time, but now and then it is in time too; a clock of
+    // milliseconds is off by 700 us whenever one looks.
+    let mut in_time = 0;
+    while in_time < 20 {
         let deadline = rig.after(Duration::from_micros(300));
         while rig.now() < deadline.0 {
             rig.turn(Some(deadline), false);
         }
-        late.push(rig.now().since(deadline.0));
+        in_time += u32::from(rig.now().since(deadline.0) < Duration::from_micros(600));
     }
-    late.sort_unstable();
-    // Far looser than an idle machine does (60 us); a millisecond clock would be off by 700.
-    assert!(late[50] < Duration::from_micros(600), "{:?}", late[50]);
 }
 
 pub(crate) fn an_earlier_deadline_after_a_later_one(rig: &mut Rig) {
-    let later = rig.after(Duration::from_secs(30));
+    let later = rig.after(Duration::from_secs(300));
     let unpark = rig.unpark.clone();
     let park = rig.park.clone();
     let thread = thread::spawn(move || {
@@ -159,7 +155,7 @@ pub(crate) fn a_host_sees_io_and_unparks_on_one_descriptor(rig: &mut Rig) {
             assert!(!readable(rig.pollable(), 5) || rig.reap() == 0);
             let (park, unpark) = (rig.park.clone(), rig.unpark.clone());
             let thread = thread::spawn(move || park.unpark(&*unpark));
-            assert!(readable(rig.pollable(), 10_000), "an unpark does not show");
+            assert!(readable(rig.pollable(), 300_000), "an unpark does not show");
             thread.join().unwrap();
             assert!(rig.park.end());
             rig.reap();
@@ -171,7 +167,7 @@ pub(crate) fn a_host_sees_io_and_unparks_on_one_descriptor(rig: &mut Rig) {
         rig.arm_notify();
         rig.reap();
         a.write_all(b"x").unwrap();
-        assert!(readable(rig.pollable(), 10_000), "data does not show");
+        assert!(readable(rig.pollable(), 300_000), "data does not show");
         let _ = rig.park.end();
         rig.reap();
         assert_eq!(rig.take(key).map(|c| c.res), Some(1));

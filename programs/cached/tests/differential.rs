@@ -6,7 +6,7 @@ mod common;
 
 use std::net::TcpStream;
 
-use common::{Ours, Random, ask, memcached, random_command};
+use common::{Ours, Random, ask, ask_as, memcached, random_command};
 
 /// Commands, by `|`; `@k` becomes the cas of `k` as the server at hand tells it, `~` the end of a line.
 const SCRIPTS: &[&str] = &[
@@ -53,7 +53,7 @@ impl Pair {
     fn compare(&mut self, command: &str, history: &[String]) {
         let (mine, theirs) = (self.with_cas(command, true), self.with_cas(command, false));
         let got = self.ours.ask(&[&mine, NO_OP].concat());
-        let want = ask(&mut self.theirs, &[&theirs, NO_OP].concat());
+        let want = ask_as(&mut self.theirs, &[&theirs, NO_OP].concat(), &got);
         let (got, want) = (without_cas(&got), without_cas(&want));
         if std::env::var_os("GO_ON").is_some() {
             if got != want {

@@ -180,7 +180,6 @@ fn as_much_is_found_as_in_memcached_with_as_much_memory() {
         let mut ours = Session::new(16 << 20);
         let mine = over_the_wire(&trace, |request| ours.ask(request));
         let Some((_process, mut stream)) = memcached(&["-m", "16"]) else { return };
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
         let theirs = over_the_wire(&trace, |request| ask(&mut stream, request));
         println!("scans {scans}: ouzel-cached {mine:.4}, memcached {theirs:.4}");
         assert!(mine >= theirs);

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ouzel_cached::counters::Counters;
 use ouzel_cached::proto::{Cx, Host, Output, Session};
@@ -105,19 +105,24 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// For what takes moments, on a machine that does nothing else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A connection to what has just been started.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    try_connect(address, 500).unwrap_or_else(|| panic!("nobody listens on {address}"))
+    try_connect(address, || true).unwrap_or_else(|| panic!("nobody listens on {address}"))
 }
 
-fn try_connect(address: SocketAddr, times: usize) -> Option<TcpStream> {
-    for _ in 0..times {
+/// None: whoever should listen has ended, or does not listen in a long time.
+fn try_connect(address: SocketAddr, mut lives: impl FnMut() -> bool) -> Option<TcpStream> {
+    let begun = Instant::now();
+    while lives() && begun.elapsed() < PATIENCE {
         if let Ok(stream) = TcpStream::connect(address)
             // Where nobody listens yet, a socket may be given that very port and meet itself.
             && stream.local_addr().unwrap() != address
         {
             stream.set_nodelay(true).unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
             return Some(stream);
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -143,7 +148,8 @@ pub(crate) fn memcached(args: &[&str]) -> Option<(Process, TcpStream)> {
                 return None;
             }
         };
-        let stream = try_connect(SocketAddr::from(([127, 0, 0, 1], port)), 300);
+        let lives = || matches!(child.0.try_wait(), Ok(None));
+        let stream = try_connect(SocketAddr::from(([127, 0, 0, 1], port)), lives);
         // The port may have been somebody else's by then.
         if let (Some(stream), Ok(None)) = (stream, child.0.try_wait()) {
             return Some((child, stream));
@@ -152,12 +158,27 @@ pub(crate) fn memcached(args: &[&str]) -> Option<(Process, TcpStream)> {
     panic!("memcached does not start");
 }
 
-/// Sends `request`, and reads what comes up to the answer to the no-op at its end; or, if that was taken for part of a
-/// value, for a while.
+/// What answers a no-op.
+const DONE: &[u8] = b"MN\r\n";
+
+/// Sends `request`, and reads what comes up to the answer to the no-op at its end.
 pub(crate) fn ask(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> {
+    ask_as(stream, request, DONE)
+}
+
+/// The same of a request to which `ours` is our reply. If that does not end with the no-op's, which was taken for part of
+/// a value then, nothing but the number of lines says when all has come.
+pub(crate) fn ask_as(stream: &mut TcpStream, request: &[u8], ours: &[u8]) -> Vec<u8> {
     stream.write_all(request).unwrap();
+    let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
     let (mut all, mut part) = (Vec::new(), [0; 4096]);
-    while !all.ends_with(b"MN\r\n") {
+    let mut patience = PATIENCE;
+    while !all.ends_with(DONE) {
+        if !ours.ends_with(DONE) && lines(&all) >= lines(ours) {
+            // A line more would be wrong; that it comes late is missed here, and noticed by the next command.
+            patience = Duration::from_millis(100);
+        }
+        stream.set_read_timeout(Some(patience)).unwrap();
         match stream.read(&mut part) {
             Ok(0) => panic!("closed after {:?}", String::from_utf8_lossy(request)),
             Ok(n) => all.extend_from_slice(&part[..n]),

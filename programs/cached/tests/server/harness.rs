@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{Process, connect};
+use crate::common::{PATIENCE, Process, connect};
 
 pub(crate) const DRIVERS: [&str; 2] = ["uring", "epoll"];
 
@@ -63,7 +63,7 @@ impl Server {
             if let Some(status) = self.process.0.try_wait().unwrap() {
                 return status;
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "it does not end");
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -93,7 +93,6 @@ pub(crate) struct Client<S = TcpStream> {
 
 impl Client {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Client { stream: BufReader::new(stream) }
     }
 }

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::connect;
+use common::{PATIENCE, connect};
 use harness::{Client, DRIVERS, Server, command, on_each, pattern};
 
 #[test]
@@ -71,12 +71,14 @@ fn a_long_value_that_breaks_off_leaves_nothing_behind() {
         let clients = [begin(700_000), begin(300_000), begin(100)];
         let begun = Instant::now();
         while server.stat("bytes_read") < began + 1_000_000 {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it does not read");
+            assert!(begun.elapsed() < PATIENCE, "it does not read");
         }
-        assert!(server.stat("free_bytes") < free - (3 << 20));
+        while server.stat("free_bytes") >= free - (3 << 20) {
+            assert!(begun.elapsed() < PATIENCE, "one of them is not there");
+        }
         drop(clients);
         while server.stat("free_bytes") != free {
-            assert!(begun.elapsed() < Duration::from_secs(20), "memory is lost");
+            assert!(begun.elapsed() < PATIENCE, "memory is lost");
         }
         assert_eq!(server.client().get("k"), None);
         // One byte late, in pieces, and with something behind it.
@@ -119,7 +121,7 @@ fn threads_share_one_store() {
         // Other threads' counts are as of the last second.
         let begun = Instant::now();
         while server.stat("cmd_set") != 2401 {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{} sets", server.stat("cmd_set"));
+            assert!(begun.elapsed() < PATIENCE, "{} sets", server.stat("cmd_set"));
         }
     });
 }
@@ -181,7 +183,8 @@ fn a_client_that_does_not_read_is_not_read_from_and_harms_nobody() {
         let request = format!("get {key}\r\n");
         let requests = request.repeat(500).into_bytes();
         let (mut sent, mut blocked) = (0, 0);
-        while blocked < 20 && sent < 64 << 20 {
+        // A server that was not run meanwhile has not said that it waits.
+        while (blocked < 20 || server.stat("output_waits") == 0) && sent < 64 << 20 {
             match (&slow).write(&requests[sent % requests.len()..]) {
                 Ok(n) => (sent, blocked) = (sent + n, 0),
                 Err(_) => {
@@ -190,11 +193,10 @@ fn a_client_that_does_not_read_is_not_read_from_and_harms_nobody() {
                 }
             }
         }
-        assert!(blocked == 20, "it reads and reads");
+        assert!(blocked >= 20, "it reads and reads");
         for _ in 0..100 {
             assert!(other.get(&key).unwrap() == pattern(100, 1));
         }
-        assert!(server.stat("output_waits") > 0);
         let grown = server.resident().saturating_sub(before);
         assert!(grown < 12 << 20, "{grown} bytes for one client");
         // And what was put off comes in the end, whole.
@@ -284,7 +286,7 @@ fn connections_beyond_the_limit_are_told_so() {
         // The server learns of it in a moment.
         let begun = Instant::now();
         while server.client().ask(b"mn\r\n") != "MN" {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the place is not free");
+            assert!(begun.elapsed() < PATIENCE, "the place is not free");
         }
     });
 }
@@ -345,11 +347,12 @@ fn what_is_over_and_what_was_flushed_is_gone_after_its_time() {
         let mut client = server.client();
         assert_eq!(client.ask(b"set e 0 1 1\r\nx\r\n"), "STORED");
         assert_eq!(client.set("f", b"y"), "STORED");
-        assert_eq!(client.ask(b"flush_all 2\r\n"), "OK");
-        assert!(client.get("f").is_some());
         let begun = Instant::now();
+        assert_eq!(client.ask(b"flush_all 2\r\n"), "OK");
+        let there = client.get("f").is_some();
+        assert!(there || begun.elapsed() >= Duration::from_secs(1), "gone at once");
         while client.get("e").is_some() || client.get("f").is_some() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "they stay");
+            assert!(begun.elapsed() < PATIENCE, "they stay");
             std::thread::sleep(Duration::from_millis(50));
         }
         assert_eq!(client.set("g", b"z"), "STORED");
@@ -365,7 +368,7 @@ fn a_unix_socket_serves_and_is_gone_afterwards() {
         let Some(mut server) = Server::start(driver, &["-s", text, "-t", "2"]) else { continue };
         for i in 0..10 {
             let stream = UnixStream::connect(&path).unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
             let mut client = Client { stream: BufReader::new(stream) };
             assert_eq!(client.set("k", &pattern(30_000, i)), "STORED");
             assert!(client.get("k").unwrap() == pattern(30_000, i));
