@@ -51,8 +51,8 @@ const BOARD: [&str; 15] = [
     "enable=on,target=native",
     "-kernel",
 ];
-/// A program takes half a second.
-const LIMIT: Duration = Duration::from_secs(60);
+/// A program takes half a second, on a machine that does nothing else.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Builds and runs all of it.
 ///

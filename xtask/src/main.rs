@@ -11,7 +11,7 @@
 //! | `valgrind` | the C test programs under valgrind |
 //! | `coverage` | which lines of core no test runs |
 //! | `embedding` | the core in the loops of others, a peer runtime's among them |
-//! | `soak` | deep models, many seeds, sanitizers again and again, for minutes |
+//! | `soak` | many seeds, sanitizers again and again, deep models, for minutes |
 //! | `firmware` | core without an allocator, and programs on a microcontroller in QEMU |
 //! | `mutants` | breaks the code on purpose and expects the models to notice |
 //! | `rmw`, `insns` | atomic read-modify-writes and instructions per operation |
@@ -68,9 +68,10 @@ usage: cargo xtask <command> [options]
   valgrind              the C test programs under valgrind, and faults that it must report
   coverage              lines of core that tests run; fetches LLVM's tools into the build folder if needed
   embedding             the core in the loops of others; builds the peer runtimes
-  soak [options]        deep loom models, embedding, then new seeds and TSan until the time is over
-    --minutes N         how long, one round at the least (30)
-    --seeds N           of each test of the scheduler in a round (1000)
+  soak [options]        the scheduler with new seeds and under TSan, round after round until the time is over;
+                        after the first, once: property tests, deep loom models, embedding
+    --minutes N         how long (30); the part under way then is ended, models are stopped
+    --seeds N           of each test of the scheduler in a round (200)
   firmware              core without an allocator for four bare-metal targets, and its test programs on a
                         Cortex-M in QEMU; prints what they counted and their sizes
   mutants [FILTER]      apply the mutations of xtask/mutants/*.toml whose name or file contains
@@ -125,7 +126,7 @@ usage: cargo xtask <command> [options]
     --rounds N          of times (9)
     --threads N         of every engine (2)
     --out FILE          also write the tables there
-  rmw [options]         atomic read-modify-writes and instructions per operation, single-stepped
+  rmw [options]         atomic read-modify-writes and instructions per operation, stepped
                         (x86-64 Linux), ours and tokio's; every cell twice
     --engine E          only this one
     --scenario S        only this one

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// A model must explore more schedules than this.
 const FEW: u64 = 100;
-/// Longest time without a word from the models; each should take seconds.
-const SILENCE: Duration = Duration::from_secs(120);
+/// Longest time without a word from the models. Each takes seconds, on a machine that does nothing else.
+const SILENCE: Duration = Duration::from_secs(600);
 /// The same for those that take minutes each.
 const LONG_SILENCE: Duration = Duration::from_secs(3600);
 
@@ -39,6 +39,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) long: bool,
     /// shuttle's seeds: the first, and how many. Without them its own fixed set.
     pub(crate) seeds: Option<(u64, u64)>,
+    /// When to stop, whatever is left: that is no failure.
+    pub(crate) until: Option<Instant>,
 }
 
 /// Builds and runs the models that `choice` names.
@@ -46,7 +48,7 @@ pub(crate) struct Choice<'a> {
 /// # Errors
 /// A model failed or explored too little, or there was none.
 pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), String> {
-    let Choice { filter, long, seeds } = choice;
+    let Choice { filter, long, seeds, until } = choice;
     let binary = build_models(ws.cargo_under(tool, &[]))?;
     println!("{:<60} {:>10} {:>9}", "model", "schedules", "seconds");
     let start = Instant::now();
@@ -65,8 +67,10 @@ pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), 
     let mut said = Vec::new();
     let lines = lines_of(child.stdout.take().expect("it is piped"));
     let patience = if long { LONG_SILENCE } else { SILENCE };
-    let stuck = loop {
-        match lines.recv_timeout(patience) {
+    let (mut over, mut stuck) = (false, false);
+    loop {
+        let left = until.map_or(patience, |until| until.saturating_duration_since(Instant::now()));
+        match lines.recv_timeout(left.min(patience)) {
             Ok(line) => match parse(tool, &line) {
                 Some(model) => {
                     println!("{:<60} {:>10} {:>9.2}", model.name, model.schedules, model.seconds);
@@ -79,11 +83,14 @@ pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), 
                     said.push(line);
                 }
             },
-            Err(RecvTimeoutError::Disconnected) => break false,
-            Err(RecvTimeoutError::Timeout) => break true,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                (over, stuck) = (left < patience, left >= patience);
+                break;
+            }
         }
-    };
-    if stuck {
+    }
+    if over || stuck {
         child.kill().map_err(|e| format!("the models: {e}"))?;
     }
     let status = child.wait().map_err(|e| format!("the models: {e}"))?;
@@ -92,6 +99,9 @@ pub(crate) fn run(ws: &Workspace, tool: Tool, choice: Choice<'_>) -> Result<(), 
     let result = if stuck {
         println!("{}", said.join("\n"));
         Err(format!("no model ended for {} s: one explores too much", patience.as_secs()))
+    } else if over && !said.iter().any(|line| line.ends_with("FAILED")) {
+        println!("(stopped: the time is over)");
+        Ok(())
     } else if !status.success() {
         println!("{}", said.join("\n"));
         Err(format!("a model failed: {status}"))

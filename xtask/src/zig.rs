@@ -19,7 +19,7 @@ const SAFE: &[&str] = &["-OReleaseSafe"];
 const CLIENTS: usize = 20;
 /// More than the socket buffers hold.
 const BYTES: usize = 300_000;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs all of it, or what takes seconds.
 pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {

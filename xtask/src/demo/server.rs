@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to accept its first connection.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
 
 /// See the module. The process ends when this is dropped.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ pub(crate) fn connect(child: &mut Child, addr: SocketAddr) -> Result<TcpStream, 
     let start = Instant::now();
     loop {
         if let Ok(stream) = TcpStream::connect(addr) {
-            let timeout = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            let timeout = stream.set_read_timeout(Some(Duration::from_secs(60)));
             return timeout
                 .and_then(|()| stream.set_nodelay(true))
                 .map(|()| stream)
