@@ -92,7 +92,7 @@ macro_rules! enter {
                 }
                 $enter(plan.workers, |_| echo::echo::<$engine>(plan, over, n, depth))
             }
-            Id::BehindLongPoll => $enter(plan.workers, |_| stuck::behind_long_poll::<$engine>(plan)),
+            Id::BehindLongPoll(ms) => $enter(plan.workers, |_| stuck::behind_long_poll::<$engine>(plan, ms)),
             Id::MixedDelay => $enter(plan.workers, |_| mixed::mixed_delay::<$engine>(plan)),
             Id::SmallFiles => $enter(plan.workers, |_| files::small_files::<$engine>(plan)),
             Id::TaskBytes16 => $enter(plan.workers, |out| memory::task_bytes::<$engine, 1>(plan, out)),

@@ -21,7 +21,8 @@ pub enum Id {
     TimersCancel,
     TimersSleeping,
     TimerLateness,
-    BehindLongPoll,
+    /// Behind a poll of so many milliseconds.
+    BehindLongPoll(u64),
     MixedDelay,
     /// On so many connections, with so many messages unanswered on each.
     Echo(Over, u64, u64),
@@ -122,11 +123,18 @@ pub const CASES: &[Case] = &[
     case(Id::TimerLateness, "timer_lateness", "us", 1_000, "median lateness of 50 sleeping tasks at a time")
         .at_most(100.0),
     case(
-        Id::BehindLongPoll,
+        Id::BehindLongPoll(2),
         "behind_long_poll",
         "us",
         200,
         "from a wake to its task, whose waker polls for 2 ms",
+    ),
+    case(
+        Id::BehindLongPoll(40),
+        "behind_40ms_poll",
+        "us",
+        20,
+        "from a wake to its task, whose waker polls for 40 ms",
     ),
     case(
         Id::MixedDelay,

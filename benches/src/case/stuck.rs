@@ -6,12 +6,10 @@ use crate::work::{Baton, Latch};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How long the waking task's poll goes on after the wake.
-const POLL: Duration = Duration::from_millis(2);
-
-/// One task wakes another and keeps its thread for 2 ms; another worker could run the woken one. The figure is
-/// the median time from the wake to that, in microseconds.
-pub(crate) async fn behind_long_poll<E: Engine>(plan: Plan) -> Outcome {
+/// One task wakes another and keeps its thread for `ms` milliseconds; another worker could run the woken one. The figure
+/// is the median time from the wake to that, in microseconds.
+pub(crate) async fn behind_long_poll<E: Engine>(plan: Plan, ms: u64) -> Outcome {
+    let poll = Duration::from_millis(ms);
     let times = plan.warmup.min(10) + plan.ops;
     let (latch, baton) = (Latch::leak(), Box::leak(Box::<Baton>::default()) as &Baton);
     let given: &'static Mutex<Option<Instant>> = Box::leak(Box::default());
@@ -34,7 +32,7 @@ pub(crate) async fn behind_long_poll<E: Engine>(plan: Plan) -> Outcome {
             let now = Instant::now();
             *given.lock().expect("nobody panics") = Some(now);
             baton.give();
-            while now.elapsed() < POLL {
+            while now.elapsed() < poll {
                 std::hint::spin_loop();
             }
             latch.hit();

@@ -10,6 +10,7 @@ use super::report;
 use super::rows::{Row, Sample, find};
 use crate::progress::progress;
 use crate::workspace::Workspace;
+use std::time::Instant;
 
 /// What ships.
 const DEFAULT: &str = "default";
@@ -31,6 +32,7 @@ const CASES: &[&str] = &[
     "chained_spawn",
     "yield_many",
     "behind_long_poll",
+    "behind_40ms_poll",
     "spawn_join",
     "spawn_detached",
     "fork_join",
@@ -50,6 +52,7 @@ pub(super) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     let default_cases: Vec<String> = CASES.iter().map(|c| c.to_string()).collect();
     let wanted = if options.cases.is_empty() { &default_cases } else { &options.cases };
     let mut rows: Vec<Row> = Vec::new();
+    let start = Instant::now();
     for case in list.select_cases(wanted)? {
         let mut of_case: Vec<Row> = variants.iter().map(|(name, _)| Row::new(case, name)).collect();
         for round in 0..options.rounds() {
@@ -70,6 +73,7 @@ pub(super) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
             report::write_json(path, &rows)?;
         }
     }
+    println!("{} rounds, {:.0} s beside the builds", options.rounds(), start.elapsed().as_secs_f64());
     println!("\n{}", markdown(&variants.iter().map(|v| v.0).collect::<Vec<_>>(), &rows));
     let failed: Vec<_> =
         rows.iter().filter(|r| r.error.is_some()).map(|r| format!("{} {}", r.engine, r.case)).collect();
