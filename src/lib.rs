@@ -38,27 +38,36 @@
 //! # }
 //! ```
 
+#[cfg(unix)]
 mod addr;
 mod blocking;
 pub mod buf;
 mod builder;
-#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
+#[cfg(all(unix, any(feature = "futures-io", feature = "hyper", feature = "tokio-io")))]
 pub mod compat;
 mod current;
 mod driver;
+#[cfg(unix)]
 mod fd;
+#[cfg(unix)]
 pub mod fs;
 mod join;
 mod local_runtime;
 mod metrics;
+#[cfg(unix)]
 pub mod net;
+#[cfg_attr(not(unix), allow(dead_code, reason = "sockets and files use it, which are not there"))]
 pub mod op;
+#[cfg_attr(not(unix), allow(dead_code, reason = "sockets and files use it, which are not there"))]
 mod platform;
+#[cfg(unix)]
 pub mod process;
 mod provided;
+#[cfg_attr(not(unix), allow(dead_code, reason = "sockets and files use it, which are not there"))]
 mod reactor;
 mod runtime;
 mod shared;
+#[cfg(unix)]
 pub mod signal;
 pub mod stream;
 pub mod sync;

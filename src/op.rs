@@ -13,18 +13,21 @@ use std::task::{Context, Poll};
 
 use ouzel_core::coop;
 pub use ouzel_core::op::Request;
-use ouzel_core::op::Segment;
 use raw::{Deadline, Fd, Nanos, RawOp, Scratch};
 
-use crate::addr;
 use crate::current;
+use crate::platform::{ECANCELED, ETIMEDOUT};
 use crate::time::now;
 
 pub(crate) mod lending;
+#[cfg(unix)]
+mod message;
 pub mod raw;
 mod timer;
 
 pub use lending::Lender;
+#[cfg(unix)]
+pub(crate) use message::{PARTS, address_room, describe};
 pub use timer::Timer;
 
 /// The result of a completion, as `std` tells it: a count or descriptor, or the system's error.
@@ -83,17 +86,17 @@ impl<P, F: FnOnce(*mut P, *mut Scratch) -> Request> Build<P> for F {
 /// Whether `error` says that an operation was cancelled, by a future's `cancel` or by the end of its runtime.
 #[must_use]
 pub fn is_cancelled(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ECANCELED)
+    error.raw_os_error() == Some(ECANCELED)
 }
 
 /// What an operation says that was cancelled.
 pub(crate) fn cancelled() -> io::Error {
-    io::Error::from_raw_os_error(libc::ECANCELED)
+    io::Error::from_raw_os_error(ECANCELED)
 }
 
 /// What an operation says whose time is over.
 pub(crate) fn timed_out() -> io::Error {
-    io::Error::from_raw_os_error(libc::ETIMEDOUT)
+    io::Error::from_raw_os_error(ETIMEDOUT)
 }
 
 impl<P, B> Op<P, B>
@@ -231,49 +234,4 @@ impl<P, B> fmt::Debug for Op<P, B> {
             State::Over => "Op(over)",
         })
     }
-}
-
-/// How many parts of a message the scratch space has room for.
-pub(crate) const PARTS: usize = 5;
-
-/// Where they are: behind a message's header.
-const PARTS_AT: usize = 64;
-const _: () = assert!(size_of::<libc::msghdr>() <= PARTS_AT, "the header comes first");
-const _: () = assert!(PARTS_AT + PARTS * size_of::<Segment>() <= size_of::<Scratch>());
-
-/// Writes a message's header: its parts, and the address and length of a name.
-///
-/// The parts' description goes to `elsewhere`, or if that is null to the scratch space, behind the place for a header.
-///
-/// # Safety
-/// The scratch space is the operation's. `header` is at its start or has room for one, `elsewhere` is null or has
-/// room for all parts, and without it there are [`PARTS`] at the most.
-pub(crate) unsafe fn describe(
-    header: *mut libc::msghdr,
-    scratch: *mut Scratch,
-    elsewhere: *mut Segment,
-    parts: impl Iterator<Item = Segment>,
-    name: (*mut u8, u32),
-) {
-    let inside = scratch.cast::<u8>().wrapping_add(PARTS_AT).cast::<Segment>();
-    let first = if elsewhere.is_null() { inside } else { elsewhere };
-    let mut count = 0;
-    for part in parts {
-        // SAFETY: the caller's: there is room for one more.
-        unsafe { first.wrapping_add(count).write(part) };
-        count += 1;
-    }
-    // SAFETY: plain data, for which zeros are good.
-    let mut told: libc::msghdr = unsafe { std::mem::zeroed() };
-    told.msg_name = name.0.cast();
-    told.msg_namelen = name.1;
-    told.msg_iov = first.cast();
-    told.msg_iovlen = count as _;
-    // SAFETY: the caller's.
-    unsafe { header.write(told) };
-}
-
-/// The scratch space's room for one address.
-pub(crate) fn address_room(scratch: *mut Scratch) -> *mut [u8; addr::STORAGE] {
-    scratch.cast()
 }

@@ -1,21 +1,20 @@
 //! The one place that knows which operating system this is: it picks the adapter.
 //!
 //! On Linux `auto` means io_uring if the kernel lets us, else epoll, else the portable driver; elsewhere the
-//! portable driver.
+//! portable driver. Where the system is no Unix, there are tasks, timers and the blocking pool, and no I/O.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
-use ouzel_core::op::{Completion, Fd, FileStat, OpKey, ProvidedMemory, Request, StatRoom, Submitted};
+use ouzel_core::op::{Completion, Fd, OpKey, ProvidedMemory, Request, Submitted};
 use ouzel_core::park::ParkWord;
 use ouzel_core::slab::Pages;
 use ouzel_os_fallback as fallback;
 #[cfg(target_os = "linux")]
 use ouzel_os_linux as linux;
-use rustix::net::SocketAddrUnix;
 
 use crate::driver::{Driver, DriverOptions};
 
@@ -70,7 +69,10 @@ impl AnyDriver {
         match self {
             #[cfg(target_os = "linux")]
             AnyDriver::Uring(d) => d.submit_until(key, request, limit),
-            _ => None,
+            _ => {
+                let _ = (key, request, limit);
+                None
+            }
         }
     }
     pub(crate) fn cancel(&mut self, key: OpKey) {
@@ -104,9 +106,12 @@ impl AnyDriver {
     }
     /// A call on this descriptor would have had to wait, just now.
     pub(crate) fn tried_in_vain(&mut self, fd: Fd, writing: bool) {
-        #[cfg(target_os = "linux")]
-        if let AnyDriver::Epoll(d) = self {
-            d.tried_in_vain(fd, writing);
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Epoll(d) => d.tried_in_vain(fd, writing),
+            _ => {
+                let _ = (fd, writing);
+            }
         }
     }
     /// Sends without a copy whose memory is free only when a peer has acknowledged.
@@ -136,8 +141,14 @@ impl AnyDriver {
     pub(crate) fn counters(&self) -> Counters {
         each!(self, d => d.counters())
     }
+    #[cfg(unix)]
     pub(crate) fn pollable(&self) -> Option<Fd> {
         each!(self, d => d.pollable())
+    }
+    /// Nothing that another loop could wait for.
+    #[cfg(not(unix))]
+    pub(crate) fn pollable(&self) -> Option<Fd> {
+        None
     }
     pub(crate) fn arm_notify(&mut self) {
         each!(self, d => d.arm_notify());
@@ -206,8 +217,12 @@ fn portable(options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDrive
 #[cfg(target_os = "linux")]
 mod os {
     use super::*;
+    use ouzel_core::op::{FileStat, StatRoom};
+    use rustix::net::SocketAddrUnix;
     use rustix::pipe::PipeFlags;
+    use std::os::fd::BorrowedFd;
     use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -338,110 +353,42 @@ mod os {
 }
 
 #[cfg(not(target_os = "linux"))]
-mod os {
-    use super::*;
-    use std::ffi::CStr;
-    use std::mem::MaybeUninit;
+mod portable;
+#[cfg(not(target_os = "linux"))]
+use portable as os;
 
-    pub(super) const NATIVE: &[Driver] = &[Driver::Poll];
-
-    pub(super) fn make_one(d: Driver, options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDriver> {
-        match d {
-            Driver::Uring | Driver::Epoll => Err(io::ErrorKind::Unsupported.into()),
-            _ => portable(options, park),
-        }
-    }
-
-    pub(crate) fn now() -> Nanos {
-        fallback::clock::now()
-    }
-
-    pub(crate) fn execute(request: &Request) -> i32 {
-        fallback::execute(request)
-    }
-
-    pub(crate) fn file_stat(room: &StatRoom) -> FileStat {
-        fallback::file_stat(room)
-    }
-
-    /// Nothing portable tells what is in memory.
-    pub(crate) fn open_cached(_: &CStr) -> io::Result<OwnedFd> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    /// As there.
-    pub(crate) fn read_cached(_: BorrowedFd<'_>, _: &mut [MaybeUninit<u8>], _: u64) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    /// As there.
-    pub(crate) fn stat_cached(_: &CStr, _: bool) -> io::Result<FileStat> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    /// As there.
-    pub(crate) fn stat_open_cached(_: BorrowedFd<'_>) -> io::Result<FileStat> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    pub(crate) fn begin_to_wait(_: BorrowedFd<'_>) {}
-
-    pub(crate) fn fd_changed(_: Fd) {}
-
-    pub(crate) fn exit_descriptor(_: u32) -> Option<OwnedFd> {
-        None
-    }
-
-    pub(crate) fn heavy_barrier() -> Option<fn()> {
-        None
-    }
-
-    pub(crate) fn pages() -> Pages {
-        Pages::HEAP
-    }
-
-    pub(crate) fn splice_pipe() -> Option<io::Result<(OwnedFd, OwnedFd, usize)>> {
-        None
-    }
-
-    pub(crate) fn abstract_sockaddr(_: &SocketAddr) -> Option<io::Result<SocketAddrUnix>> {
-        None
-    }
-
-    pub(crate) fn from_abstract(_: &SocketAddrUnix) -> Option<SocketAddr> {
-        None
-    }
-
-    pub(crate) fn peer_cred(_: BorrowedFd<'_>) -> io::Result<(u32, u32, Option<i32>)> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// The process that something was made in; nothing tells a forked child here.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Origin;
-
-    impl Origin {
-        /// This process, which makes something.
-        #[must_use]
-        pub fn here() -> Self {
-            Origin
-        }
-
-        /// Whether this process is not that one, but a forked child of it.
-        #[inline(always)]
-        #[must_use]
-        pub fn is_another_process(self) -> bool {
-            false
-        }
-    }
-
-    pub(crate) fn in_forked_child() -> bool {
-        false
-    }
+/// Closes a descriptor that an operation made.
+///
+/// # Safety
+/// It is the caller's to close.
+#[cfg(unix)]
+pub(crate) unsafe fn close(fd: Fd) {
+    use std::os::fd::FromRawFd;
+    fd_changed(fd);
+    // SAFETY: the caller's.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
 }
 
+/// There are none.
+///
+/// # Safety
+/// None: does nothing.
+#[cfg(not(unix))]
+pub(crate) unsafe fn close(_: Fd) {}
+
+#[cfg(unix)]
+pub(crate) use libc::{ECANCELED, ETIMEDOUT};
+
+/// Where errors are told in the drivers' numbers, which are Linux's.
+#[cfg(not(unix))]
+pub(crate) const ECANCELED: i32 = 125;
+#[cfg(not(unix))]
+pub(crate) const ETIMEDOUT: i32 = 110;
+
+#[cfg(unix)]
 pub(crate) use fallback::signal;
 /// Where a system sets a socket's flags by one call more, or signals a broken pipe unless the socket says not to.
+#[cfg(unix)]
 mod sockets {
     use std::io;
     use std::os::fd::{AsFd, OwnedFd};
@@ -484,9 +431,11 @@ mod sockets {
 
 pub use os::Origin;
 use os::{NATIVE, make_one};
+#[cfg(unix)]
 pub(crate) use os::{
-    abstract_sockaddr, begin_to_wait, execute, exit_descriptor, fd_changed, file_stat, from_abstract,
-    heavy_barrier, in_forked_child, now, open_cached, pages, peer_cred, read_cached, splice_pipe,
-    stat_cached, stat_open_cached,
+    abstract_sockaddr, begin_to_wait, exit_descriptor, fd_changed, from_abstract, open_cached, peer_cred,
+    read_cached, splice_pipe, stat_cached, stat_open_cached,
 };
+pub(crate) use os::{execute, file_stat, heavy_barrier, in_forked_child, now, pages};
+#[cfg(unix)]
 pub(crate) use sockets::{SEND_NOW, set_reuseport, socket};

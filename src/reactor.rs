@@ -14,7 +14,6 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +29,7 @@ use ouzel_core::sched::Seat;
 use crate::blocking::Runner;
 use crate::driver::DriverOptions;
 use crate::metrics::IoTotals;
-use crate::platform::{self, AnyDriver, Files, Origin};
+use crate::platform::{self, AnyDriver, ECANCELED, Files, Origin};
 use crate::provided::Provided;
 
 mod limits;
@@ -184,7 +183,7 @@ impl ReactorCell {
 
     /// Sends a request to the blocking pool; its result comes back through the mailbox.
     fn block(&self, key: OpKey, request: Request, pool: &Runner) {
-        let mut letter = Letter { mailbox: Arc::clone(&self.mailbox), key, res: -libc::ECANCELED };
+        let mut letter = Letter { mailbox: Arc::clone(&self.mailbox), key, res: -ECANCELED };
         let job = move || letter.fill(platform::execute(&request));
         // A pool that is closed or cannot start a thread drops the job, and the letter says cancelled.
         drop(pool.run(Box::new(job)));
@@ -210,13 +209,13 @@ impl ReactorCell {
     fn take_cancels(&self) {
         self.slab.take_cancels(|key| {
             if self.limits.end_timer(&self.slab, key) {
-                return self.complete(key, Completion::done(-libc::ECANCELED));
+                return self.complete(key, Completion::done(-ECANCELED));
             }
             let mut deferred = self.deferred.borrow_mut();
             if let Some(i) = deferred.iter().position(|(k, ..)| *k == key) {
                 deferred.remove(i);
                 drop(deferred);
-                return self.complete(key, Completion::done(-libc::ECANCELED));
+                return self.complete(key, Completion::done(-ECANCELED));
             }
             drop(deferred);
             self.driver.borrow_mut().cancel(key);
@@ -279,9 +278,8 @@ impl ReactorCell {
             if let (Request::Accept { .. } | Request::AcceptMulti { .. } | Request::OpenAt { .. }, 0..) =
                 (request, c.res)
             {
-                platform::fd_changed(c.res);
                 // SAFETY: the kernel made this descriptor for an operation nobody holds any more.
-                drop(unsafe { OwnedFd::from_raw_fd(c.res) });
+                unsafe { platform::close(c.res) };
             }
         }
     }
@@ -401,7 +399,7 @@ impl ReactorCell {
         self.slab.for_each_live(|key| keys.push(key));
         for key in keys {
             if self.limits.end_timer(&self.slab, key) {
-                self.complete(key, Completion::done(-libc::ECANCELED));
+                self.complete(key, Completion::done(-ECANCELED));
             } else {
                 self.driver.borrow_mut().cancel(key);
             }

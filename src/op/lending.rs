@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+#[cfg(unix)]
 use super::raw::{self, RawOp, Request, SubmitReason};
 use crate::current::{self, Current};
+#[cfg(unix)]
 use crate::fd::SharedFd;
 use crate::provided::Provided;
 
 /// A multishot receive, and the buffers that its completions name.
+#[cfg(unix)]
 pub(crate) type Receiving = (RawOp<SharedFd>, Arc<Provided>);
 
 /// A multishot receive on the current thread's driver. None: it has no buffers to lend at the moment.
+#[cfg(unix)]
 pub(crate) fn begin_receiving(fd: SharedFd) -> Result<Option<Receiving>, SubmitReason> {
     let provided = current::with(|c| c.map(|c| c.reactor.provided()));
     let Some(provided) = provided.ok_or(SubmitReason::NoRuntime)? else { return Ok(None) };

@@ -22,6 +22,8 @@ use ouzel_core::driver::{Deadline, Nanos};
 use ouzel_core::op::{Completion, OpKey, OpSlab, Request};
 use ouzel_core::timer::Wheel;
 
+use crate::platform::{ECANCELED, ETIMEDOUT};
+
 /// See the module. One thread's.
 pub(super) struct Limits {
     /// Timers that are operations (the C ABI's), and the limits of operations that are not.
@@ -97,6 +99,6 @@ impl Limits {
         let Some(i) = late.iter().position(|k| *k == key) else { return c };
         late.swap_remove(i);
         self.watched.set(self.watched.get() - 1);
-        if c.res == -libc::ECANCELED { Completion::done(-libc::ETIMEDOUT) } else { c }
+        if c.res == -ECANCELED { Completion::done(-ETIMEDOUT) } else { c }
     }
 }
