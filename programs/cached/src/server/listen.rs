@@ -4,10 +4,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
 use std::rc::Rc;
 
 use ouzel::net::{Incoming, Stream as Splits, TcpListener, TcpSocket, UnixListener};
 
+use super::because;
 use super::conn::{Connection, is_shortage};
 use super::message::Stream;
 use super::thread::Thread;
@@ -24,14 +26,8 @@ pub(super) struct Listeners {
 pub(super) fn open(options: &Options) -> io::Result<(Vec<Listeners>, u16)> {
     let mut all: Vec<Listeners> = (0..options.threads).map(|_| Listeners::default()).collect();
     if let Some(path) = &options.unix_path {
-        // What was left of a server that is gone; anything else stays, and is told.
-        if std::os::unix::net::UnixStream::connect(path).is_err()
-            && std::fs::symlink_metadata(path).is_ok_and(|m| is_socket(&m))
-        {
-            std::fs::remove_file(path)?;
-        }
-        let listener = StdUnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(options.unix_mode))?;
+        let listener =
+            bind_path(path, options.unix_mode).map_err(because(format!("-s {}", path.display())))?;
         for listeners in &mut all {
             listeners.unix = Some(UnixListener::from_std(listener.try_clone()?)?);
         }
@@ -47,12 +43,24 @@ pub(super) fn open(options: &Options) -> io::Result<(Vec<Listeners>, u16)> {
                 }
                 bound => bound,
             }
-            .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))?;
+            .map_err(because(format!("cannot listen on {address}")))?;
             port = listener.local_addr()?.port();
             listeners.tcp.push(listener);
         }
     }
     Ok((all, port))
+}
+
+fn bind_path(path: &Path, mode: u32) -> io::Result<StdUnixListener> {
+    // What was left of a server that is gone; anything else stays, and is told.
+    if std::os::unix::net::UnixStream::connect(path).is_err()
+        && std::fs::symlink_metadata(path).is_ok_and(|m| is_socket(&m))
+    {
+        std::fs::remove_file(path)?;
+    }
+    let listener = StdUnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(listener)
 }
 
 fn is_socket(meta: &std::fs::Metadata) -> bool {
@@ -76,7 +84,7 @@ fn addresses(options: &Options, port: u16) -> io::Result<Vec<SocketAddr>> {
                     Some((_, digits)) if digits.parse::<u16>().is_ok() => name.to_socket_addrs(),
                     _ => (name.as_str(), port).to_socket_addrs(),
                 };
-                found.extend(looked_up.map_err(|e| io::Error::new(e.kind(), format!("{name}: {e}")))?);
+                found.extend(looked_up.map_err(because(format!("-l {name}")))?);
             }
         }
     }

@@ -42,29 +42,41 @@ pub fn run(options: Options, allocations: fn() -> u64) -> ExitCode {
     }
 }
 
-fn try_run(options: Options, allocations: fn() -> u64) -> io::Result<()> {
+fn try_run(mut options: Options, allocations: fn() -> u64) -> io::Result<()> {
     end_with_a_panic();
+    for path in [&mut options.pid_file, &mut options.unix_path].into_iter().flatten() {
+        // The background is in another folder.
+        *path = std::path::absolute(&*path)?;
+    }
     let (listeners, port) = listen::open(&options)?;
-    let metrics = options.metrics.map(TcpListener::bind).transpose()?;
+    let metrics = options.metrics.map(|at| TcpListener::bind(at).map_err(because(format!("--metrics {at}"))));
+    let mut metrics = metrics.transpose()?;
+    let pid_file = options.pid_file.as_ref().map(|path| process::PidFile::create(path)).transpose()?;
     if let Some(user) = &options.user {
-        process::become_user(user)?;
-    }
-    if options.daemon {
-        process::go_to_background()?;
-    }
-    if let Some(path) = &options.pid_file {
-        std::fs::write(path, format!("{}\n", std::process::id()))?;
+        process::become_user(user).map_err(because(format!("-u {user}")))?;
     }
     let store = Store::new(options.memory, options.item_max, options.threads)
         .ok_or_else(|| io::Error::other(format!("no {} MiB of memory for items", options.memory >> 20)))?;
+    if options.daemon {
+        // What there is to say against it is said while somebody hears it.
+        drop(runtime(&options)?);
+        process::go_to_background().map_err(because("-d"))?;
+    }
+    let mut parts = Vec::new();
+    for (number, listeners) in listeners.into_iter().enumerate() {
+        let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        let usr1 = (number == 0).then(|| signal(SignalKind::user_defined1())).transpose()?;
+        parts.push(Part { number, listeners, metrics: metrics.take(), ends, usr1 });
+    }
+    // Who knows the number may send signals.
+    pid_file.map(process::PidFile::write).transpose()?;
     let shared = Arc::new(Shared::new(store, options, port, allocations));
     let mut threads = Vec::new();
-    let mut metrics = metrics;
-    for (number, listeners) in listeners.into_iter().enumerate() {
-        let (shared, metrics) = (Arc::clone(&shared), metrics.take());
+    for part in parts {
+        let (shared, number) = (Arc::clone(&shared), part.number);
         let name = format!("cached-{number}");
         threads.push(std::thread::Builder::new().name(name).spawn(move || {
-            if let Err(e) = serve(&shared, number, listeners, metrics) {
+            if let Err(e) = serve(&shared, part) {
                 eprintln!("ouzel-cached: thread {number}: {e}");
                 // The others have nobody to tell them.
                 shared.fail();
@@ -81,6 +93,19 @@ fn try_run(options: Options, allocations: fn() -> u64) -> io::Result<()> {
     if panicked > 0 || shared.has_failed() { Err(io::Error::other("a thread has failed")) } else { Ok(()) }
 }
 
+/// The error with what it was about before it.
+fn because(what: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
+    move |e| io::Error::new(e.kind(), format!("{what}: {e}"))
+}
+
+fn runtime(options: &Options) -> io::Result<LocalRuntime> {
+    let builder = LocalRuntime::builder();
+    match options.driver {
+        Some(driver) => builder.driver(driver).build_local(),
+        None => builder.build_local(),
+    }
+}
+
 /// A task's panic would be its own affair, and the others would go on with what it left half done.
 fn end_with_a_panic() {
     let say = std::panic::take_hook();
@@ -90,24 +115,23 @@ fn end_with_a_panic() {
     }));
 }
 
-fn serve(
-    shared: &Arc<Shared>,
+/// What one thread is given.
+struct Part {
     number: usize,
     listeners: Listeners,
     metrics: Option<TcpListener>,
-) -> io::Result<()> {
+    ends: [Signal; 2],
+    usr1: Option<Signal>,
+}
+
+fn serve(shared: &Arc<Shared>, part: Part) -> io::Result<()> {
+    let Part { number, listeners, metrics, mut ends, usr1 } = part;
     if shared.options.pin {
-        process::pin(number)?;
+        process::pin(number).map_err(because("--pin"))?;
     }
-    let mut builder = LocalRuntime::builder();
-    if let Some(driver) = shared.options.driver {
-        builder = builder.driver(driver);
-    }
-    let runtime = Rc::new(builder.build_local()?);
+    let runtime = Rc::new(runtime(&shared.options)?);
     let thread = Thread::new(shared, number, &runtime);
     let is_first = number == 0;
-    let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    let usr1 = is_first.then(|| signal(SignalKind::user_defined1())).transpose()?;
     if is_first {
         let mut driver = shared.driver.lock().unwrap_or_else(PoisonError::into_inner);
         *driver = format!("{} ({})", runtime.driver_name(), runtime.driver_description());
