@@ -1,6 +1,7 @@
 //! Taking what has arrived: lines, and values that come in parts.
 
 use super::cx::{Cx, GET_LIMIT, LINE_LIMIT, OUT_LIMIT};
+use super::run::gets;
 use super::session::{End, Kind, Mode, Session};
 use super::value::Verb;
 use super::words::{self, Words};
@@ -25,6 +26,13 @@ impl Session {
             let rest = &input[at..];
             if rest.is_empty() && !self.owes_replies() {
                 break;
+            }
+            if self.mode == Mode::Line && self.carry.is_empty() {
+                let n = gets(rest, cx);
+                if n > 0 {
+                    at += n;
+                    continue;
+                }
             }
             at += self.step(rest, cx);
         }

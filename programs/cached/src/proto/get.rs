@@ -3,6 +3,7 @@
 use super::cx::{Cx, KEY_LIMIT, OUT_LIMIT, count_value};
 use super::session::{Kind, Mode, Session};
 use super::words::{each, next, signed};
+use crate::store::Place;
 
 impl Session {
     pub(super) fn get(&mut self, keys: &[u8], kind: Kind, cx: &mut Cx<'_, '_>) {
@@ -11,7 +12,7 @@ impl Session {
         match next(&mut rest) {
             None => return self.reply(b"ERROR", cx),
             Some(key) if key.len() <= KEY_LIMIT && rest.is_empty() => {
-                get_one(key, kind, cx);
+                get_one(key, cx.held.store().place(key), kind, cx);
                 return cx.out.push(b"END\r\n");
             }
             Some(_) => {}
@@ -39,7 +40,7 @@ impl Session {
     pub(super) fn get_keys(&mut self, keys: &[u8], kind: Kind, cx: &mut Cx<'_, '_>) {
         let mut rest = keys;
         while let Some(key) = next(&mut rest) {
-            get_one(key, kind, cx);
+            get_one(key, cx.held.store().place(key), kind, cx);
             if cx.out.len() >= OUT_LIMIT && each(rest).next().is_some() {
                 self.carry.extend_from_slice(rest);
                 self.mode = Mode::Keys(kind);
@@ -50,8 +51,8 @@ impl Session {
     }
 }
 
-fn get_one(key: &[u8], kind: Kind, cx: &mut Cx<'_, '_>) {
-    let place = cx.held.store().place(key);
+/// Answers one key, without the end of the answer.
+pub(super) fn get_one(key: &[u8], place: Place, kind: Kind, cx: &mut Cx<'_, '_>) {
     let now = cx.now;
     let shard = cx.held.shard(place.shard);
     let found = shard.find(place.hash, key, now);

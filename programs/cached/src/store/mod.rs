@@ -7,10 +7,12 @@
 //! | file | what |
 //! |---|---|
 //! | `region.rs`, `space.rs` | the memory, and which of it is free |
+//! | `index.rs` | items by their hash |
 //! | `item.rs`, `queue.rs`, `ghost.rs` | items, their order, the names of those that went |
 //! | `shard.rs`, `shard/room.rs` | all of it together: find and store; evict and expire |
 
 mod ghost;
+mod index;
 mod item;
 mod queue;
 mod region;
@@ -41,12 +43,26 @@ pub struct Store {
 }
 
 /// A key's place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Place {
     /// Which shard.
     pub shard: usize,
     /// Where in it.
     pub hash: u32,
+}
+
+/// Asks for the memory at `at`, without waiting for it.
+#[inline]
+fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: it changes nothing, and no address is wrong.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+    }
+    // Elsewhere the memory is waited for when it is needed.
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 impl Store {
@@ -179,6 +195,14 @@ impl<'a> Held<'a> {
         }
         let store = self.store;
         &mut self.guard.get_or_insert_with(|| (i, store.lock(i))).1
+    }
+
+    /// Has the memory brought that looking for keys in these places will need. In a store of several shards the lock
+    /// would have to change hands for it: there it does nothing.
+    pub fn expect(&mut self, places: impl Iterator<Item = Place> + Clone) {
+        if self.store.shards() == 1 {
+            self.shard(0).expect(places.map(|place| place.hash));
+        }
     }
 
     /// Locks nothing any more.

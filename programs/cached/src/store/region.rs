@@ -61,6 +61,15 @@ impl Region {
         unsafe { &mut *self.header_at(at) }
     }
 
+    /// Has the header at `at` brought, with what lies behind it.
+    pub(super) fn prefetch(&self, at: At) {
+        const LINE: usize = 64;
+        let header = self.base.as_ptr().wrapping_add(at as usize * GRANULE);
+        for line in 0..3 {
+            super::prefetch(header.wrapping_add(line * LINE));
+        }
+    }
+
     /// `len` bytes of the block at `at`, from byte `offset` on.
     ///
     /// # Panics

@@ -15,6 +15,7 @@
 //! in memory go.
 
 use super::ghost::Ghost;
+use super::index::Index;
 use super::item::{At, FETCHED, GRANULE, HEADER, Header, State};
 use super::queue::Queue;
 use super::region::Region;
@@ -22,7 +23,7 @@ use super::space::{MIN_BLOCK, Space};
 
 /// Hits that are counted.
 const MOST_HITS: u8 = 3;
-/// Bytes of memory for one bucket, and for one ghost.
+/// Bytes of memory for one bucket, at the most, and for one ghost.
 const PER_BUCKET: usize = 128;
 const PER_GHOST: usize = 256;
 
@@ -60,7 +61,7 @@ pub struct ShardStats {
 pub struct Shard {
     region: Region,
     space: Space,
-    buckets: Box<[At]>,
+    index: Index,
     small: Queue,
     main: Queue,
     ghost: Ghost,
@@ -76,12 +77,11 @@ impl Shard {
     pub(super) fn new(bytes: usize) -> Option<Self> {
         let mut region = Region::new(bytes)?;
         let space = Space::new(&mut region);
-        let buckets = vec![0; (bytes / PER_BUCKET).next_power_of_two()].into();
         let stats = ShardStats { limit: bytes as u64, ..ShardStats::default() };
         Some(Shard {
             region,
             space,
-            buckets,
+            index: Index::new(bytes / PER_BUCKET),
             small: Queue::default(),
             main: Queue::default(),
             ghost: Ghost::new(bytes / PER_GHOST),
@@ -110,10 +110,6 @@ impl Shard {
         self.stats = ShardStats { limit: self.stats.limit, ..ShardStats::default() };
     }
 
-    fn bucket(&self, hash: u32) -> usize {
-        hash as usize & (self.buckets.len() - 1)
-    }
-
     /// The item of this key, if it is alive. One that is over is removed.
     pub fn find(&mut self, hash: u32, key: &[u8], now: u32) -> Option<At> {
         if self.flush_at != 0 && self.flush_at <= now {
@@ -130,7 +126,7 @@ impl Shard {
     }
 
     fn lookup(&self, hash: u32, key: &[u8]) -> Option<At> {
-        let mut at = self.buckets[self.bucket(hash)];
+        let mut at = self.index.first(hash);
         while at != 0 {
             let h = self.region.header(at);
             if h.hash == hash && self.key(at) == key {
@@ -139,6 +135,17 @@ impl Shard {
             at = h.chain;
         }
         None
+    }
+
+    /// Has brought what [`Shard::find`] will need for these.
+    pub(super) fn expect(&self, hashes: impl Iterator<Item = u32> + Clone) {
+        hashes.clone().for_each(|hash| self.index.prefetch(hash));
+        for hash in hashes {
+            match self.index.first(hash) {
+                0 => {}
+                at => self.region.prefetch(at),
+            }
+        }
     }
 
     fn is_over(&self, at: At, now: u32) -> bool {
@@ -293,7 +300,7 @@ impl Shard {
                 let (state, freq) = (was.state, was.freq);
                 let h = self.region.header_mut(at);
                 (h.state, h.freq) = (state, freq);
-                self.unchain(old);
+                self.index.remove(&mut self.region, old);
                 let queue = if state == State::MAIN { &mut self.main } else { &mut self.small };
                 queue.replace(&mut self.region, old, at);
                 self.bury(old);
@@ -303,8 +310,7 @@ impl Shard {
                 self.enter(at, if known { State::MAIN } else { State::SMALL });
             }
         }
-        let bucket = self.bucket(hash);
-        self.region.header_mut(at).chain = std::mem::replace(&mut self.buckets[bucket], at);
+        self.index.insert(&mut self.region, at);
     }
 
     fn enter(&mut self, at: At, state: State) {
@@ -312,25 +318,6 @@ impl Shard {
         (h.state, h.freq) = (state, 0);
         let queue = if state == State::MAIN { &mut self.main } else { &mut self.small };
         queue.push(&mut self.region, at);
-    }
-
-    fn unchain(&mut self, at: At) {
-        let h = self.region.header(at);
-        let (hash, chain) = (h.hash, h.chain);
-        let bucket = self.bucket(hash);
-        let mut link = self.buckets[bucket];
-        if link == at {
-            self.buckets[bucket] = chain;
-            return;
-        }
-        while link != 0 {
-            let next = self.region.header(link).chain;
-            if next == at {
-                self.region.header_mut(link).chain = chain;
-                return;
-            }
-            link = next;
-        }
     }
 
     fn leave_queue(&mut self, at: At) {
@@ -341,7 +328,7 @@ impl Shard {
 
     /// Takes an item out of the store. Gives the free block it is part of now; none while it is being sent.
     pub fn remove(&mut self, at: At) -> Option<At> {
-        self.unchain(at);
+        self.index.remove(&mut self.region, at);
         self.leave_queue(at);
         self.bury(at)
     }
@@ -373,12 +360,6 @@ impl Shard {
         if h.pins == 0 && h.state == State::DEAD {
             self.space.give_back(&mut self.region, at);
         }
-    }
-
-    /// Buckets of the index.
-    #[must_use]
-    pub fn buckets(&self) -> usize {
-        self.buckets.len()
     }
 }
 

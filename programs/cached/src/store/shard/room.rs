@@ -114,9 +114,9 @@ impl Shard {
         if self.flush_at != 0 && self.flush_at <= now {
             self.flush();
         }
-        for _ in 0..buckets.min(self.buckets.len()) {
-            self.swept = (self.swept + 1) % self.buckets.len();
-            let mut at = self.buckets[self.swept];
+        for _ in 0..buckets.min(self.index.len()) {
+            self.swept = (self.swept + 1) % self.index.len();
+            let mut at = self.index.head(self.swept);
             while at != 0 {
                 let next = self.region.header(at).chain;
                 if self.is_over(at, now) {

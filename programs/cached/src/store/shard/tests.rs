@@ -30,11 +30,9 @@ fn value(seed: u64, len: usize) -> Vec<u8> {
 
 /// The queues, the chains and the blocks tell the same items.
 fn check(shard: &Shard) {
-    let chained: usize = shard
-        .buckets
-        .iter()
-        .map(|head| {
-            let (mut at, mut n) = (*head, 0);
+    let chained: usize = (0..shard.index.len())
+        .map(|bucket| {
+            let (mut at, mut n) = (shard.index.head(bucket), 0);
             while at != 0 {
                 assert!(shard.region.header(at).state.is_item());
                 (at, n) = (shard.region.header(at).chain, n + 1);
@@ -148,7 +146,7 @@ fn what_is_over_is_not_found_and_is_swept() {
     }
     assert!(get(&mut shard, b"k0", 9).is_some());
     assert!(get(&mut shard, b"k0", 10).is_none());
-    let all = shard.buckets();
+    let all = shard.index.len();
     shard.sweep(all, 59);
     assert_eq!(shard.stats().items, 50);
     shard.flush_at(70);
