@@ -4,24 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use ouzel_cached::counters::Counters;
-use ouzel_cached::proto::{Cx, Host, Output, Session};
+use ouzel_cached::proto::{Alone, Cx, Output, Session};
 use ouzel_cached::store::{Held, Store};
-
-struct Plain;
-
-impl Host for Plain {
-    fn stats(&self, _: &[u8], _: &mut Vec<u8>) -> bool {
-        true
-    }
-    fn reset_stats(&self) {}
-    fn set_verbosity(&self, _: u32) {}
-    fn item_max(&self) -> usize {
-        64 << 10
-    }
-    fn may_flush(&self) -> bool {
-        true
-    }
-}
 
 /// Feeds `input` in pieces of `step` bytes to a new store; the replies.
 fn replies(input: &[u8], step: usize) -> Vec<u8> {
@@ -33,7 +17,7 @@ fn replies(input: &[u8], step: usize) -> Vec<u8> {
         loop {
             let mut out = Output::default();
             let (held, now) = (Held::new(&store), store.now());
-            let mut cx = Cx { held, out: &mut out, count: &count, host: &Plain, now, turns: 50 };
+            let mut cx = Cx { held, out: &mut out, count: &count, host: &Alone { item_max: 64 << 10 }, now, turns: 50 };
             let taken = session.feed(&waiting, &mut cx);
             drop(cx);
             waiting.drain(..taken);
@@ -48,8 +32,7 @@ fn replies(input: &[u8], step: usize) -> Vec<u8> {
     session.close(&store);
     let mut shard = store.lock(0);
     shard.flush();
-    let all = shard.buckets();
-    shard.sweep(all, 9);
+    shard.sweep(usize::MAX, 9);
     let stats = shard.stats();
     assert!(stats.items == 0 && stats.free + 64 > stats.limit, "memory is lost: {stats:?}");
     replies

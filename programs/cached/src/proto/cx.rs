@@ -27,6 +27,27 @@ pub trait Host {
     fn may_flush(&self) -> bool;
 }
 
+/// What stands for the server where there is none: in tests, fuzz targets, examples.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone {
+    /// Bytes of the longest value.
+    pub item_max: usize,
+}
+
+impl Host for Alone {
+    fn stats(&self, _: &[u8], _: &mut Vec<u8>) -> bool {
+        true
+    }
+    fn reset_stats(&self) {}
+    fn set_verbosity(&self, _: u32) {}
+    fn item_max(&self) -> usize {
+        self.item_max
+    }
+    fn may_flush(&self) -> bool {
+        true
+    }
+}
+
 /// What a session works on for the time of feed of a session.
 #[expect(missing_debug_implementations, reason = "the host is anything")]
 pub struct Cx<'s, 'c> {

@@ -29,7 +29,7 @@ mod words;
 
 pub use bulk::Bulk;
 pub use commands::VERSION;
-pub use cx::{Cx, GET_LIMIT, Host, KEY_LIMIT, LINE_LIMIT, OUT_LIMIT};
+pub use cx::{Alone, Cx, GET_LIMIT, Host, KEY_LIMIT, LINE_LIMIT, OUT_LIMIT};
 pub use output::{Output, PIN_FROM, Pinned};
 pub use session::{End, Session};
 

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use ouzel::net::{Incoming, Stream as Splits, TcpListener, TcpSocket, UnixListener};
 
-use super::because;
 use super::conn::{Connection, is_shortage};
+use super::error::because;
 use super::message::Stream;
 use super::thread::Thread;
 use crate::options::Options;

@@ -1,6 +1,7 @@
 //! The server: threads that share a store and nothing else, each with a runtime, listeners and connections of its own.
 
 mod conn;
+mod error;
 mod listen;
 mod message;
 mod metrics;
@@ -23,6 +24,7 @@ use ouzel::signal::unix::{Signal, SignalKind, signal};
 
 use crate::options::Options;
 use crate::store::Store;
+use error::because;
 use listen::Listeners;
 use shared::Shared;
 use thread::Thread;
@@ -91,11 +93,6 @@ fn try_run(mut options: Options, allocations: fn() -> u64) -> io::Result<()> {
         let _ = std::fs::remove_file(path);
     }
     if panicked > 0 || shared.has_failed() { Err(io::Error::other("a thread has failed")) } else { Ok(()) }
-}
-
-/// The error with what it was about before it.
-fn because(what: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
-    move |e| io::Error::new(e.kind(), format!("{what}: {e}"))
 }
 
 fn runtime(options: &Options) -> io::Result<LocalRuntime> {

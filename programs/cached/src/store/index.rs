@@ -6,6 +6,7 @@
 //! the cache: at 512 MiB and 10,000 items looking up took 42 % of a server's time with all buckets in use.
 
 use super::item::At;
+use super::prefetch::prefetch;
 use super::region::Region;
 
 /// Buckets in use at the start.
@@ -54,7 +55,7 @@ impl Index {
 
     /// Has the memory brought where [`Index::first`] will look.
     pub(super) fn prefetch(&self, hash: u32) {
-        super::prefetch(&raw const self.buckets[self.bucket(hash)]);
+        prefetch(&raw const self.buckets[self.bucket(hash)]);
     }
 
     /// Puts the item at `at` at the head of its chain.

@@ -6,6 +6,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
 use super::item::{At, GRANULE, HEADER, Header};
+use super::prefetch::prefetch;
 
 /// See the module. The system gives the pages when they are first written to.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Region {
         const LINE: usize = 64;
         let header = self.base.as_ptr().wrapping_add(at as usize * GRANULE);
         for line in 0..3 {
-            super::prefetch(header.wrapping_add(line * LINE));
+            prefetch(header.wrapping_add(line * LINE));
         }
     }
 

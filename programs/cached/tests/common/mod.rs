@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ouzel_cached::counters::Counters;
-use ouzel_cached::proto::{Cx, Host, Output, Session};
+use ouzel_cached::proto::{Alone, Cx, Output, Session};
 use ouzel_cached::store::{Held, Store};
 
 /// Splitmix64: Steele, Lea, Flood, 2014.
@@ -28,22 +28,6 @@ impl Random {
 
     pub(crate) fn one_of<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
         of[self.below(of.len())]
-    }
-}
-
-struct Plain;
-
-impl Host for Plain {
-    fn stats(&self, _: &[u8], _: &mut Vec<u8>) -> bool {
-        true
-    }
-    fn reset_stats(&self) {}
-    fn set_verbosity(&self, _: u32) {}
-    fn item_max(&self) -> usize {
-        1 << 20
-    }
-    fn may_flush(&self) -> bool {
-        true
     }
 }
 
@@ -70,7 +54,14 @@ impl Ours {
             let mut out = Output::default();
             let now = self.store.now();
             let held = Held::new(&self.store);
-            let mut cx = Cx { held, out: &mut out, count: &self.count, host: &Plain, now, turns: 7 };
+            let mut cx = Cx {
+                held,
+                out: &mut out,
+                count: &self.count,
+                host: &Alone { item_max: 1 << 20 },
+                now,
+                turns: 7,
+            };
             let taken = self.session.feed(&self.waiting, &mut cx);
             drop(cx);
             self.waiting.drain(..taken);
