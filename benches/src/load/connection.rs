@@ -1,5 +1,6 @@
 //! One connection: its keys, its pipeline, its two buffers.
 
+use super::bare::ONE;
 use super::error::LoadError;
 use super::expect::{Checked, Expect, Protocol, Request, append_set};
 use super::values::{Recipe, ValueId, splitmix};
@@ -41,6 +42,8 @@ pub(super) enum Mix {
     Misses,
     /// As many SETs without a reply as the pipeline is deep, and a GET of the last key that was set.
     Noreply,
+    /// GETs of the value that `bare` has.
+    One,
 }
 
 impl Connection {
@@ -101,6 +104,7 @@ impl Connection {
                     let i = self.any();
                     Request::Miss(self.id(i).key)
                 }
+                Mix::One => ONE,
                 Mix::Noreply if !self.outstanding.is_empty() => return,
                 Mix::Noreply => {
                     let mut last = 0;

@@ -64,6 +64,15 @@ impl Request {
         }
     }
 
+    /// Appends what a GET is answered with.
+    pub(super) fn append_reply(&self, protocol: Protocol, recipe: &Recipe, out: &mut Vec<u8>) {
+        if let Request::Get(id) = *self {
+            append_head(id, protocol, recipe, out);
+            recipe.append(id, out);
+            out.extend_from_slice(words(protocol)[2]);
+        }
+    }
+
     /// Compares the front of `got` with the answer. `scratch` is reused memory.
     pub(super) fn check(
         &self,
@@ -73,25 +82,14 @@ impl Request {
         scratch: &mut Vec<u8>,
     ) -> Checked {
         scratch.clear();
-        let words: [&[u8]; 3] = match protocol {
-            Protocol::Memcached => [b"STORED\r\n", b"END\r\n", b"\r\nEND\r\n"],
-            Protocol::Resp => [b"+OK\r\n", b"$-1\r\n", b"\r\n"],
-        };
-        let [stored, missing, trailer] = words;
+        let [stored, missing, trailer] = words(protocol);
         let id = match *self {
             Request::Get(id) => id,
             Request::Set(_) => return self.whole_or_wrong(stored, got),
             Request::Miss(_) => return self.whole_or_wrong(missing, got),
         };
         let len = recipe.len(id);
-        match protocol {
-            Protocol::Memcached => {
-                scratch.extend_from_slice(b"VALUE ");
-                append_key(id.key, scratch);
-                write!(scratch, " {} {len}\r\n", recipe.flags(id)).expect("a Vec takes it");
-            }
-            Protocol::Resp => write!(scratch, "${len}\r\n").expect("a Vec takes it"),
-        }
+        append_head(id, protocol, recipe, scratch);
         match compare(scratch, got) {
             Ok(true) => {}
             Ok(false) => return Checked::Partial,
@@ -126,6 +124,27 @@ impl Request {
     }
 }
 
+/// What stands for stored, for missing, and for the end of a value.
+fn words(protocol: Protocol) -> [&'static [u8]; 3] {
+    match protocol {
+        Protocol::Memcached => [b"STORED\r\n", b"END\r\n", b"\r\nEND\r\n"],
+        Protocol::Resp => [b"+OK\r\n", b"$-1\r\n", b"\r\n"],
+    }
+}
+
+/// What comes before a value.
+fn append_head(id: ValueId, protocol: Protocol, recipe: &Recipe, out: &mut Vec<u8>) {
+    let len = recipe.len(id);
+    match protocol {
+        Protocol::Memcached => {
+            out.extend_from_slice(b"VALUE ");
+            append_key(id.key, out);
+            write!(out, " {} {len}\r\n", recipe.flags(id)).expect("a Vec takes it");
+        }
+        Protocol::Resp => write!(out, "${len}\r\n").expect("a Vec takes it"),
+    }
+}
+
 fn append_get(key: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"get ");
     append_key(key, out);
@@ -157,15 +176,14 @@ mod tests {
     fn an_answer_is_partial_until_its_last_byte_and_any_changed_byte_is_wrong() {
         let recipe = Recipe { seed: 1, min_len: 13, max_len: 13 };
         let id = ValueId { key: 5, version: 2 };
-        let mut answer = Vec::new();
-        answer.extend_from_slice(b"VALUE ");
-        append_key(5, &mut answer);
-        answer.extend_from_slice(format!(" {} 13\r\n", recipe.flags(id)).as_bytes());
-        recipe.append(id, &mut answer);
-        answer.extend_from_slice(b"\r\nEND\r\n");
-
-        let mut scratch = Vec::new();
+        let mut value = Vec::new();
+        recipe.append(id, &mut value);
+        let head = format!("VALUE k0000000005 {} 13\r\n", recipe.flags(id));
+        let mut answer = [head.as_bytes(), &value, b"\r\nEND\r\n"].concat();
+        let (mut scratch, mut own) = (Vec::new(), Vec::new());
         let get = Request::Get(id);
+        get.append_reply(Protocol::Memcached, &recipe, &mut own);
+        assert_eq!(own, answer);
         for n in 0..answer.len() {
             assert_eq!(
                 get.check(Protocol::Memcached, &recipe, &answer[..n], &mut scratch),

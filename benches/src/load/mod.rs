@@ -10,6 +10,7 @@
 //! What it gives up: one thread, so it saturates at a few hundred thousand requests per second; a
 //! closed loop, so a server that stalls is also asked less (latency is of the requests that were sent).
 
+pub mod bare;
 mod connection;
 mod error;
 mod expect;

@@ -18,7 +18,8 @@ usage: ouzel-load --addr HOST:PORT [options]
   --value-size N      bytes of a value, or MIN-MAX (100)
   --set-ratio R       share of SETs among the requests, 0 to 1 (0.1)
   --mix M             ratio (as --set-ratio says), misses (GETs of keys that are not there), or noreply (memcached:
-                      as many SETs as the depth, without replies, and a GET of the last) (ratio)
+                      as many SETs as the depth, without replies, and a GET of the last), or one (GETs of the value
+                      that `ouzel-bare` has) (ratio)
   --protocol P        memcached or resp (memcached)
   --keys N            keys in all, at least one for each connection (10000)
   --seed N            runs with the same seed send the same bytes (1)
@@ -37,6 +38,8 @@ pub enum Choice {
     Misses,
     /// SETs without a reply; after as many as the depth a GET, which tells that they arrived.
     Noreply,
+    /// GETs of the one value that [`bare`](super::bare) has; none is set before.
+    One,
 }
 
 /// What to do.
@@ -149,7 +152,8 @@ fn choice(s: &str) -> Result<Choice, String> {
         "ratio" => Ok(Choice::Ratio),
         "misses" => Ok(Choice::Misses),
         "noreply" => Ok(Choice::Noreply),
-        _ => Err("it is ratio, misses or noreply".into()),
+        "one" => Ok(Choice::One),
+        _ => Err("it is ratio, misses, noreply or one".into()),
     }
 }
 

@@ -25,11 +25,14 @@ pub enum Phase {
 pub fn run(options: &Options, mut at: impl FnMut(Phase, Option<&Report>)) -> Result<Report, LoadError> {
     let mut engine = Engine::connect(options)?;
     let mut ignored = Report::new(options.connections, options.depth);
-    engine.drive(Mix::Preload, None, &mut ignored)?;
+    if options.mix != Choice::One {
+        engine.drive(Mix::Preload, None, &mut ignored)?;
+    }
     let mix = match options.mix {
         Choice::Ratio => Mix::Random((options.set_ratio * 4_294_967_296.0) as u64),
         Choice::Misses => Mix::Misses,
         Choice::Noreply => Mix::Noreply,
+        Choice::One => Mix::One,
     };
     engine.drive(mix, Some(options.measure / 10), &mut ignored)?;
 

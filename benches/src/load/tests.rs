@@ -106,3 +106,17 @@ fn a_server_that_falls_silent_is_an_error() {
     let err = failure(o);
     assert!(matches!(err, LoadError::Stalled(_)), "{err}");
 }
+
+#[test]
+fn the_bare_server_answers_what_it_is_asked_by_one_connection_or_several() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut o = Options::new(listener.local_addr().unwrap());
+    (o.mix, o.connections, o.depth, o.measure) = (Choice::One, 5, 7, Duration::from_millis(100));
+    let recipe = o.recipe;
+    std::thread::spawn(move || super::bare::serve(&listener, &recipe));
+    let report = load(&o).unwrap();
+    assert!(report.gets > 35 && report.sets == 0, "{report}");
+    // Of another length, which is wrong at once.
+    (o.recipe.min_len, o.recipe.max_len, o.stall) = (99, 99, Duration::from_secs(2));
+    assert!(matches!(load(&o), Err(LoadError::Wrong(_))));
+}
