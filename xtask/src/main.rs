@@ -95,12 +95,14 @@ usage: cargo xtask <command> [options]
     --host FILE         drive this program in place of a fresh build of ffi/examples/c/kv.c
   cached WHAT [options] the cache server of programs/cached
     ledger              calls, queue operations, allocations and copies per request; fails over its goals
-    bench               CPU per request against memcached and redis, if they are installed
+    bench               CPU per request against memcached and redis, if they are installed, and a bare epoll loop
+    threads             several threads: CPU per request of a shared store and of owners that requests are sent to
     clients             memccapable, pymemcache and pylibmc against it
     --seconds N         how long to measure each figure (1)
     --rounds N          figures of each server at each case (5)
     --cases A,B         only these (all)
-    --json FILE         also write the figures as JSON
+    --threads N         threads of each server in `threads` (2)
+    --json FILE         also write the figures of `bench` as JSON
   bench [options]       the same work on ouzel and on its peers, one process for each figure, rounds that
                         take turns, ratios to tokio within a round
     --engines A,B       only these, or those whose names begin so (all)
@@ -313,6 +315,7 @@ mod tests {
             "bench --quick --cases echo",
             "cached ledger --seconds 1",
             "cached bench --rounds 2 --cases 1x1",
+            "cached threads --threads 4",
             "echo --rounds 3 --cell 64x1 --counts",
             "bench --cases search --corpus there",
             "overhead --rounds 3",

@@ -2,16 +2,15 @@
 //!
 //! All are alive at once, on one CPU, and the load on another; in each round each has its turn in each case. A ratio is of
 //! two figures of one round. The first driver runs as two processes: what they differ by is the noise.
+//! In the cases with `bare` there are GETs alone, since the bare server (`ouzel-bare`) has no other answer.
 
 use super::options::{DRIVERS, Options};
-use crate::cpu;
+use super::servers::{Figure, Server, column, figure, middle, on_cpu, ratio, spawn};
 use crate::demo::build::Built;
-use crate::demo::measure::{Cell, Load, drive};
-use crate::demo::server::{connect, free_port};
+use crate::demo::measure::{Cell, Load};
 use crate::progress::progress;
 use serde_json::json;
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 /// A case: its name, cell, value size, keys, the peer of the goal, and the goals on io_uring and epoll.
@@ -34,43 +33,25 @@ const fn case(
     Case { name, cell, value, keys: 10_000, peer, goals }
 }
 
-const CASES: [Case; 10] = [
+/// The server that does nothing.
+const BARE: &str = "bare";
+
+const CASES: [Case; 12] = [
     case("1x1", (1, 1), "64", "memcached", [1.00, 1.00]),
     case("64x1", (64, 1), "64", "memcached", [0.92, 0.95]),
     case("256x1", (256, 1), "64", "memcached", [0.92, 0.97]),
     case("1x16", (1, 16), "64", "redis", [0.75, 0.75]),
     case("64x16", (64, 16), "64", "redis", [0.72, 0.72]),
     case("256x16", (256, 16), "64", "redis", [0.70, 0.70]),
+    case("64x16-bare", (64, 16), "64", BARE, [2.1, 2.1]),
+    case("256x16-bare", (256, 16), "64", BARE, [2.1, 2.1]),
     case("64x16-1k", (64, 16), "1024", "redis", [0.80, 0.80]),
     case("64x1-4k", (64, 1), "4096", "memcached", [1.00, 1.00]),
     Case { keys: 2000, ..case("64x1-16k", (64, 1), "16384", "memcached", [1.00, 1.00]) },
     Case { keys: 32, ..case("8x1-1m", (8, 1), "1048576", "memcached", [1.00, 1.00]) },
 ];
 
-struct Server {
-    name: &'static str,
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// One figure.
-struct Figure {
-    case: &'static str,
-    server: &'static str,
-    round: usize,
-    cpu_us: f64,
-    requests_per_s: f64,
-}
-
-pub(super) fn run(built: &Built, options: &Options) -> Result<(), String> {
-    let servers = start(built)?;
+pub(super) fn run(built: &Built, bare: &Path, options: &Options) -> Result<(), String> {
     let chosen: Vec<&Case> = CASES
         .iter()
         .filter(|c| options.cases.is_empty() || options.cases.iter().any(|n| n == c.name))
@@ -79,6 +60,7 @@ pub(super) fn run(built: &Built, options: &Options) -> Result<(), String> {
         let names: Vec<&str> = CASES.iter().map(|c| c.name).collect();
         return Err(format!("the cases are {}", names.join(", ")));
     }
+    let servers = start(built, bare)?;
     let mut figures = Vec::new();
     for round in 0..options.rounds {
         for (at, case) in chosen.iter().enumerate() {
@@ -89,8 +71,14 @@ pub(super) fn run(built: &Built, options: &Options) -> Result<(), String> {
                 at + 1,
                 chosen.len()
             ));
-            for server in &servers {
-                figures.push(figure(built, case, server, round, options.seconds)?);
+            let is_theirs = |server: &&Server| server.name != BARE || case.peer == BARE;
+            for server in servers.iter().filter(is_theirs) {
+                let load = load_of(case, server, options.seconds);
+                let mut generator = on_cpu(1, &built.load);
+                if server.name == "redis" {
+                    generator.args(["--protocol", "resp"]);
+                }
+                figures.push(figure(server, (case.name, round), &load, generator)?);
             }
         }
     }
@@ -107,18 +95,18 @@ pub(super) fn run(built: &Built, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// On the `n`-th CPU, if there are several.
-fn on_cpu(n: usize, program: &std::path::Path) -> Command {
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    if cpus < 2 {
-        return Command::new(program);
+fn load_of(case: &Case, server: &Server, seconds: f64) -> Load {
+    Load {
+        cell: case.cell,
+        time: Duration::from_secs_f64(seconds),
+        set_ratio: if case.peer == BARE { 0.0 } else { 0.1 },
+        value_size: case.value,
+        keys: case.keys,
+        mix: if server.name == BARE { "one" } else { "ratio" },
     }
-    let mut command = Command::new("taskset");
-    command.args(["-c", &n.to_string()]).arg(program);
-    command
 }
 
-fn start(built: &Built) -> Result<Vec<Server>, String> {
+fn start(built: &Built, bare: &Path) -> Result<Vec<Server>, String> {
     let mut servers = Vec::new();
     let ours = ["-t", "1", "-m", "512", "-l", "127.0.0.1", "--driver"];
     for (name, driver) in [("uring", "uring"), ("uring again", "uring"), ("epoll", "epoll")] {
@@ -127,6 +115,7 @@ fn start(built: &Built) -> Result<Vec<Server>, String> {
         command.args(ours).arg(driver);
         servers.push(spawn(name, command, "-p")?);
     }
+    servers.push(spawn(BARE, on_cpu(0, bare), "--port")?);
     let mut memcached = on_cpu(0, "memcached".as_ref());
     memcached.args(["-t", "1", "-m", "512", "-I", "2m", "-U", "0", "-l", "127.0.0.1", "-u", "nobody"]);
     let mut redis = on_cpu(0, "redis-server".as_ref());
@@ -140,82 +129,28 @@ fn start(built: &Built) -> Result<Vec<Server>, String> {
     Ok(servers)
 }
 
-fn spawn(name: &'static str, mut command: Command, port_option: &str) -> Result<Server, String> {
-    let port = free_port().map_err(|e| format!("no free port: {e}"))?;
-    let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    let child = command
-        .args([port_option, &port.to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(|e| format!("{}: {e}", command.get_program().display()))?;
-    let mut server = Server { name, child, addr };
-    connect(&mut server.child, addr)?;
-    Ok(server)
-}
-
-fn figure(built: &Built, case: &Case, server: &Server, round: usize, seconds: f64) -> Result<Figure, String> {
-    let load = Load {
-        cell: case.cell,
-        time: Duration::from_secs_f64(seconds),
-        set_ratio: 0.1,
-        value_size: case.value,
-        keys: case.keys,
-        mix: "ratio",
-    };
-    let mut command = on_cpu(1, &built.load);
-    command.args(load.args(server.addr));
-    if server.name == "redis" {
-        command.args(["--protocol", "resp"]);
-    }
-    let pid = server.child.id();
-    let mut look = || cpu::time_of(pid).map_err(|e| format!("CPU time of {}: {e}", server.name));
-    let (before, told, after) =
-        drive(command, &mut look).map_err(|e| format!("{}, {}: {e}", server.name, case.name))?;
-    let number =
-        |name: &str| told[name].as_f64().ok_or_else(|| format!("the load generator tells no {name}"));
-    Ok(Figure {
-        case: case.name,
-        server: server.name,
-        round,
-        cpu_us: (after - before).as_secs_f64() * 1e6 / number("requests")?,
-        requests_per_s: number("requests_per_s")?,
-    })
-}
-
 fn report(cases: &[&Case], figures: &[Figure]) {
-    let of = |case: &Case, server: &str| -> Vec<f64> {
-        figures.iter().filter(|f| f.case == case.name && f.server == server).map(|f| f.cpu_us).collect()
-    };
+    let of = |case: &Case, server: &str| column(figures, case.name, server, |f| f.cpu_us);
     println!("CPU us per request, median over rounds");
-    println!("{:<10} {:>8} {:>8} {:>10} {:>8}", "case", "uring", "epoll", "memcached", "redis");
+    let columns = ["uring", "epoll", "memcached", "redis", BARE];
+    print!("{:<12}", "case");
+    columns.iter().for_each(|name| print!(" {name:>10}"));
+    println!();
     for case in cases {
-        let m = |server| median(&of(case, server)).map_or("-".into(), |v| format!("{v:.3}"));
-        println!(
-            "{:<10} {:>8} {:>8} {:>10} {:>8}",
-            case.name,
-            m("uring"),
-            m("epoll"),
-            m("memcached"),
-            m("redis")
-        );
+        print!("{:<12}", case.name);
+        columns.iter().for_each(|name| print!(" {:>10}", middle(&of(case, name), 3)));
+        println!();
     }
     println!("\nratios within a round: median (least..most)");
     let heads = ["A/A", "uring/goal's peer", "goal", "epoll/goal's peer", "goal", "uring/epoll"];
     println!(
-        "{:<10} {:>20} {:>20} {:>5} {:>20} {:>5} {:>20}",
+        "{:<12} {:>20} {:>20} {:>5} {:>20} {:>5} {:>20}",
         "case", heads[0], heads[1], heads[2], heads[3], heads[4], heads[5]
     );
     for case in cases {
-        let ratio = |a: &str, b: &str| -> String {
-            let all: Vec<f64> = of(case, a).iter().zip(of(case, b)).map(|(a, b)| a / b).collect();
-            let Some(middle) = median(&all) else { return "-".into() };
-            let least = all.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = all.iter().copied().fold(0.0, f64::max);
-            format!("{middle:.3} ({least:.2}..{most:.2})")
-        };
+        let ratio = |a: &str, b: &str| ratio(&of(case, a), &of(case, b));
         println!(
-            "{:<10} {:>20} {:>20} {:>5} {:>20} {:>5} {:>20}  {}",
+            "{:<12} {:>20} {:>20} {:>5} {:>20} {:>5} {:>20}  {}",
             case.name,
             ratio("uring again", "uring"),
             ratio("uring", case.peer),
@@ -224,26 +159,6 @@ fn report(cases: &[&Case], figures: &[Figure]) {
             case.goals[1],
             ratio("uring", "epoll"),
             case.peer
-        );
-    }
-}
-
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len();
-    (n > 0).then(|| (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_median_is_the_middle_or_between_the_middle_two() {
-        assert_eq!(
-            (median(&[]), median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0])),
-            (None, Some(2.0), Some(2.5))
         );
     }
 }

@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `ledger` | system calls, queue operations, allocations and copies per request, on both drivers |
 //! | `bench` | CPU per request against memcached and redis, in rounds that take turns |
+//! | `threads` | several threads: a shared store against owners of its parts |
 //! | `clients` | memccapable, pymemcache, pylibmc |
 
 mod bench;
 mod clients;
 mod ledger;
 mod options;
+mod servers;
+mod threads;
 
 use crate::demo::build::Built;
 use crate::workspace::{Workspace, build as cargo_build};
@@ -22,22 +25,31 @@ use std::path::PathBuf;
 /// Something does not build or start, a goal is missed that is a count, or a byte was wrong.
 pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     match &*options.what {
-        "clients" => clients::run(ws, &program(ws, "dev")?),
+        "clients" => clients::run(ws, &program(ws, SERVER, "dev")?),
         "ledger" => ledger::run(&built(ws)?, options),
-        _ => bench::run(&built(ws)?, options),
+        "threads" => {
+            let example = program(ws, ["ouzel-cached", "--example", "owners"], "release")?;
+            threads::run(&built(ws)?, &example, options)
+        }
+        _ => {
+            let bare = program(ws, ["ouzel-bench", "--bin", "ouzel-bare"], "release")?;
+            bench::run(&built(ws)?, &bare, options)
+        }
     }
 }
 
-/// The server, built.
-fn program(ws: &Workspace, profile: &str) -> Result<PathBuf, String> {
-    let mut cargo = ws.cargo(&["build", "-p", "ouzel-cached", "--bin", "ouzel-cached", "--profile", profile]);
-    let artifacts = cargo_build(&mut cargo)?;
-    let found = artifacts.into_iter().filter(|a| a.name == "ouzel-cached").find_map(|a| a.executable);
-    found.ok_or_else(|| "cargo names no ouzel-cached".into())
+/// Its package, and which of its programs.
+const SERVER: [&str; 3] = ["ouzel-cached", "--bin", "ouzel-cached"];
+
+/// A program, built.
+fn program(ws: &Workspace, [package, kind, name]: [&str; 3], profile: &str) -> Result<PathBuf, String> {
+    let artifacts = cargo_build(&mut ws.cargo(&["build", "-p", package, kind, name, "--profile", profile]))?;
+    let found = artifacts.into_iter().filter(|a| a.name == name).find_map(|a| a.executable);
+    found.ok_or_else(|| format!("cargo names no {name}"))
 }
 
 /// The server and the load generator, to be measured.
 fn built(ws: &Workspace) -> Result<Built, String> {
-    let server = program(ws, "release")?;
+    let server = program(ws, SERVER, "release")?;
     crate::demo::build::build(ws, Some(&server))
 }

@@ -12,6 +12,7 @@ pub(crate) struct Options {
     pub(super) what: String,
     pub(super) seconds: f64,
     pub(super) rounds: usize,
+    pub(super) threads: usize,
     pub(super) cases: Vec<String>,
     pub(super) json: Option<PathBuf>,
 }
@@ -19,7 +20,7 @@ pub(crate) struct Options {
 impl Options {
     /// The clients alone, as `test` runs them.
     pub(crate) fn clients() -> Self {
-        Options { what: "clients".into(), seconds: 0.0, rounds: 0, cases: Vec::new(), json: None }
+        Options { what: "clients".into(), seconds: 0.0, rounds: 0, threads: 2, cases: Vec::new(), json: None }
     }
 
     /// Reads what follows `cached`. `None`: help was asked for.
@@ -30,6 +31,7 @@ impl Options {
                 Short('h') | Long("help") => return Ok(None),
                 Long("seconds") => options.seconds = parser.value()?.parse()?,
                 Long("rounds") => options.rounds = parser.value()?.parse()?,
+                Long("threads") => options.threads = parser.value()?.parse()?,
                 Long("cases") => {
                     options.cases = parser.value()?.string()?.split(',').map(Into::into).collect();
                 }
@@ -39,8 +41,8 @@ impl Options {
             }
         }
         match &*options.what {
-            "ledger" | "bench" | "clients" => Ok(Some(options)),
-            _ => Err("what: ledger, bench or clients?".into()),
+            "ledger" | "bench" | "threads" | "clients" => Ok(Some(options)),
+            _ => Err("what: ledger, bench, threads or clients?".into()),
         }
     }
 }
