@@ -1,7 +1,6 @@
 //! How a runtime is configured: by calls, and where those are silent by the environment.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use ouzel_core::config::MAX_WORKERS;
@@ -9,6 +8,7 @@ use ouzel_core::config::MAX_WORKERS;
 use crate::blocking::BlockingConfig;
 use crate::driver::{Driver, DriverOptions};
 use crate::local_runtime::LocalRuntime;
+use crate::platform;
 use crate::runtime::Runtime;
 use crate::shared::Options;
 
@@ -134,7 +134,7 @@ impl Builder {
         let invalid = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         let workers = match self.workers {
             Some(n) => n,
-            None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS),
+            None => platform::processors().min(MAX_WORKERS),
         };
         if !(1..=MAX_WORKERS).contains(&workers) {
             return invalid(format!("worker_threads({workers}): it is 1 to {MAX_WORKERS}"));
@@ -159,6 +159,9 @@ impl Builder {
 
 impl Runtime {
     /// Options for a runtime. Without any: one worker per CPU, the best driver there is.
+    ///
+    /// CPUs are those that the calling thread may run on; on Linux no more of them than the time its control group (version 2) and
+    /// the groups above are given.
     pub fn builder() -> Builder {
         Builder::new()
     }

@@ -69,6 +69,7 @@ mod runtime;
 mod shared;
 #[cfg(unix)]
 pub mod signal;
+mod start;
 pub mod stream;
 pub mod sync;
 mod task;

@@ -289,6 +289,10 @@ mod os {
         linux::pages()
     }
 
+    pub(crate) fn processors() -> usize {
+        linux::processors()
+    }
+
     /// Both ends of a pipe to splice through, the one that is read first, and its room. None: there is no splice.
     pub(crate) fn splice_pipe() -> Option<io::Result<(OwnedFd, OwnedFd, usize)>> {
         /// More than it has by itself, if we may.
@@ -436,6 +440,6 @@ pub(crate) use os::{
     abstract_sockaddr, begin_to_wait, exit_descriptor, fd_changed, from_abstract, open_cached, peer_cred,
     read_cached, splice_pipe, stat_cached, stat_open_cached,
 };
-pub(crate) use os::{execute, file_stat, heavy_barrier, in_forked_child, now, pages};
+pub(crate) use os::{execute, file_stat, heavy_barrier, in_forked_child, now, pages, processors};
 #[cfg(unix)]
 pub(crate) use sockets::{SEND_NOW, set_reuseport, socket};

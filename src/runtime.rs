@@ -5,7 +5,6 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use crate::metrics::{IoTotals, Metrics};
 use crate::platform::{self, Origin};
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, on_worker};
+use crate::start::{EndUnlessStarted, Gate, Reporter};
 use ouzel_core::task::{TaskId, TaskState, WakeResult};
 
 /// A runtime whose worker threads share their tasks: a worker without work takes from the others.
@@ -50,7 +50,6 @@ pub struct Runtime {
 
 /// What a worker thread reports when its driver is made.
 struct Ready {
-    index: usize,
     seat: Seat,
     name: &'static str,
     why: String,
@@ -62,26 +61,15 @@ impl Runtime {
         let workers = options.workers;
         // Before there are threads: a process that has some waits ten milliseconds for the kernel here.
         let heavy_barrier = platform::heavy_barrier();
-        let (ready, seats) = mpsc::channel::<io::Result<Ready>>();
-        let mut starts = Vec::with_capacity(workers);
+        let gate = Gate::new(workers);
+        // On an error those that have begun end.
+        let _end = EndUnlessStarted(&gate);
         for index in 0..workers {
-            let (start, started) = mpsc::channel::<Arc<Inner>>();
-            let (ready, options) = (ready.clone(), options.clone());
+            let (reporter, options) = (gate.reporter(index), options.clone());
             let name = format!("{}-{index}", options.name);
-            std::thread::Builder::new()
-                .name(name)
-                .spawn(move || worker_thread(index, &options, &ready, &started))?;
-            starts.push(start);
+            std::thread::Builder::new().name(name).spawn(move || worker_thread(index, &options, reporter))?;
         }
-        drop(ready);
-        let mut all: Vec<Option<Ready>> = (0..workers).map(|_| None).collect();
-        for ready in seats.iter().take(workers) {
-            // On an error the other threads end: their `start` is dropped unsent.
-            let ready = ready?;
-            let index = ready.index;
-            all[index] = Some(ready);
-        }
-        let all: Vec<Ready> = all.into_iter().map(|r| r.expect("every worker reports")).collect();
+        let all: Vec<Ready> = gate.all_told()?;
         let inner = Arc::new(Inner {
             origin: Origin::here(),
             shared: Shared::new(all.iter().map(|r| r.seat.clone()), heavy_barrier, platform::pages()),
@@ -93,9 +81,7 @@ impl Runtime {
             alive: Mutex::new(workers),
             ended: Condvar::new(),
         });
-        for start in starts {
-            start.send(Arc::clone(&inner)).expect("the worker waits for this");
-        }
+        gate.decide(Some(Arc::clone(&inner)));
         Ok(Runtime { inner })
     }
 
@@ -329,23 +315,16 @@ impl fmt::Debug for Handle {
     }
 }
 
-fn worker_thread(
-    index: usize,
-    options: &Options,
-    ready: &mpsc::Sender<io::Result<Ready>>,
-    started: &mpsc::Receiver<Arc<Inner>>,
-) {
-    let reactor = match ReactorCell::new(&options.driver, OpFlavour::Shared) {
-        Ok(reactor) => reactor,
-        Err(e) => return drop(ready.send(Err(e))),
+fn worker_thread(index: usize, options: &Options, reporter: Reporter<Ready, Arc<Inner>>) {
+    let (reactor, report) = match ReactorCell::new(&options.driver, OpFlavour::Shared) {
+        Ok(reactor) => {
+            let (name, why) = reactor.describe();
+            let report = Ready { seat: reactor.seat(), name, why, io: reactor.totals() };
+            (reactor, report)
+        }
+        Err(e) => return drop(reporter.report(Err(e))),
     };
-    let seat = reactor.seat();
-    let (name, why) = reactor.describe();
-    let report = Ready { index, seat, name, why, io: reactor.totals() };
-    if ready.send(Ok(report)).is_err() {
-        return;
-    }
-    let Ok(inner) = started.recv() else { return };
+    let Some(inner) = reporter.report(Ok(report)) else { return };
     become_worker();
     // A panic here is one of ours (a task's is caught with the task): no wake-up could be trusted any more.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

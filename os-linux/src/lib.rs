@@ -9,6 +9,7 @@
 //! | `buffers` | the buffers a multishot receive delivers its bytes in |
 //! | [`mod@file`] | file requests run by a thread that may block |
 //! | [`mod@pages`] | memory for tasks |
+//! | [`mod@processors`] | how many this process may use |
 //! | [`process`] | descriptors of child processes |
 //! | [`clock`], [`futex`], [`fork`] | the small things |
 //!
@@ -32,6 +33,7 @@ mod keys;
 pub mod membarrier;
 pub mod pages;
 pub mod process;
+pub mod processors;
 mod sys;
 pub mod uring;
 
@@ -42,4 +44,5 @@ pub use file::{begin_to_wait, execute, file_stat, open_cached, read_cached, stat
 pub use membarrier::heavy_barrier;
 pub use ouzel_core::driver::Counters;
 pub use pages::pages;
+pub use processors::processors;
 pub use uring::UringDriver;

@@ -1,7 +1,8 @@
 //! The bounds of a blocking pool.
 
-use std::thread;
 use std::time::Duration;
+
+use crate::platform;
 
 /// How large the blocking pool may become, and when.
 ///
@@ -15,7 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockingConfig {
     /// Threads that are started on demand, without waiting for a stall, and kept once started. Default:
-    /// the number of processors. At least one.
+    /// the number of processors, as [`Runtime::builder`](crate::Runtime::builder) counts them. At least one.
     pub core_threads: usize,
     /// Threads at the most. Default: 512. At least `core_threads`.
     pub max_threads: usize,
@@ -29,7 +30,7 @@ pub struct BlockingConfig {
 impl Default for BlockingConfig {
     fn default() -> Self {
         BlockingConfig {
-            core_threads: thread::available_parallelism().map_or(1, usize::from),
+            core_threads: platform::processors(),
             max_threads: 512,
             stall: Duration::from_millis(10),
             keep_alive: Duration::from_secs(10),

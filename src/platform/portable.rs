@@ -35,6 +35,10 @@ pub(crate) fn pages() -> Pages {
     Pages::HEAP
 }
 
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The process that something was made in; nothing tells a forked child here.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin;

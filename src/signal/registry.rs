@@ -1,7 +1,5 @@
 //! Who listens to which signal, and the thread that tells them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,18 +12,39 @@ use crate::platform::signal as os;
 struct Kind {
     /// How often it has come, as far as that can be told.
     count: u64,
-    /// By listener.
-    wakers: HashMap<u64, Waker>,
+    /// In the order of their listeners' numbers.
+    wakers: Vec<(u64, Waker)>,
     /// Called each time.
     hook: Option<fn()>,
+}
+
+impl Kind {
+    fn at(&self, listener: u64) -> Result<usize, usize> {
+        self.wakers.binary_search_by_key(&listener, |(id, _)| *id)
+    }
+
+    /// Returns the waker that this one replaces.
+    fn remember(&mut self, listener: u64, waker: Waker) -> Option<Waker> {
+        match self.at(listener) {
+            Ok(at) => Some(std::mem::replace(&mut self.wakers[at].1, waker)),
+            Err(at) => {
+                self.wakers.insert(at, (listener, waker));
+                None
+            }
+        }
+    }
+
+    fn forget(&mut self, listener: u64) -> Option<Waker> {
+        self.at(listener).ok().map(|at| self.wakers.remove(at).1)
+    }
 }
 
 #[derive(Default)]
 struct Registry {
     /// The thread was begun.
     watched: bool,
-    /// Signals that are caught.
-    kinds: HashMap<i32, Kind>,
+    /// Signals that are caught: few.
+    kinds: Vec<(i32, Kind)>,
     listeners: u64,
 }
 
@@ -57,14 +76,13 @@ impl Listener {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut guard = lock();
-        let kind = guard.get_or_insert_default().kinds.entry(self.signal).or_default();
+        let Some(kind) = guard.as_mut().and_then(|registry| registry.kind(self.signal)) else {
+            return Poll::Pending; // not so: `new` made it
+        };
         let is_new = kind.count != self.seen;
         self.seen = kind.count;
-        let (old, unused) = if is_new {
-            (kind.wakers.remove(&self.id), Some(waker))
-        } else {
-            (kind.wakers.insert(self.id, waker), None)
-        };
+        let (old, unused) =
+            if is_new { (kind.forget(self.id), Some(waker)) } else { (kind.remember(self.id, waker), None) };
         drop(guard);
         drop((old, unused));
         if is_new { Poll::Ready(()) } else { Poll::Pending }
@@ -74,8 +92,8 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let mut guard = lock();
-        let kind = guard.as_mut().and_then(|registry| registry.kinds.get_mut(&self.signal));
-        let waker = kind.and_then(|kind| kind.wakers.remove(&self.id));
+        let kind = guard.as_mut().and_then(|registry| registry.kind(self.signal));
+        let waker = kind.and_then(|kind| kind.forget(self.id));
         drop(guard);
         drop(waker);
     }
@@ -94,13 +112,19 @@ impl Registry {
     /// What is known of `signal`, which is caught from now on.
     fn caught(&mut self, signal: i32) -> io::Result<&mut Kind> {
         self.watch()?;
-        match self.kinds.entry(signal) {
-            Entry::Occupied(kind) => Ok(kind.into_mut()),
-            Entry::Vacant(place) => {
+        let at = match self.kinds.iter().position(|(number, _)| *number == signal) {
+            Some(at) => at,
+            None => {
                 os::catch(signal).map_err(|e| io::Error::from_raw_os_error(e.0))?;
-                Ok(place.insert(Kind::default()))
+                self.kinds.push((signal, Kind::default()));
+                self.kinds.len() - 1
             }
-        }
+        };
+        Ok(&mut self.kinds[at].1)
+    }
+
+    fn kind(&mut self, signal: i32) -> Option<&mut Kind> {
+        self.kinds.iter_mut().find_map(|(number, kind)| (*number == signal).then_some(kind))
     }
 
     /// Begins the thread, once.
@@ -120,15 +144,15 @@ impl Registry {
 /// `signal` has come.
 fn tell(signal: i32) {
     let mut guard = lock();
-    let Some(kind) = guard.as_mut().and_then(|registry| registry.kinds.get_mut(&signal)) else { return };
+    let Some(kind) = guard.as_mut().and_then(|registry| registry.kind(signal)) else { return };
     kind.count += 1;
-    let wakers: Vec<Waker> = kind.wakers.drain().map(|(_, waker)| waker).collect();
+    let wakers = std::mem::take(&mut kind.wakers);
     let hook = kind.hook;
     drop(guard);
     if let Some(hook) = hook {
         hook();
     }
-    for waker in wakers {
+    for (_, waker) in wakers {
         // What a waker does is not ours; the others are woken all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }

@@ -6,7 +6,7 @@
 //! | with messages | as it comes | is told on stderr and to the host's panic hook, then aborts | nothing |
 //!
 //! A stripped hello (x86-64, thousand bytes): 714 with std as it comes, 519 with one built anew that prints no backtrace,
-//! 396 where panics say nothing, 359 without unwind tables. Without those an exception that leaves a callback ends in
+//! 396 where panics say nothing, 359 without unwind tables. Later ones are in `docs/c-api.md`. Without those an exception that leaves a callback ends in
 //! `std::terminate` rather than running through our frames; a debugger that stops inside ouzel finds no way back to the
 //! host's frames.
 //!
