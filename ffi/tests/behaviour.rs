@@ -1,4 +1,4 @@
-//! The C test programs (`tests/c`), each on every driver, host-driven and with two workers; `hello.c` too.
+//! The C test programs (`tests/c`), each on every driver, host-driven, with one worker and with two; `hello.c` too.
 
 mod cc;
 
@@ -20,7 +20,7 @@ fn program(name: &'static str, path: &str, built: &'static OnceLock<PathBuf>) ->
 
 fn run_everywhere(program: &Path) {
     for driver in cc::drivers() {
-        for workers in ["0", "2"] {
+        for workers in ["0", "1", "2"] {
             cc::run(program, &[driver, workers]);
         }
     }

@@ -40,7 +40,7 @@ fn asan_sees_no_wrong_in_the_c_programs() {
         let program = build(name, "asan", ASAN);
         // The best there is, and the next.
         for driver in cc::drivers().into_iter().take(2) {
-            for workers in ["0", "2"] {
+            for workers in ["0", "1", "2"] {
                 cc::run(&program, &[driver, workers]);
             }
         }
@@ -71,7 +71,7 @@ fn valgrind(program: &Path) -> Option<Command> {
 fn valgrind_sees_no_wrong_in_the_c_programs() {
     for name in PROGRAMS {
         let program = build(name, "valgrind", &[]);
-        for workers in ["0", "2"] {
+        for workers in ["0", "1", "2"] {
             let Some(mut command) = valgrind(&program) else { return };
             let output = command.args(["epoll", workers]).output().unwrap();
             assert!(output.status.success(), "{name} {workers}: {}\n{}", output.status, said(&output));

@@ -60,6 +60,28 @@ static inline int32_t run_task(ouzel_runtime *rt, ouzel_poll_fn poll, void *ud) 
     return result;
 }
 
+/* Lets the runtime run, whoever drives it, until this is so; a test that waits in vain is ended by its alarm. */
+#define UNTIL(rt, condition)                                              \
+    do {                                                                  \
+        while (!(condition)) {                                            \
+            if (the_workers) usleep(500);                                 \
+            else CHECK_IS(ouzel_run_once(rt, MS, NULL), OUZEL_OK);        \
+        }                                                                 \
+    } while (0)
+
+/* The same until `*count` has come to `least`. */
+static inline void run_until(ouzel_runtime *rt, const atomic_int *count, int least) {
+    UNTIL(rt, atomic_load(count) >= least);
+}
+
+/* The same until the task of `waker` waits for something. */
+static inline void until_idle(ouzel_runtime *rt, ouzel_waker waker) {
+    ouzel_task task;
+    task.slot = waker.slot;
+    task.gen = waker.gen;
+    UNTIL(rt, ouzel_task_state(task) == OUZEL_STATE_IDLE);
+}
+
 static inline void bump(void *ud) { atomic_fetch_add((atomic_int *)ud, 1); }
 
 static inline ouzel_task_opts task_opts(uint32_t flags, void (*drop)(void *)) {
@@ -108,7 +130,7 @@ typedef struct test {
 /* PROGRAM DRIVER WORKERS: runs all. */
 static inline int run_tests(int argc, char **argv, const test *tests, size_t n) {
     CHECK(argc >= 3);
-    alarm(100); /* a test that hangs */
+    alarm(300); /* a test that hangs */
     while (strcmp(argv[1], ouzel_driver_name(the_driver)) != 0) CHECK(the_driver++ < OUZEL_DRIVER_POLL);
     the_workers = (uint32_t)atoi(argv[2]);
     for (size_t i = 0; i < n; i++) {

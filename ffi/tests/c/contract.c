@@ -160,7 +160,7 @@ static void a_runtime_is_freed_under_its_users(void) {
         for (int i = 0; i < 2; i++) CHECK_IS(pthread_create(&users[i], NULL, uses_everything, &g), 0);
         while (atomic_load(&g.used) < 50) let_run(rt);
         CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
-        usleep(2000);
+        for (int used = atomic_load(&g.used); atomic_load(&g.used) < used + 50;) usleep(100);
         atomic_store(&g.stop, 1);
         for (int i = 0; i < 2; i++) pthread_join(users[i], NULL);
         CHECK_IS(ouzel_wake(waker_of(g.task)), OUZEL_ESTALE);
@@ -182,13 +182,13 @@ static void a_wake_after_the_end_is_a_code(void) {
     ouzel_waker kept = {0, 0};
     ouzel_task task, again;
     CHECK_IS(ouzel_spawn(rt, ends_at_once, &kept, NULL, &task), OUZEL_OK);
-    let_run(rt);
+    until_idle(rt, waker_of(task));
     CHECK_IS(ouzel_wake(kept), 1);
     CHECK_IS(ouzel_block_on(rt, task, OUZEL_FOREVER, NULL), OUZEL_OK);
     CHECK_IS(ouzel_wake(kept), OUZEL_ESTALE);
     /* Its place serves another task now. */
     CHECK_IS(ouzel_spawn(rt, pending, NULL, NULL, &again), OUZEL_OK);
-    let_run(rt);
+    until_idle(rt, waker_of(again));
     CHECK_IS(ouzel_wake(kept), OUZEL_ESTALE);
     CHECK_IS(ouzel_task_cancel(task), OUZEL_ESTALE);
     CHECK_IS(ouzel_task_state(again), OUZEL_STATE_IDLE);

@@ -40,14 +40,6 @@ typedef struct scene {
 
 static inline void released(void *ud) { atomic_fetch_add(&((scene *)ud)->releases, 1); }
 
-/* Runs the loop, or lets the workers do it, until `*count` has come to `least`, for two seconds at the most. */
-static inline void run_until(ouzel_runtime *rt, atomic_int *count, int least) {
-    for (int i = 0; i < 400 && *count < least; i++) {
-        if (the_workers) usleep(5000);
-        else CHECK_IS(ouzel_run_once(rt, 5 * MS, NULL), OUZEL_OK);
-    }
-}
-
 /* Listens on a port of the loopback interface; writes where. */
 static inline int listen_socket(struct sockaddr_in *addr) {
     socklen_t len = sizeof *addr;

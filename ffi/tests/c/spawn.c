@@ -73,7 +73,7 @@ static void any_thread_spawns(void) {
     CHECK_IS(ouzel_spawn_from(e.id, fail_once_polled, &e, NULL, &task), OUZEL_OK);
     CHECK_IS(ouzel_block_on(rt, task, OUZEL_FOREVER, &result), OUZEL_OK);
     CHECK_IS(result, -EPIPE);
-    CHECK_IS(ouzel_live_tasks(rt), 0);
+    UNTIL(rt, ouzel_live_tasks(rt) == 0); /* a drop is called before its task is gone */
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
     CHECK_IS(ouzel_spawn_from(e.id, ready, NULL, NULL, NULL), OUZEL_ESTALE);
 }
@@ -132,7 +132,7 @@ static void a_batch_is_spawned_in_order(void) {
     CHECK_IS(ouzel_spawn_batch(rt, descs, 2, none), OUZEL_EINVAL);
     CHECK_IS(drops, 2); /* as for one: then drop does not run */
     CHECK_IS(none[0].slot + none[1].slot, 14);
-    CHECK_IS(ouzel_live_tasks(rt), 0);
+    UNTIL(rt, ouzel_live_tasks(rt) == 0);
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
 }
 
@@ -160,7 +160,7 @@ static void a_deadline_cancels_its_task(void) {
     CHECK_IS(ouzel_block_on(rt, soon, OUZEL_FOREVER, &result), OUZEL_OK);
     CHECK_IS(result, OUZEL_ECANCELED);
     CHECK(ouzel_now(rt) >= start + 30 * MS);
-    CHECK_IS(drops, 4); /* each polled once, and dropped */
+    CHECK(drops == 3 || drops == 4); /* each dropped; `soon` polled if there was time */
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
 }
 
@@ -217,7 +217,7 @@ static void a_group_is_cancelled_and_waited_for(void) {
     CHECK_IS(drops, 3);
     CHECK_IS(ouzel_runtime_free(other), OUZEL_OK);
     CHECK_IS(ouzel_group_free(opts.group), OUZEL_ESTALE);
-    CHECK_IS(ouzel_live_tasks(rt), 0);
+    UNTIL(rt, ouzel_live_tasks(rt) == 0);
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
 }
 
@@ -265,7 +265,7 @@ static void a_cancelled_group_leaves_no_task_that_is_being_spawned(void) {
         pthread_join(thread, NULL);
         CHECK_IS(run_task(rt, group_is_empty, &w), OUZEL_OK);
         CHECK_IS(g.drops, g.spawned);
-        CHECK_IS(ouzel_live_tasks(rt), 0);
+        UNTIL(rt, ouzel_live_tasks(rt) == 0);
         CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
     }
 }
@@ -342,7 +342,7 @@ static void list(void *ud, const ouzel_task_info *info) {
         l->named++;
         l->ud = info->ud;
         l->task = info->task;
-        CHECK_IS(ouzel_task_state(info->task), OUZEL_STATE_IDLE); /* it may call back */
+        CHECK(ouzel_task_state(info->task) >= OUZEL_STATE_IDLE); /* it may call back */
     }
 }
 
@@ -358,17 +358,13 @@ static void tasks_are_listed_with_their_names(void) {
     CHECK_IS(ouzel_spawn(rt, pending, &mine, &opts, NULL), OUZEL_OK);
     run_until(rt, &polls, 10);
     run_until(rt, &mine, 1);
-    usleep(20000);
-    CHECK_IS(ouzel_dump_tasks(rt, list, &l), 11);
+    UNTIL(rt, (memset(&l, 0, sizeof l), ouzel_dump_tasks(rt, list, &l), l.idle == 11));
     CHECK_IS(l.all, 11);
-    CHECK_IS(l.idle, 11);
     CHECK_IS(l.named, 1);
     CHECK(l.ud == &mine);
     CHECK_IS(ouzel_task_cancel(l.task), OUZEL_OK);
-    while (ouzel_live_tasks(rt) > 10) let_run(rt);
-    usleep(20000);
-    memset(&l, 0, sizeof l);
-    CHECK_IS(ouzel_dump_tasks(rt, list, &l), 10);
+    UNTIL(rt, ouzel_live_tasks(rt) == 10);
+    UNTIL(rt, (memset(&l, 0, sizeof l), ouzel_dump_tasks(rt, list, &l) == 10));
     CHECK_IS(l.named, 0);
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
 }
@@ -380,9 +376,8 @@ static void workers_count_for_themselves(void) {
     ouzel_worker_stats one;
     uint64_t sum = 0;
     for (int i = 0; i < 100; i++) CHECK_IS(run_task(rt, ready, &polls), OUZEL_OK);
-    usleep(10000);
+    UNTIL(rt, ouzel_stats_get(rt, &all, sizeof all) == OUZEL_OK && all.polls >= 100);
     uint32_t workers = the_workers ? the_workers : 1;
-    CHECK_IS(ouzel_stats_get(rt, &all, sizeof all), OUZEL_OK);
     for (uint32_t i = 0; i < workers; i++) {
         CHECK_IS(ouzel_worker_stats_get(rt, i, &one, sizeof one), OUZEL_OK);
         CHECK_IS(one.worker, i);

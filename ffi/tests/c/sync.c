@@ -37,12 +37,12 @@ static void permits_are_handed_out_in_order_and_passed_on(void) {
     large.n = 3;
     small.n = gone.n = leaver.n = 1;
     CHECK_IS(ouzel_spawn(rt, take_permits, &large, NULL, &tasks[0]), OUZEL_OK);
-    run_until(rt, &large.polls, 1);
+    until_idle(rt, waker_of(tasks[0]));
     CHECK_IS(ouzel_sem_try_acquire(sem, 1), OUZEL_PENDING); /* somebody waits */
     CHECK_IS(ouzel_spawn(rt, take_permits, &gone, NULL, &tasks[1]), OUZEL_OK);
-    run_until(rt, &gone.polls, 1);
+    until_idle(rt, waker_of(tasks[1]));
     CHECK_IS(ouzel_spawn(rt, take_permits, &small, NULL, &tasks[2]), OUZEL_OK);
-    run_until(rt, &small.polls, 1);
+    until_idle(rt, waker_of(tasks[2]));
     CHECK_IS(ouzel_sem_free(sem), OUZEL_EBUSY);
     CHECK_IS(ouzel_sem_release(sem, 1), OUZEL_OK);
     CHECK_IS(ouzel_block_on(rt, tasks[0], OUZEL_FOREVER, NULL), OUZEL_OK);
@@ -60,9 +60,9 @@ static void permits_are_handed_out_in_order_and_passed_on(void) {
     memset(&small.polls, 0, sizeof small.polls);
     small.got = 0;
     CHECK_IS(ouzel_spawn(rt, take_permits, &gone, NULL, &tasks[1]), OUZEL_OK);
-    run_until(rt, &gone.polls, 1);
+    until_idle(rt, waker_of(tasks[1]));
     CHECK_IS(ouzel_spawn(rt, take_permits, &small, NULL, &tasks[2]), OUZEL_OK);
-    run_until(rt, &small.polls, 1);
+    until_idle(rt, waker_of(tasks[2]));
     if (!the_workers) { /* with workers the first may be faster */
         CHECK_IS(ouzel_sem_release(sem, 1), OUZEL_OK);
         CHECK_IS(ouzel_task_cancel(tasks[1]), OUZEL_OK);
@@ -181,7 +181,7 @@ static void elements_arrive_in_order_once_each(void) {
     memset(ends, 0, sizeof ends);
     ends[0].chan = chan;
     CHECK_IS(ouzel_spawn(rt, receive_all, &ends[0], NULL, &tasks[0]), OUZEL_OK);
-    let_run(rt);
+    until_idle(rt, waker_of(tasks[0]));
     CHECK_IS(ouzel_chan_free(chan), OUZEL_EBUSY);
     CHECK_IS(ouzel_task_cancel(tasks[0]), OUZEL_OK);
     CHECK_IS(ouzel_block_on(rt, tasks[0], OUZEL_FOREVER, NULL), OUZEL_OK);
@@ -297,11 +297,11 @@ static void waits_at_an_address_end(void) {
     b = a;
     at_addr other = {&words[1], 0, OUZEL_FOREVER, 0, 0};
     CHECK_IS(ouzel_spawn(rt, waits_there, &a, NULL, &tasks[0]), OUZEL_OK);
-    run_until(rt, &a.polls, 1);
+    until_idle(rt, waker_of(tasks[0]));
     CHECK_IS(ouzel_spawn(rt, waits_there, &b, NULL, &tasks[1]), OUZEL_OK);
-    run_until(rt, &b.polls, 1);
+    until_idle(rt, waker_of(tasks[1]));
     CHECK_IS(ouzel_spawn(rt, waits_there, &other, NULL, &tasks[2]), OUZEL_OK);
-    run_until(rt, &other.polls, 1);
+    until_idle(rt, waker_of(tasks[2]));
     CHECK_IS(ouzel_wake_addr(id, (const uint32_t *)&words[0], 1), 1);
     CHECK_IS(ouzel_block_on(rt, tasks[0], OUZEL_FOREVER, NULL), OUZEL_OK);
     CHECK_IS(b.polls, 1); /* the first to come first */

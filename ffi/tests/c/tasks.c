@@ -59,7 +59,8 @@ static int32_t fails(void *ud, ouzel_cx *cx) {
 
 typedef struct joiner {
     ouzel_task other;
-    int32_t code, result;
+    _Atomic int32_t code;
+    int32_t result;
 } joiner;
 
 static int32_t join_other(void *ud, ouzel_cx *cx) {
@@ -121,12 +122,13 @@ static void a_result_reaches_its_joiner(void) {
 static void a_second_joiner_is_busy(void) {
     ouzel_runtime *rt = new_runtime();
     gate g = {0};
-    joiner first = {{0, 0}, 1, 1}, second;
+    joiner first = {{0, 0}, 1, 1}, second = first;
     ouzel_task task;
     CHECK_IS(ouzel_spawn(rt, pass_gate, &g, NULL, &first.other), OUZEL_OK);
-    second = first;
+    second.other = first.other;
     CHECK_IS(ouzel_spawn(rt, join_other, &first, NULL, &task), OUZEL_OK);
-    CHECK_IS(ouzel_block_on(rt, task, 50 * MS, NULL), OUZEL_ETIMEDOUT);
+    UNTIL(rt, first.code == OUZEL_PENDING);
+    CHECK_IS(ouzel_block_on(rt, task, MS, NULL), OUZEL_ETIMEDOUT);
     CHECK_IS(run_task(rt, join_other, &second), OUZEL_OK);
     CHECK_IS(second.code, OUZEL_EBUSY);
     open_gate(&g);
@@ -162,8 +164,10 @@ static void another_thread_joins(void) {
 
 static void *wake_later(void *ud) {
     gate *g = ud;
-    while (!atomic_load(&g->registered)) usleep(1000);
-    usleep(20000); /* the loop sleeps by now */
+    while (!atomic_load(&g->registered)) usleep(500);
+    ouzel_task task = {g->waiting.slot, g->waiting.gen};
+    while (ouzel_task_state(task) != OUZEL_STATE_IDLE) usleep(500);
+    usleep(2000); /* the loop sleeps by now, as a rule */
     atomic_store(&g->open, 1);
     CHECK_IS(ouzel_wake(g->waiting), 1);
     return NULL;
@@ -245,11 +249,12 @@ static void states_are_told(void) {
     ouzel_task task;
     CHECK_IS(ouzel_spawn(rt, pass_gate, &g, NULL, &task), OUZEL_OK);
     if (!the_workers) CHECK_IS(ouzel_task_state(task), OUZEL_STATE_SCHEDULED);
-    CHECK_IS(ouzel_block_on(rt, task, 20 * MS, NULL), OUZEL_ETIMEDOUT);
-    CHECK_IS(ouzel_task_state(task), OUZEL_STATE_IDLE);
+    run_until(rt, &g.registered, 1);
+    until_idle(rt, waker_of(task));
+    CHECK_IS(ouzel_block_on(rt, task, MS, NULL), OUZEL_ETIMEDOUT);
     open_gate(&g);
     if (the_workers) {
-        usleep(20000);
+        UNTIL(rt, ouzel_task_state(task) == OUZEL_STATE_DONE);
     } else {
         CHECK_IS(ouzel_task_state(task), OUZEL_STATE_SCHEDULED);
         CHECK_IS(ouzel_wake(g.waiting), 0);

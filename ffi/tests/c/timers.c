@@ -60,10 +60,11 @@ static void a_timer_waits_and_can_be_cancelled(void) {
 /* Waits for s->op2, which others reset. */
 static int32_t waits_for_another(void *ud, ouzel_cx *cx) {
     scene *s = ud;
-    int32_t got = ouzel_op_poll(s->op2, cx, &s->cqe);
+    ouzel_cqe cqe; /* s->cqe is the other task's */
+    int32_t got = ouzel_op_poll(s->op2, cx, &cqe);
     if (got == OUZEL_PENDING) return OUZEL_PENDING;
     CHECK_IS(got, OUZEL_READY);
-    CHECK_IS(s->cqe.res, 0);
+    CHECK_IS(cqe.res, 0);
     CHECK(ouzel_now(ouzel_cx_runtime(cx)) >= s->then);
     atomic_fetch_add(&s->calls, 1);
     return OUZEL_READY;

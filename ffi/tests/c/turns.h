@@ -13,11 +13,4 @@ static inline void let_run(ouzel_runtime *rt) {
     for (int i = 0; i < 20; i++) CHECK_IS(ouzel_run_nowait(rt, 0, NULL), OUZEL_OK);
 }
 
-static inline void run_until(ouzel_runtime *rt, const atomic_int *value, int expected) {
-    while (atomic_load(value) != expected) {
-        if (the_workers) usleep(1000);
-        else CHECK_IS(ouzel_run_once(rt, 10 * MS, NULL), OUZEL_OK);
-    }
-}
-
 #endif

@@ -29,21 +29,21 @@ static void many_are_woken_at_once(void) {
     wakers[N + 1] = (ouzel_waker){~0ull, ~0ull};
     run_until(rt, &polls, 200);
     run_until(other, &elsewhere, 100);
-    usleep(20000); /* with workers they idle by now */
+    for (int i = 0; i < N; i++) until_idle(i < 200 ? rt : other, wakers[i]);
     CHECK_IS(ouzel_wake_many(NULL, 0), 0);
     CHECK_IS(ouzel_wake_many(NULL, 1), OUZEL_ENULL);
     CHECK_IS(ouzel_wake_many(wakers, N + 2), N);
     run_until(rt, &polls, 400);
     run_until(other, &elsewhere, 200);
-    usleep(20000);
+    for (int i = 0; i < N; i++) until_idle(i < 200 ? rt : other, wakers[i]);
     many m = {wakers, N + 2, 0};
     CHECK_IS(pthread_create(&thread, NULL, wakes_many, &m), 0);
     run_until(rt, &polls, 600);
     run_until(other, &elsewhere, 300);
     pthread_join(thread, NULL);
     CHECK_IS(m.said, N);
+    for (int i = 0; i < 200; i++) until_idle(rt, wakers[i]);
     CHECK_IS(ouzel_runtime_free(other), OUZEL_OK);
-    usleep(20000);
     CHECK_IS(ouzel_wake_many(wakers, N), 200);
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
     CHECK_IS(ouzel_wake_many(wakers, N), 0);
