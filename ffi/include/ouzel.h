@@ -632,6 +632,10 @@ int32_t ouzel_shutdown_fd(ouzel_runtime *rt, int fd, int how, const ouzel_op_opt
 /* Waits until a descriptor of any kind is ready for `events`: POLLIN or POLLOUT, one of them (else OUZEL_EINVAL). res:
  * the events (POLL*), POLLERR and POLLHUP among them. Completes once; what it says may be over when it is taken. */
 int32_t ouzel_poll_fd(ouzel_runtime *rt, int fd, uint32_t events, const ouzel_op_opts *opts, ouzel_op *out);
+/* The same again and again: each completion has OUZEL_CQE_MORE, until one without: an error, or -ECANCELED. By level: the
+ * next is looked for when this one has been taken and the operation is polled again, so what was not used up by then is
+ * told again, and so may be what a `waker` was told of. No timeout_ns (OUZEL_EINVAL). */
+int32_t ouzel_poll_fd_multi(ouzel_runtime *rt, int fd, uint32_t events, const ouzel_op_opts *opts, ouzel_op *out);
 
 /* Moves up to `len` bytes to or from a pipe inside the system; res: the count, 0 at the end of `from`. One of the two is
  * a pipe. With an offset the other one is a file, and the pipe has bytes, or room: it is not waited for. With

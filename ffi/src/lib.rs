@@ -49,6 +49,7 @@ pub mod local;
 pub mod op;
 pub mod options;
 pub mod place;
+mod polling;
 mod record;
 pub mod run;
 pub mod runtime;

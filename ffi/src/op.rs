@@ -25,6 +25,7 @@ use crate::hearing::Hearing;
 use crate::id::ouzel_op;
 use crate::lent::{self, JobLent, Lent};
 use crate::options::Ud;
+use crate::polling::{Polling, Told};
 use crate::stat;
 use crate::ticking::{Tick, Ticking};
 
@@ -41,6 +42,8 @@ pub(crate) enum Flight {
     Many(RawOp<Lent>, u16),
     /// A file's status, and where it goes.
     Stat(RawOp<Lent>, Ud),
+    /// Readiness, told again and again.
+    Poll(Polling),
     /// A signal.
     Signal(Hearing),
     /// A timer.
@@ -204,6 +207,17 @@ impl Entry {
                 out.write(told(op, c, 0));
                 After::Call(lent.settle())
             }
+            Flight::Poll(polling) => match polling.look(how) {
+                Told::Pending => return Looked::Pending,
+                Told::Step(c) => {
+                    out.write(told(op, c, 0));
+                    return self.step();
+                }
+                Told::Last(c, release) => {
+                    out.write(told(op, c, 0));
+                    After::Call(release)
+                }
+            },
             Flight::Signal(signal) => {
                 let Some(res) = signal.look(how) else { return Looked::Pending };
                 if res >= 0 {
@@ -277,6 +291,7 @@ impl Entry {
     pub(crate) fn cancel(&mut self) -> Option<Waker> {
         match &mut self.flight {
             Flight::One(raw) | Flight::Many(raw, _) | Flight::Stat(raw, _) => raw.cancel(),
+            Flight::Poll(polling) => polling.cancel(),
             Flight::Signal(signal) => return signal.cancel(),
             Flight::Timer(timer) => return timer.cancel(),
             Flight::Job(job) => drop(job.abort()),

@@ -9,12 +9,12 @@ use core::ptr::{self, null_mut};
 use libc::{msghdr, sockaddr};
 use ouzel::op::raw::{Request, Scratch};
 
-use crate::error::{Error, code};
+use crate::error::{Error, Result, code};
 use crate::files::position;
 use crate::guard::guard;
 use crate::id::ouzel_op;
 use crate::place::ouzel_runtime;
-use crate::submit::{Shape, begin, given, given_if, ouzel_op_opts, submit_with};
+use crate::submit::{Shape, begin, given, given_if, ouzel_op_opts, submit, submit_with};
 
 /// `OUZEL_SEND_LAZY`.
 pub const OUZEL_SEND_LAZY: u32 = 0x8000_0000;
@@ -211,6 +211,12 @@ pub unsafe extern "C" fn ouzel_shutdown_fd(
     unsafe { begin(rt, opts, out, Shape::One, || Ok(Request::Shutdown { fd, how })) }
 }
 
+/// Whether `events`, of which one is to be named, is readiness to be written.
+fn writing(events: u32) -> Result<bool> {
+    let (reading, writing) = (libc::POLLIN as u32, libc::POLLOUT as u32);
+    if events == reading || events == writing { Ok(events == writing) } else { Err(Error::INVALID) }
+}
+
 /// Waits until a descriptor is ready. See `ouzel.h`.
 ///
 /// # Safety
@@ -223,16 +229,29 @@ pub unsafe extern "C" fn ouzel_poll_fd(
     opts: *const ouzel_op_opts,
     out: *mut ouzel_op,
 ) -> i32 {
+    let request = || Ok(Request::Poll { fd, writing: writing(events)? });
     // SAFETY: the caller's promises.
-    unsafe {
-        begin(rt, opts, out, Shape::One, || {
-            let (reading, writing) = (libc::POLLIN as u32, libc::POLLOUT as u32);
-            if events != reading && events != writing {
-                return Err(Error::INVALID);
-            }
-            Ok(Request::Poll { fd, writing: events == writing })
-        })
-    }
+    unsafe { begin(rt, opts, out, Shape::One, request) }
+}
+
+/// Tells each time a descriptor is ready. See `ouzel.h`.
+///
+/// # Safety
+/// See [`submit`](crate::submit).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_poll_fd_multi(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    events: u32,
+    opts: *const ouzel_op_opts,
+    out: *mut ouzel_op,
+) -> i32 {
+    guard(|| {
+        code(writing(events).and_then(|writing| {
+            // SAFETY: the caller's promises; the request points at nothing.
+            unsafe { submit(rt, opts, out, Shape::Polls(fd, writing), &Request::Poll { fd, writing }) }
+        }))
+    })
 }
 
 /// Moves bytes to or from a pipe. See `ouzel.h`.

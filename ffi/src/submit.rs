@@ -17,6 +17,7 @@ use crate::lent::Lent;
 use crate::op::{Delivery, DoneFn, Flight};
 use crate::options::{self, Ud, UdFn};
 use crate::place::{Body, OnLoop, ouzel_runtime};
+use crate::polling::Polling;
 use crate::stat::ouzel_stat;
 use crate::table::Claim;
 use crate::waker::task_waker;
@@ -57,6 +58,8 @@ pub(crate) enum Shape {
     Buffers,
     /// Any number, each a descriptor.
     Accepts,
+    /// Any number, of this descriptor's readiness, and whether to be written.
+    Polls(i32, bool),
     /// One, of a file's status.
     Stat(*mut ouzel_stat),
 }
@@ -180,6 +183,7 @@ pub(crate) unsafe fn submit_with(
     let flight = match shape {
         Shape::One | Shape::Opens => Flight::One(op),
         Shape::Buffers | Shape::Accepts => Flight::Many(op, lender),
+        Shape::Polls(fd, writing) => Flight::Poll(Polling::new(op, fd, writing)),
         Shape::Stat(to) => Flight::Stat(op, Ud(to.cast())),
     };
     // SAFETY: the caller's promise about `out`.
@@ -198,7 +202,7 @@ pub(crate) fn refuse(at: &OnLoop, claim: Claim, lent: Lent, why: Error) -> Resul
 #[inline(always)]
 fn lender(body: &Body, shape: Shape, timeout_ns: u64) -> Result<u16> {
     match shape {
-        Shape::Buffers | Shape::Accepts if timeout_ns != 0 => Err(Error::INVALID),
+        Shape::Buffers | Shape::Accepts | Shape::Polls(..) if timeout_ns != 0 => Err(Error::INVALID),
         Shape::Buffers => body.buffers.lender().ok_or(Error::NO_MEMORY),
         _ => Ok(0),
     }

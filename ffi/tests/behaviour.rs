@@ -81,6 +81,12 @@ fn sockets_behave_as_the_header_says() {
 }
 
 #[test]
+fn readiness_is_told_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("ready", "tests/c/ready.c", &BUILT));
+}
+
+#[test]
 fn files_batches_waits_and_signals_behave_as_the_header_says() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     run_everywhere(program("files", "tests/c/files.c", &BUILT));

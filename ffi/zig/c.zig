@@ -310,6 +310,7 @@ pub extern "c" fn ouzel_recvmsg(rt: ?*Runtime, fd: c_int, msg: ?*anyopaque, flag
 pub extern "c" fn ouzel_sendmsg(rt: ?*Runtime, fd: c_int, msg: ?*const anyopaque, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_splice(rt: ?*Runtime, from: c_int, from_offset: i64, to: c_int, to_offset: i64, len: u32, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_poll_fd(rt: ?*Runtime, fd: c_int, events: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_poll_fd_multi(rt: ?*Runtime, fd: c_int, events: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_readv(rt: ?*Runtime, fd: c_int, iov: ?*const anyopaque, count: u32, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_writev(rt: ?*Runtime, fd: c_int, iov: ?*const anyopaque, count: u32, offset: i64, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_statx(rt: ?*Runtime, dir: c_int, path: ?[*:0]const u8, flags: c_int, stat: ?*Stat, opts: ?*const OpOpts, out: ?*Id) i32;

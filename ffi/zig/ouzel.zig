@@ -617,6 +617,10 @@ pub const Runtime = struct {
     pub fn pollFd(self: Runtime, fd: c_int, events: u32) Error!Op {
         return op(c.ouzel_poll_fd, .{ self.ptr, fd, events });
     }
+    /// The same again and again, until it is cancelled; what was not used up is told again.
+    pub fn pollFdMulti(self: Runtime, fd: c_int, events: u32) Error!Op {
+        return op(c.ouzel_poll_fd_multi, .{ self.ptr, fd, events });
+    }
     pub fn mkdirAt(self: Runtime, dir: c_int, path: [*:0]const u8, mode: u32) Error!Op {
         return op(c.ouzel_mkdirat, .{ self.ptr, dir, path, mode });
     }

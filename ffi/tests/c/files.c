@@ -186,15 +186,13 @@ static int32_t a_pipe(void *ud, ouzel_cx *cx) {
 }
 
 static void a_vectored_read_waits_and_can_be_cancelled(void) {
-    ouzel_runtime *rt = new_runtime();
     folder f;
     int fds[2];
     memset(&f, 0, sizeof f);
     CHECK_IS(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
     f.s.fd = fds[0];
     f.s.peer = fds[1];
-    CHECK_IS(run_task(rt, a_pipe, &f), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    run_alone(a_pipe, &f);
     close(fds[0]);
     close(fds[1]);
 }
@@ -264,18 +262,12 @@ static int32_t a_batch(void *ud, ouzel_cx *cx) {
 }
 
 static void a_batch_is_begun_as_a_whole_or_not_at_all(void) {
-    ouzel_runtime *rt = new_runtime();
     crowd c;
-    int fds[2];
     memset(&c, 0, sizeof c);
-    CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    c.s.fd = fds[0];
-    c.s.peer = fds[1];
-    CHECK_IS(run_task(rt, a_batch, &c), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    pair(SOCK_STREAM, &c.s);
+    run_alone(a_batch, &c);
     CHECK_IS(c.s.releases, BATCH);
-    close(fds[0]);
-    close(fds[1]);
+    unpair(&c.s);
 }
 
 /* ---- waiting on a thread ---------------------------------------------------------------------------------------- */
@@ -309,11 +301,8 @@ static void a_thread_waits_for_an_operation(void) {
     ouzel_runtime *rt = new_runtime();
     handover h;
     ouzel_cqe cqe;
-    int fds[2];
     memset(&h, 0, sizeof h);
-    CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    h.s.fd = fds[0];
-    h.s.peer = fds[1];
+    pair(SOCK_STREAM, &h.s);
     CHECK_IS(run_task(rt, hands_over, &h), OUZEL_OK);
     CHECK(h.there);
     CHECK_IS(ouzel_op_wait(h.s.op, OUZEL_FOREVER, &cqe), OUZEL_OK);
@@ -324,7 +313,7 @@ static void a_thread_waits_for_an_operation(void) {
     memset(&cqe, 0x55, sizeof cqe);
     CHECK_IS(ouzel_op_wait(h.silent, 3 * MS, &cqe), OUZEL_ETIMEDOUT);
     CHECK_IS(cqe.res, 0x55555555); /* left alone */
-    CHECK_IS(write(fds[0], "word", 4), 4);
+    CHECK_IS(write(h.s.fd, "word", 4), 4);
     CHECK_IS(ouzel_op_wait(h.s.op2, 20ull * SECOND, &cqe), OUZEL_OK);
     CHECK_IS(cqe.res, 4);
     CHECK_IS(ouzel_op_wait(h.timer, OUZEL_FOREVER, &cqe), the_workers ? OUZEL_EINVAL : OUZEL_OK);
@@ -333,8 +322,7 @@ static void a_thread_waits_for_an_operation(void) {
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
     CHECK_IS(h.s.releases, 4);
     CHECK_IS(ouzel_op_wait(h.silent, 0, &cqe), OUZEL_ESTALE);
-    close(fds[0]);
-    close(fds[1]);
+    unpair(&h.s);
 }
 
 static void *wait_long(void *ud) {
@@ -359,11 +347,8 @@ static void a_waiting_thread_is_not_forgotten(void) {
         ouzel_runtime *rt = new_runtime();
         handover h;
         pthread_t thread;
-        int fds[2];
         memset(&h, 0, sizeof h);
-        CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-        h.s.fd = fds[0];
-        h.s.peer = fds[1];
+        pair(SOCK_STREAM, &h.s);
         CHECK_IS(run_task(rt, hands_over, &h), OUZEL_OK);
         CHECK_IS(pthread_create(&thread, NULL, wait_long, &h), 0);
         while (h.there != 2) usleep(100);
@@ -373,8 +358,7 @@ static void a_waiting_thread_is_not_forgotten(void) {
         pthread_join(thread, NULL);
         CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
         CHECK_IS(h.s.releases, 4);
-        close(fds[0]);
-        close(fds[1]);
+        unpair(&h.s);
     }
 }
 

@@ -280,10 +280,8 @@ static int32_t leave_them_in_flight(void *ud, ouzel_cx *cx) {
 
 static void release_runs_once_per_operation(void) {
     ouzel_runtime *rt = new_runtime();
-    int fds[2];
     scene s = {0};
-    CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    s.peer = fds[0];
+    pair(SOCK_STREAM, &s);
     s.listener = listen_socket(&s.addr);
     CHECK_IS(run_task(rt, leave_them_in_flight, &s), OUZEL_OK);
     run_until(rt, &s.releases, 100);
@@ -292,8 +290,7 @@ static void release_runs_once_per_operation(void) {
     CHECK_IS(s.releases, 200);
     CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
     CHECK_IS(s.releases, 200);
-    close(fds[0]);
-    close(fds[1]);
+    unpair(&s);
     close(s.listener);
 }
 

@@ -26,6 +26,9 @@
     }                                                                             \
     } while (0)
 
+/* Does nothing, until the runtime's own means have had their turn. */
+#define PAUSE(s, n) AWAIT(s, n, ouzel_timer(rt, ouzel_now(rt) + 2 * MS, 0, NULL, &(s)->op))
+
 typedef struct scene {
     int at;
     ouzel_op op, op2;
@@ -39,6 +42,26 @@ typedef struct scene {
 } scene;
 
 static inline void released(void *ud) { atomic_fetch_add(&((scene *)ud)->releases, 1); }
+
+/* Two sockets that are connected, as s->fd and s->peer. */
+static inline void pair(int kind, scene *s) {
+    int fds[2];
+    CHECK_IS(socketpair(AF_UNIX, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    s->fd = fds[0];
+    s->peer = fds[1];
+}
+
+static inline void unpair(scene *s) {
+    close(s->fd);
+    close(s->peer);
+}
+
+/* Runs a poll function on a runtime of its own, to its end. */
+static inline void run_alone(ouzel_poll_fn poll, void *ud) {
+    ouzel_runtime *rt = new_runtime();
+    CHECK_IS(run_task(rt, poll, ud), OUZEL_OK);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+}
 
 /* Listens on a port of the loopback interface; writes where. */
 static inline int listen_socket(struct sockaddr_in *addr) {

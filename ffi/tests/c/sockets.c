@@ -1,25 +1,10 @@
-/* Operations on sockets beyond a plain receive and send: messages, readiness, accepting for ever, provided buffers that
- * travel, limits. */
+/* Operations on sockets beyond a plain receive and send: messages, accepting for ever, provided buffers that travel,
+ * limits. */
 #define _GNU_SOURCE
 #include "scene.h"
 
 #include <fcntl.h>
 #include <sys/un.h>
-
-/* Does nothing, until the runtime's own means have had their turn. */
-#define PAUSE(s, n) AWAIT(s, n, ouzel_timer(rt, ouzel_now(rt) + 2 * MS, 0, NULL, &(s)->op))
-
-static void pair(int kind, scene *s) {
-    int fds[2];
-    CHECK_IS(socketpair(AF_UNIX, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    s->fd = fds[0];
-    s->peer = fds[1];
-}
-
-static void unpair(scene *s) {
-    close(s->fd);
-    close(s->peer);
-}
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
@@ -82,54 +67,12 @@ static int32_t messages(void *ud, ouzel_cx *cx) {
 }
 
 static void messages_come_whole(void) {
-    ouzel_runtime *rt = new_runtime();
     message m;
     memset(&m, 0, sizeof m);
     pair(SOCK_DGRAM, &m.s);
-    CHECK_IS(run_task(rt, messages, &m), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    run_alone(messages, &m);
     CHECK_IS(m.s.releases, 5);
     unpair(&m.s);
-}
-
-/* ---- readiness -------------------------------------------------------------------------------------------------- */
-
-static int32_t readiness(void *ud, ouzel_cx *cx) {
-    scene *s = ud;
-    ouzel_runtime *rt = ouzel_cx_runtime(cx);
-    ouzel_op_opts opts = op_opts(NULL, released, s);
-    BEGIN(s)
-    AWAIT(s, 1, ouzel_poll_fd(rt, s->fd, POLLOUT, &opts, &s->op));
-    CHECK(s->cqe.res & POLLOUT);
-    CHECK_IS(ouzel_poll_fd(rt, s->peer, POLLIN, &opts, &s->op2), OUZEL_OK);
-    PAUSE(s, 2);
-    CHECK_IS(ouzel_op_take(s->op2, &s->cqe), OUZEL_PENDING);
-    CHECK_IS(write(s->fd, "x", 1), 1);
-    s->op = s->op2;
-    AWAIT(s, 3, OUZEL_OK);
-    CHECK(s->cqe.res & POLLIN);
-    CHECK_IS(read(s->peer, s->buf, 8), 1);
-    /* cancelled */
-    CHECK_IS(ouzel_poll_fd(rt, s->peer, POLLIN, &opts, &s->op), OUZEL_OK);
-    CHECK_IS(ouzel_op_cancel(s->op), OUZEL_OK);
-    AWAIT(s, 4, OUZEL_OK);
-    CHECK_IS(s->cqe.res, -ECANCELED);
-    AWAIT(s, 5, ouzel_poll_fd(rt, -1, POLLIN, &opts, &s->op));
-    CHECK_IS(s->cqe.res, -EBADF);
-    CHECK_IS(s->releases, 4);
-    CHECK_IS(ouzel_poll_fd(rt, s->peer, 0, &opts, &s->op), OUZEL_EINVAL);
-    CHECK_IS(ouzel_poll_fd(rt, s->peer, POLLIN | POLLOUT, &opts, &s->op), OUZEL_EINVAL);
-    END(s)
-}
-
-static void readiness_is_told(void) {
-    ouzel_runtime *rt = new_runtime();
-    scene s = {0};
-    pair(SOCK_STREAM, &s);
-    CHECK_IS(run_task(rt, readiness, &s), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
-    CHECK_IS(s.releases, 4);
-    unpair(&s);
 }
 
 /* ---- accepting for ever ----------------------------------------------------------------------------------------- */
@@ -210,10 +153,8 @@ static int32_t not_a_listener(void *ud, ouzel_cx *cx) {
 }
 
 static void what_goes_on_for_ever_ends_at_an_error(void) {
-    ouzel_runtime *rt = new_runtime();
     scene s = {0};
-    CHECK_IS(run_task(rt, not_a_listener, &s), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    run_alone(not_a_listener, &s);
     CHECK_IS(s.releases, 2);
 }
 
@@ -358,12 +299,10 @@ static int32_t without_copies(void *ud, ouzel_cx *cx) {
 }
 
 static void bytes_go_without_copies(void) {
-    ouzel_runtime *rt = new_runtime();
     scene s = {0};
     s.listener = listen_socket(&s.addr);
     CHECK_IS(pipe2(s.pipe, O_NONBLOCK | O_CLOEXEC), 0);
-    CHECK_IS(run_task(rt, without_copies, &s), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    run_alone(without_copies, &s);
     unpair(&s);
     close(s.listener);
     close(s.pipe[0]);
@@ -396,17 +335,14 @@ static int32_t limited(void *ud, ouzel_cx *cx) {
 }
 
 static void an_operation_ends_at_its_limit(void) {
-    ouzel_runtime *rt = new_runtime();
     scene s = {0};
     pair(SOCK_STREAM, &s);
-    CHECK_IS(run_task(rt, limited, &s), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    run_alone(limited, &s);
     unpair(&s);
 }
 
 static const test tests[] = {
     TEST(messages_come_whole),
-    TEST(readiness_is_told),
     TEST(every_connection_is_accepted_once),
     TEST(what_goes_on_for_ever_ends_at_an_error),
     TEST(provided_buffers_travel_between_tasks),

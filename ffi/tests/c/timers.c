@@ -43,16 +43,11 @@ static int32_t waits(void *ud, ouzel_cx *cx) {
 }
 
 static void a_timer_waits_and_can_be_cancelled(void) {
-    ouzel_runtime *rt = new_runtime();
     scene s = {0};
-    int fds[2];
-    CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    s.fd = fds[0];
-    CHECK_IS(run_task(rt, waits, &s), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    pair(SOCK_STREAM, &s);
+    run_alone(waits, &s);
     CHECK_IS(s.releases, 3);
-    close(fds[0]);
-    close(fds[1]);
+    unpair(&s);
 }
 
 /* ---- reset ------------------------------------------------------------------------------------------------------ */
@@ -247,10 +242,8 @@ static int32_t leaves_timers(void *ud, ouzel_cx *cx) {
 }
 
 static void timers_left_at_the_end_are_released_once(void) {
-    ouzel_runtime *rt = new_runtime();
     scene s = {0};
-    CHECK_IS(run_task(rt, leaves_timers, &s), OUZEL_OK);
-    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    run_alone(leaves_timers, &s);
     CHECK_IS(s.releases, 60);
     CHECK_IS(s.calls, 0);
 }
