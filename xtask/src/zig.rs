@@ -1,5 +1,5 @@
-//! The Zig binding: its tests, the documents' programs, the echo example under load, and a `zig build`, with every version of Zig we support,
-//! from PyPI.
+//! The Zig binding: its tests, the documents' programs, the echo example under load, the key-value server beside C's, and a
+//! `zig build`, with every version of Zig we support, from PyPI.
 
 use crate::dist::{header::functions, layout, library::Kind};
 use crate::echo::server::Server;
@@ -32,6 +32,13 @@ pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {
         zig.all(build).map_err(|e| format!("zig {version}: {e}"))?;
         println!("zig {version}: tests, echo server{}: ok", if build { ", zig build" } else { "" });
     }
+    if quick { Ok(()) } else { kv(ws) }
+}
+
+/// The key-value server in C and with each version, asked the same by one client; `test` runs it with the others.
+fn kv(ws: &Workspace) -> Result<(), String> {
+    command(&mut ws.cargo(&["test", "-p", "ouzel-ffi", "--test", "kv"]))?;
+    println!("kv server in C and Zig: ok");
     Ok(())
 }
 
@@ -152,7 +159,8 @@ impl<'a> Zig<'a> {
     fn build(&self) -> Result<(), String> {
         let project = self.work.join("project");
         fs::create_dir_all(&project).map_err(|e| format!("{}: {e}", project.display()))?;
-        for (from, to) in [("zig/build.zig", "build.zig"), ("examples/zig/echo.zig", "main.zig")] {
+        let files = ["zig/build.zig", "examples/zig/echo.zig", "examples/zig/tcp.zig"];
+        for (from, to) in files.into_iter().zip(["build.zig", "main.zig", "tcp.zig"]) {
             fs::copy(self.source(from), project.join(to)).map_err(|e| format!("{from}: {e}"))?;
         }
         let mut build = self.zig(&["build"]);

@@ -8,6 +8,7 @@
 
 const std = @import("std");
 const ouzel = @import("ouzel");
+const tcp = @import("tcp.zig");
 
 const gpa = std.heap.c_allocator;
 
@@ -15,24 +16,6 @@ const gpa = std.heap.c_allocator;
 const receives_per_poll = 16;
 /// Bytes gathered before a connection stops reading.
 const out_limit = 256 * 1024;
-/// Nanoseconds until the next accept when descriptors have run out.
-const back_off = 50_000_000;
-
-const SockAddr = extern struct {
-    family: u16 = 2,
-    port: u16,
-    address: u32 = std.mem.nativeToBig(u32, 0x7f00_0001),
-    zero: u64 = 0,
-};
-
-extern "c" fn socket(domain: c_int, kind: c_int, protocol: c_int) c_int;
-extern "c" fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_int, len: u32) c_int;
-extern "c" fn bind(fd: c_int, address: *const SockAddr, len: u32) c_int;
-extern "c" fn listen(fd: c_int, backlog: c_int) c_int;
-extern "c" fn getsockname(fd: c_int, address: *SockAddr, len: *u32) c_int;
-extern "c" fn signal(number: c_int, handler: *const fn (c_int) callconv(.c) void) ?*anyopaque;
-extern "c" fn printf(format: [*:0]const u8, ...) c_int;
-extern "c" fn fflush(file: ?*anyopaque) c_int;
 extern "c" fn atoi(text: [*:0]const u8) c_int;
 
 /// Bytes that keep their room when they are emptied.
@@ -64,8 +47,7 @@ const Connection = struct {
     flight: Bytes = .{},
 
     fn begin(rt: ouzel.Runtime, fd: c_int) !void {
-        const on: c_int = 1;
-        _ = setsockopt(fd, 6, 1, &on, @sizeOf(c_int)); // TCP_NODELAY
+        tcp.noDelay(fd);
         const self = try gpa.create(Connection);
         self.* = .{ .rt = rt, .fd = fd };
         // From here on `drop` cleans up, also if this fails.
@@ -157,31 +139,11 @@ const Connection = struct {
     }
 };
 
-/// Accepts for ever; rests a while when descriptors have run out.
-const Acceptor = struct {
+const Server = struct {
     rt: ouzel.Runtime,
-    listener: c_int,
-    waiting: union(enum) { accept: ouzel.Op, rest: ouzel.Op },
 
-    pub fn poll(self: *Acceptor, cx: *ouzel.Context) ouzel.Error!ouzel.Poll {
-        while (true) {
-            switch (self.waiting) {
-                .accept => |op| {
-                    const done = try op.poll(cx) orelse return .pending;
-                    if (done.count()) |fd| {
-                        Connection.begin(self.rt, fd) catch |err| std.debug.print("connection: {}\n", .{err});
-                        self.waiting = .{ .accept = try self.rt.accept(self.listener) };
-                    } else |err| {
-                        std.debug.print("accept: {}\n", .{err});
-                        self.waiting = .{ .rest = try self.rt.timer(cx.now() + back_off) };
-                    }
-                },
-                .rest => |op| {
-                    _ = try op.poll(cx) orelse return .pending;
-                    self.waiting = .{ .accept = try self.rt.accept(self.listener) };
-                },
-            }
-        }
+    pub fn accepted(self: *Server, fd: c_int) void {
+        Connection.begin(self.rt, fd) catch |err| std.debug.print("connection: {}\n", .{err});
     }
 };
 
@@ -191,32 +153,17 @@ fn stop(_: c_int) callconv(.c) void {
     running.stop() catch {};
 }
 
-/// A listening socket on 127.0.0.1, and the port it got.
-fn listenOn(port: *u16) !c_int {
-    const fd = socket(2, 1 | 0o2004000, 0); // AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
-    const on: c_int = 1;
-    _ = setsockopt(fd, 1, 2, &on, @sizeOf(c_int)); // SO_REUSEADDR
-    var address: SockAddr = .{ .port = std.mem.nativeToBig(u16, port.*) };
-    if (bind(fd, &address, @sizeOf(SockAddr)) != 0) return error.Bind;
-    if (listen(fd, 4096) != 0) return error.Listen;
-    var len: u32 = @sizeOf(SockAddr);
-    if (getsockname(fd, &address, &len) != 0) return error.Name;
-    port.* = std.mem.bigToNative(u16, address.port);
-    return fd;
-}
-
 fn serve(wanted: u16, driver: ouzel.Driver) !void {
     const rt = try ouzel.Runtime.init(.{ .driver = driver });
     defer rt.deinit();
     running = rt.weak();
-    for ([_]c_int{ 2, 15 }) |number| _ = signal(number, stop); // SIGINT, SIGTERM
+    tcp.onEnd(stop);
     var port = wanted;
-    const listener = try listenOn(&port);
-    var acceptor: Acceptor = .{ .rt = rt, .listener = listener, .waiting = .{ .accept = try rt.accept(listener) } };
-    _ = try rt.spawn(Acceptor, &acceptor, .{ .detached = true });
-    const name: [*:0]const u8 = @tagName(try rt.driver());
-    _ = printf("listening on 127.0.0.1:%d driver %s\n", @as(c_int, port), name);
-    _ = fflush(null);
+    var server: Server = .{ .rt = rt };
+    const host = "127.0.0.1";
+    var acceptor: tcp.Acceptor(Server) = .{ .host = &server, .rt = rt, .listener = try tcp.listenOn(host, &port, false) };
+    _ = try rt.spawn(tcp.Acceptor(Server), &acceptor, .{ .detached = true });
+    try tcp.announce(host, port, rt);
     _ = try rt.run();
 }
 

@@ -65,8 +65,7 @@ impl Compiler {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.1[0]);
         command.args(&self.1[1..]);
-        let caches = Path::new(env!("CARGO_TARGET_TMPDIR")).join("zig-cache");
-        command.env("ZIG_LOCAL_CACHE_DIR", &caches).env("ZIG_GLOBAL_CACHE_DIR", &caches);
+        keep_caches(&mut command);
         command
     }
 
@@ -75,6 +74,12 @@ impl Compiler {
         command.arg(language.flag()).args(flags).arg("-I").arg(include_dir()).args(rest);
         succeed(&mut command);
     }
+}
+
+/// What a Zig compiles once, it finds there the next time.
+fn keep_caches(zig: &mut Command) {
+    let caches = Path::new(env!("CARGO_TARGET_TMPDIR")).join("zig-cache");
+    zig.env("ZIG_LOCAL_CACHE_DIR", &caches).env("ZIG_GLOBAL_CACHE_DIR", &caches);
 }
 
 /// Pythons that may have ziglang: those `cargo xtask zig` made, and the system's.
@@ -88,6 +93,41 @@ fn zig_pythons() -> Vec<PathBuf> {
     pythons.sort();
     pythons.push("python3".into());
     pythons
+}
+
+/// A Zig that is there: PyPI's `ziglang` in one of those Pythons.
+pub(crate) struct Zig {
+    python: PathBuf,
+    pub(crate) version: String,
+}
+
+impl Zig {
+    /// All of them; without one, what would bring it.
+    pub(crate) fn all() -> Vec<Zig> {
+        let mut found: Vec<Zig> = Vec::new();
+        for python in zig_pythons() {
+            let asked = Command::new(&python).args(["-m", "ziglang", "version"]).output();
+            let Some(said) = asked.ok().filter(|o| o.status.success()) else { continue };
+            let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+            if found.iter().all(|zig| zig.version != version) {
+                found.push(Zig { python, version });
+            }
+        }
+        if found.is_empty() {
+            eprintln!("skipped: Zig (PyPI's ziglang; cargo xtask zig installs it)");
+        }
+        found
+    }
+
+    /// Builds one program with the binding, against the library.
+    pub(crate) fn build(&self, source: &Path, program: &Path) {
+        let binding = Path::new(env!("CARGO_MANIFEST_DIR")).join("zig/ouzel.zig");
+        let mut build = Command::new(&self.python);
+        keep_caches(&mut build);
+        build.args(["-m", "ziglang", "build-exe", "-OReleaseSafe", "-lc", "-lunwind", "--dep", "ouzel"]);
+        build.arg(format!("-Mroot={}", source.display())).arg(format!("-Mouzel={}", binding.display()));
+        succeed(build.arg(library()).arg(format!("-femit-bin={}", program.display())));
+    }
 }
 
 fn succeed(command: &mut Command) -> String {

@@ -1,121 +1,18 @@
-//! The example server `kv.c`, spoken to over TCP on every driver.
+//! The example servers `kv.c` and `kv.zig`, spoken to by the same client over TCP on every driver.
 
+#[path = "../cc/mod.rs"]
 mod cc;
+mod client;
+mod random;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::io::Write;
+use std::net::Shutdown;
+use std::process::Command;
+
+use client::{Client, Server, on_each, until};
 
 const VERSION: &[u8] = b"VERSION ouzel-kv-0.1.0\r\n";
-
-fn kv() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let program = cc::scratch("kv").join("kv");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/c/kv.c");
-        cc::compile(&source, &program, true);
-        program
-    })
-}
-
-struct Server {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Server {
-    fn start(driver: &str, args: &[&str]) -> Server {
-        Server::spawn(Command::new(kv()).args(["-p", "0", "--driver", driver]).args(args))
-    }
-
-    fn spawn(command: &mut Command) -> Server {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let addr = line.strip_prefix("listening on ").and_then(|l| l.split(' ').next()).unwrap_or_default();
-        let addr = addr.parse().unwrap_or_else(|e| panic!("{line:?}: {e}"));
-        Server { child, addr }
-    }
-
-    fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.addr).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Client(stream)
-    }
-
-    fn signal(&self, signal: i32) {
-        // SAFETY: our child has not been waited for.
-        assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
-    }
-
-    /// Asks it to end, which must go well.
-    fn stop(mut self) {
-        self.signal(libc::SIGTERM);
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "the server ended with {status}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Client(TcpStream);
-
-impl Client {
-    fn expect(&mut self, wanted: &[u8]) {
-        let mut got = vec![0; wanted.len()];
-        let mut n = 0;
-        while n < got.len() {
-            match self.0.read(&mut got[n..]) {
-                Ok(0) => panic!("closed after {:?}", shown(&got[..n])),
-                Ok(more) => n += more,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => panic!("{e} after {:?}", shown(&got[..n])),
-            }
-        }
-        assert!(got == wanted, "got {:?}, not {:?}", shown(&got), shown(wanted));
-    }
-
-    /// The server closes now.
-    fn expect_end(&mut self) {
-        let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).unwrap();
-        assert!(rest.is_empty(), "{:?} after the end", shown(&rest));
-    }
-
-    fn ask(&mut self, request: &[u8], wanted: &[u8]) {
-        self.0.write_all(request).unwrap();
-        self.expect(wanted);
-    }
-
-    fn stats(&mut self) -> std::collections::HashMap<String, String> {
-        self.0.write_all(b"stats\r\n").unwrap();
-        let mut lines = BufReader::new(&self.0);
-        let mut stats = std::collections::HashMap::new();
-        loop {
-            let mut line = String::new();
-            lines.read_line(&mut line).unwrap();
-            if line == "END\r\n" {
-                return stats;
-            }
-            let mut words = line.trim_end().splitn(3, ' ').skip(1);
-            stats.insert(words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
-        }
-    }
-}
-
-fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned()
-}
 
 /// Requests and their replies; each leaves the connection in step.
 fn dialogue() -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -174,17 +71,10 @@ fn dialogue() -> Vec<(Vec<u8>, Vec<u8>)> {
     all
 }
 
-fn on_every_driver(test: impl Fn(&str)) {
-    for driver in cc::drivers() {
-        eprintln!("driver {driver}");
-        test(driver);
-    }
-}
-
 #[test]
 fn each_request_has_its_reply_and_bad_ones_leave_the_connection_in_step() {
-    on_every_driver(|driver| {
-        let server = Server::start(driver, &[]);
+    on_each(|kind| {
+        let server = Server::start(kind, &[]);
         let mut client = server.connect();
         for (request, reply) in dialogue() {
             client.ask(&request, &reply);
@@ -199,16 +89,16 @@ fn each_request_has_its_reply_and_bad_ones_leave_the_connection_in_step() {
 
 #[test]
 fn a_pipeline_may_be_cut_anywhere() {
-    on_every_driver(|driver| {
-        let server = Server::start(driver, &["-t", "2"]);
+    on_each(|kind| {
+        let server = Server::start(kind, &["-t", "2"]);
         let (requests, replies): (Vec<_>, Vec<_>) = dialogue().into_iter().unzip();
         let (requests, replies) = (requests.concat(), replies.concat());
         server.connect().ask(&requests, &replies);
-        let mut client = server.connect();
+        let (mut client, mut other) = (server.connect(), server.connect());
         for (i, byte) in requests.chunks(1).enumerate() {
             client.0.write_all(byte).unwrap();
-            if i % 5 == 0 {
-                std::thread::sleep(Duration::from_micros(200));
+            if i % 20 == 0 {
+                other.ask(b"version\r\n", VERSION); // it has looked since
             }
         }
         client.expect(&replies);
@@ -218,8 +108,8 @@ fn a_pipeline_may_be_cut_anywhere() {
 
 #[test]
 fn values_up_to_a_mebibyte_come_back_and_larger_ones_are_swallowed() {
-    on_every_driver(|driver| {
-        let server = Server::start(driver, &[]);
+    on_each(|kind| {
+        let server = Server::start(kind, &[]);
         let mut client = server.connect();
         for size in [1, 4095, 16_384, 65_537, 1_048_576] {
             let value: Vec<u8> = (0..size).map(|i| (i * 31 % 253) as u8).collect();
@@ -236,8 +126,8 @@ fn values_up_to_a_mebibyte_come_back_and_larger_ones_are_swallowed() {
 
 #[test]
 fn a_slow_reader_is_not_read_from_and_loses_nothing() {
-    on_every_driver(|driver| {
-        let server = Server::start(driver, &[]);
+    on_each(|kind| {
+        let server = Server::start(kind, &[]);
         let mut client = server.connect();
         let value = vec![b'w'; 1_000_000];
         client.ask(&[b"set big 0 0 1000000\r\n".as_slice(), &value, b"\r\n"].concat(), b"STORED\r\n");
@@ -249,11 +139,14 @@ fn a_slow_reader_is_not_read_from_and_loses_nothing() {
             }
             writer.shutdown(Shutdown::Write).unwrap();
         });
-        std::thread::sleep(Duration::from_millis(300));
-        client.ask(b"version\r\n", VERSION); // others are served meanwhile
-        let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-        let rss = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
-        let rss: u64 = rss.trim().trim_end_matches(" kB").parse().unwrap();
+        let (mut gets, mut same) = (0, 0);
+        until("the answers come to a stop", || {
+            let now = client.stat("cmd_get"); // others are served meanwhile
+            same = if now == gets && gets > 0 { same + 1 } else { 0 };
+            gets = now;
+            same == 20
+        });
+        let rss = server.status("VmRSS");
         assert!(rss < 100_000, "{rss} KiB resident with one slow reader");
         let one = [b"VALUE big 0 1000000\r\n".as_slice(), &value, b"\r\n"].concat();
         for _ in 0..100 {
@@ -269,8 +162,8 @@ fn a_slow_reader_is_not_read_from_and_loses_nothing() {
 
 #[test]
 fn in_steady_state_a_get_allocates_nothing_and_io_uring_enters_once() {
-    on_every_driver(|driver| {
-        let server = Server::start(driver, &[]);
+    on_each(|kind| {
+        let server = Server::start(kind, &[]);
         let mut client = server.connect();
         client.ask(b"set k 0 0 3\r\nabc\r\n", b"STORED\r\n");
         let mut gets = |n: u64| {
@@ -279,7 +172,7 @@ fn in_steady_state_a_get_allocates_nothing_and_io_uring_enters_once() {
             }
             let stats = client.stats();
             let number = |name: &str| stats[name].parse::<u64>().unwrap();
-            assert_eq!(stats["driver"], driver);
+            assert_eq!(stats["driver"], kind.driver);
             ["allocs", "enters", "sqes", "cqes", "value_copies", "value_ops"].map(number)
         };
         let before = gets(100);
@@ -288,10 +181,10 @@ fn in_steady_state_a_get_allocates_nothing_and_io_uring_enters_once() {
         let mut told = String::new();
         write!(told, "allocs {allocs}, enters {enters}, sqes {sqes}, cqes {cqes}").unwrap();
         assert_eq!((copies, ops), (2000, 1000), "copies and values");
-        if driver != "poll" {
+        if kind.driver != "poll" {
             assert_eq!(allocs, 0, "{told}");
         }
-        if driver == "uring" {
+        if kind.driver == "uring" {
             assert!(enters <= 1010 && sqes + cqes <= 2020, "{told}");
         }
         server.stop();
@@ -300,8 +193,8 @@ fn in_steady_state_a_get_allocates_nothing_and_io_uring_enters_once() {
 
 #[test]
 fn a_server_out_of_memory_or_descriptors_says_so_and_goes_on() {
-    on_every_driver(|driver| {
-        let server = Server::start(driver, &["-m", "1"]);
+    on_each(|kind| {
+        let server = Server::start(kind, &["-m", "1"]);
         let mut client = server.connect();
         let set = [b"set a 0 0 900000\r\n".as_slice(), &[b'x'; 900_000], b"\r\n"].concat();
         client.ask(&set, b"STORED\r\n");
@@ -311,11 +204,11 @@ fn a_server_out_of_memory_or_descriptors_says_so_and_goes_on() {
         client.ask(&set, b"STORED\r\n");
         server.stop();
 
-        let kv = kv().display();
+        let (kv, driver) = (kind.program.display(), kind.driver);
         let command = format!("ulimit -n 24; exec {kv} -p 0 --driver {driver} 2>/dev/null");
         let server = Server::spawn(Command::new("sh").args(["-c", &command]));
         let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
-        std::thread::sleep(Duration::from_millis(100));
+        until("its descriptors have run out", || server.open_files(24) == 24);
         let mut last = clients.pop().unwrap();
         clients[0].ask(b"version\r\n", VERSION);
         drop(clients);
@@ -326,8 +219,8 @@ fn a_server_out_of_memory_or_descriptors_says_so_and_goes_on() {
 
 #[test]
 fn connections_come_and_go() {
-    on_every_driver(|driver| {
-        let server = Server::start(driver, &["-t", "2"]);
+    on_each(|kind| {
+        let server = Server::start(kind, &["-t", "2"]);
         let mut watch = server.connect();
         for round in 0..50 {
             let mut client = server.connect();
@@ -338,19 +231,67 @@ fn connections_come_and_go() {
                 client.expect_end();
             }
         }
-        let mut left = String::new();
-        for _ in 0..100 {
-            left.clone_from(&watch.stats()["curr_connections"]);
-            if left == "1" {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert_eq!(left, "1");
-        let open = std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count();
-        assert!(open < 40, "{open} descriptors are open");
-        server.signal(libc::SIGINT);
-        let mut server = server;
-        assert!(server.child.wait().unwrap().success());
+        until("its connections end", || watch.stat("curr_connections") == 1);
+        until("its descriptors are closed", || server.open_files(u32::MAX) < 40);
+        server.end_by(libc::SIGINT);
     });
+}
+
+#[test]
+fn a_reset_in_flight_ends_one_connection_alone() {
+    on_each(|kind| {
+        let server = Server::start(kind, &[]);
+        let mut watch = server.connect();
+        let value = vec![b'r'; 1_000_000];
+        watch.ask(&[b"set big 0 0 1000000\r\n".as_slice(), &value, b"\r\n"].concat(), b"STORED\r\n");
+        for round in 0..20 {
+            let mut client = server.connect();
+            client.0.write_all(&b"get big big big\r\n".repeat(10)).unwrap();
+            // In the middle of a reply, of a value, and of both.
+            if round % 2 == 0 {
+                client.expect(b"VALUE big 0 1000000\r\nrrrr");
+            }
+            if round % 3 == 0 {
+                client.0.write_all(b"set half 0 0 1000000\r\nhalf of it").unwrap();
+            }
+            client.reset();
+            watch.ask(b"version\r\n", VERSION);
+        }
+        until("the others have ended", || watch.stat("curr_connections") == 1);
+        watch.ask(b"get half\r\n", b"END\r\n");
+        watch.ask(b"get big\r\n", &[b"VALUE big 0 1000000\r\n".as_slice(), &value, b"\r\nEND\r\n"].concat());
+        server.stop();
+    });
+}
+
+#[test]
+fn whatever_is_asked_all_answer_the_same() {
+    for driver in cc::drivers() {
+        for seed in 1..=8 {
+            let requests = random::requests(seed);
+            let answers: Vec<_> = client::programs()
+                .iter()
+                .map(|program| {
+                    let server = Server::start(client::Kind { program, driver }, &[]);
+                    let answer = server.connect().converse(&requests);
+                    server.stop();
+                    (program, answer)
+                })
+                .collect();
+            let (_, first) = &answers[0];
+            assert!(first.len() > 1000, "seed {seed}: {} bytes", first.len());
+            for (program, answer) in &answers {
+                let at = first.iter().zip(answer).position(|(a, b)| a != b);
+                let at = at.unwrap_or(first.len().min(answer.len()));
+                let around = |bytes: &[u8]| client::shown(&bytes[at.saturating_sub(100)..]);
+                assert!(
+                    answer == first,
+                    "seed {seed}, {}, byte {at}:\n{:?}\nnot\n{:?}",
+                    program.display(),
+                    around(answer),
+                    around(first)
+                );
+            }
+        }
+    }
 }
