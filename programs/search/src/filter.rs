@@ -12,7 +12,7 @@
 use memchr::memmem::Finder;
 
 use crate::json::hex;
-use crate::query::{Node, Query, Run};
+use crate::query::{Node, Query, Run, find_escape};
 
 /// What stands in every line that can match.
 #[derive(Debug)]
@@ -107,13 +107,21 @@ impl Filter {
         if let Some(run) = self.runs.get(part) {
             return if self.plainly { run.find_by_rarest(hay, from) } else { run.find(hay, from) };
         }
-        let hay_there = hay.get(from..)?;
         match self.others.get(part - self.runs.len()) {
-            Some(other) => other.find(hay_there).map(|p| from + p),
-            None => {
-                self.number.find_iter(hay_there).map(|p| from + p).find(|p| self.escaped.has(&hay[p + 2..]))
+            Some(other) => other.find(hay.get(from..)?).map(|p| from + p),
+            None => self.find_number(hay, from),
+        }
+    }
+
+    fn find_number(&self, hay: &[u8], mut from: usize) -> Option<usize> {
+        let is_wanted = |at: usize| self.escaped.has(&hay[at + 2..]);
+        if !self.plainly {
+            match find_escape(hay, from, is_wanted) {
+                Ok(place) => return Some(place),
+                Err(rest) => from = rest,
             }
         }
+        self.number.find_iter(hay.get(from..)?).map(|p| from + p).find(|p| is_wanted(*p))
     }
 }
 

@@ -4,34 +4,43 @@
 /// is still there when it is searched.
 pub(crate) const WINDOW: usize = 128 * 1024;
 
+/// Where it begins in memory. The kernel copies from whole pages: to a place a few bytes behind the start of one it takes an
+/// eighth longer (127 ms for 581 MiB in memory, against 112).
+const PAGE: usize = 4096;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Window {
     /// All of it initialised.
     buf: Vec<u8>,
+    /// Where in `buf` the window begins.
+    begin: usize,
     filled: usize,
     base: u64,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Window { buf: vec![0; WINDOW], filled: 0, base: 0 }
+        let mut window = Window { buf: vec![0; PAGE + WINDOW], begin: 0, filled: 0, base: 0 };
+        window.begin();
+        window
     }
 }
 
 impl Window {
     /// For another file. What a long line has made it grow by is given back.
     pub(crate) fn begin(&mut self) {
-        if self.buf.len() > WINDOW {
-            self.buf.truncate(WINDOW);
+        if self.buf.len() > PAGE + WINDOW {
+            self.buf.truncate(PAGE + WINDOW);
             self.buf.shrink_to_fit();
         }
+        self.begin = self.buf.as_ptr().align_offset(PAGE).min(PAGE);
         (self.filled, self.base) = (0, 0);
     }
 
     /// It holds one line, or a part of one: to read on something must go, or it must [`grow`](Self::grow).
     pub(crate) fn is_full(&self) -> bool {
-        self.filled == self.buf.len()
+        self.begin + self.filled == self.buf.len()
     }
 
     /// Doubles it.
@@ -41,7 +50,7 @@ impl Window {
 
     /// Where the next bytes of the file go.
     pub(crate) fn room(&mut self) -> &mut [u8] {
-        &mut self.buf[self.filled..]
+        &mut self.buf[self.begin + self.filled..]
     }
 
     /// The offset of the next bytes.
@@ -56,12 +65,12 @@ impl Window {
 
     /// What there is, and where in the file it begins.
     pub(crate) fn bytes(&self) -> (&[u8], u64) {
-        (&self.buf[..self.filled], self.base)
+        (&self.buf[self.begin..][..self.filled], self.base)
     }
 
     /// The first `n` bytes are not needed any more.
     pub(crate) fn drop_front(&mut self, n: usize) {
-        self.buf.copy_within(n..self.filled, 0);
+        self.buf[self.begin..].copy_within(n..self.filled, 0);
         self.filled -= n;
         self.base += n as u64;
     }
@@ -73,7 +82,7 @@ impl Window {
 
     /// The buffer, to be lent to an operation, and where the next bytes go in it.
     pub(crate) fn lend(&mut self) -> (Vec<u8>, usize) {
-        (std::mem::take(&mut self.buf), self.filled)
+        (std::mem::take(&mut self.buf), self.begin + self.filled)
     }
 
     /// Brings it back.

@@ -2,7 +2,7 @@
 //!
 //! | engine | what it is | file |
 //! |---|---|---|
-//! | `ouzel` | a task a file, on workers; reads what is in memory on the spot, the rest in the ring | `ouzel.rs` |
+//! | `ouzel` | a task a worker, and one more a read that waits; what is in memory is read on the spot | `ouzel.rs` |
 //! | `threads` | threads, each takes the next file | `threads.rs` |
 //! | `whole` | the same, with all of a file in memory, and `memchr` for a filter | `threads.rs` |
 //! | `rayon` | a parallel iterator over the files | `rayon.rs` |

@@ -1,77 +1,149 @@
-//! A task a file, on workers.
+//! Tasks that take file after file, as many as it needs.
 //!
-//! What is in memory is read and searched on the spot, so as many files are open as there are workers, and as many
-//! buffers are used. A read that has to wait leaves its worker to the next file: then up to [`DEPTH`] reads are in the
-//! ring at once. Nothing has to find out which it is.
+//! What is in memory is read and searched on the spot: a task then never waits, one for each worker does all the work, and as
+//! many files are open and buffers used. A task whose read has to wait starts another one, which its worker goes on with; when
+//! more can go on than there are workers, one ends. So up to [`DEPTH`] reads are in the ring at once if all have to wait, and
+//! one or two buffers more are used if few have. Nothing has to find out beforehand which it is.
 
 use std::io;
 use std::io::ErrorKind::{Interrupted, WouldBlock};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
 
-use ouzel::BlockingConfig;
 use ouzel::buf::IoBuf;
 use ouzel::fs::File;
 use ouzel::stream::ordered;
 use ouzel::sync::Semaphore;
+use ouzel::{BlockingConfig, JoinHandle};
 
 use crate::job::Job;
 use crate::reader::{Found, Reader};
 use crate::scan::Progress;
 use crate::window::Window;
 
-/// Files open, and buffers, at the most.
+/// Tasks: files open, and buffers, at the most.
 const DEPTH: usize = 32;
-/// Files whose task has begun, or has ended and waits for its turn to be taken.
-const AHEAD: usize = 128;
 
 /// What the tasks share.
 struct Search {
     job: Arc<Job>,
-    buffers: Semaphore,
+    /// Of each file.
+    found: Box<[OnceLock<io::Result<Found>>]>,
     /// For a line longer than a buffer: one at a time, so that memory is bounded whatever the lines are like.
     long: Semaphore,
+    workers: usize,
+    /// Tasks that do not wait for a read.
+    running_count: AtomicUsize,
+    /// All tasks.
+    task_count: AtomicUsize,
 }
 
 pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<Found>>> {
     // For files that are no plain ones, hence hardly ever.
     let blocking = BlockingConfig { core_threads: 1, ..BlockingConfig::default() };
-    let runtime = ouzel::Runtime::builder().worker_threads(threads.min(64)).blocking(blocking).build()?;
-    let (buffers, long) = (Semaphore::new(DEPTH), Semaphore::new(1));
-    let search = Arc::new(Search { job: Arc::clone(job), buffers, long });
-    // On a worker, which starts its tasks without a word to another thread.
-    let all = runtime.spawn(async move {
-        let files = 0..search.job.files.len();
-        let mut all = Vec::with_capacity(files.len());
-        let mut found = ordered(files, AHEAD, |file| {
-            let search = Arc::clone(&search);
-            ouzel::spawn(async move { search.file(file).await })
-        });
-        while let Some(result) = found.next().await {
-            all.push(result.unwrap_or_else(|e| Err(io::Error::other(e))));
-        }
-        all
+    let threads = threads.min(64);
+    let runtime = ouzel::Runtime::builder().worker_threads(threads).blocking(blocking).build()?;
+    let search = Arc::new(Search {
+        job: Arc::clone(job),
+        found: job.files.iter().map(|_| OnceLock::new()).collect(),
+        long: Semaphore::new(1),
+        workers: threads,
+        running_count: AtomicUsize::new(0),
+        task_count: AtomicUsize::new(0),
     });
-    runtime.block_on(all).map_err(io::Error::other)
+    // On a worker, which starts its tasks without a word to another thread. This thread waits for the end alone, for which it
+    // needs no driver.
+    let (end, wait) = mpsc::channel();
+    runtime.spawn_detached(async move {
+        let mut tasks = ordered(0..threads, threads, |_| start(&search));
+        let mut ended = Ok(());
+        while let Some(task) = tasks.next().await {
+            ended = ended.and(task);
+        }
+        drop(tasks);
+        let _ = end.send(ended.map(|()| search));
+    });
+    let search = wait.recv().map_err(io::Error::other)?.map_err(io::Error::other)?;
+    let search = Arc::into_inner(search).ok_or_else(|| io::Error::other("a task goes on"))?;
+    let missing = || Err(io::Error::other("a task has ended before its time"));
+    Ok(search.found.into_iter().map(|found| found.into_inner().unwrap_or_else(missing)).collect())
+}
+
+/// Starts a task. It ends after those that it has started.
+fn start(search: &Arc<Search>) -> JoinHandle<()> {
+    search.task_count.fetch_add(1, Ordering::Relaxed);
+    search.running_count.fetch_add(1, Ordering::Relaxed);
+    let search = Arc::clone(search);
+    ouzel::spawn(async move {
+        let mut more = More { search: &search, tasks: Vec::new() };
+        // In memory of its own, so that the cells of tasks are small: a worker readies many at the first.
+        Box::pin(search.files(&mut more)).await;
+        for task in more.tasks {
+            task.await.expect("no task panics");
+        }
+    })
+}
+
+/// What a task has started.
+struct More<'a> {
+    search: &'a Arc<Search>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl More<'_> {
+    /// Waits for `future`; meanwhile another task goes on.
+    async fn during<F: Future>(&mut self, future: F) -> F::Output {
+        let search = self.search;
+        let others = search.running_count.fetch_sub(1, Ordering::Relaxed) - 1;
+        if others < search.workers && search.task_count.load(Ordering::Relaxed) < DEPTH.max(search.workers) {
+            self.tasks.push(start(search));
+        }
+        let output = future.await;
+        search.running_count.fetch_add(1, Ordering::Relaxed);
+        output
+    }
 }
 
 impl Search {
-    async fn file(&self, file: usize) -> io::Result<Found> {
-        let _permit = self.buffers.acquire(1).await;
+    /// Searches the next file, and the next, as long as there is one and not too many tasks are at it.
+    async fn files(&self, more: &mut More<'_>) {
         let mut reader = Reader::of_thread();
-        let found = self.search(&mut reader, file).await;
+        loop {
+            let Some(file) = self.job.next() else {
+                self.running_count.fetch_sub(1, Ordering::Relaxed);
+                break;
+            };
+            let found = self.file(&mut reader, more, file).await;
+            // Nobody else has this file.
+            let _ = self.found[file].set(found);
+            self.job.count_one();
+            if self.ends_one() {
+                break;
+            }
+        }
+        self.task_count.fetch_sub(1, Ordering::Relaxed);
         reader.keep();
-        self.job.count_one();
-        found
     }
 
-    async fn search(&self, reader: &mut Reader, file: usize) -> io::Result<Found> {
+    /// Whether the task that asks is one too many, and therefore ends: it is not counted as running any more.
+    fn ends_one(&self) -> bool {
+        if self.running_count.load(Ordering::Relaxed) <= self.workers {
+            return false;
+        }
+        // Others may have asked at the same time.
+        let ends = self.running_count.fetch_sub(1, Ordering::Relaxed) > self.workers;
+        self.running_count.fetch_add(usize::from(!ends), Ordering::Relaxed);
+        ends
+    }
+
+    async fn file(&self, reader: &mut Reader, more: &mut More<'_>, file: usize) -> io::Result<Found> {
         let path = self.job.files[file].path();
         let file = match File::try_open(path) {
-            Err(e) if e.kind() == WouldBlock => File::open(path).await,
+            Err(e) if e.kind() == WouldBlock => more.during(File::open(path)).await,
             file => file,
         }?;
         let metadata = match file.try_metadata() {
-            Err(e) if e.kind() == WouldBlock => file.metadata().await,
+            Err(e) if e.kind() == WouldBlock => more.during(file.metadata()).await,
             metadata => metadata,
         }?;
         let modified = metadata.modified()?.into();
@@ -81,13 +153,16 @@ impl Search {
         loop {
             if reader.window.is_full() {
                 if long.is_none() {
-                    long = Some(self.long.acquire(1).await);
+                    long = self.long.try_acquire(1);
+                }
+                if long.is_none() {
+                    long = Some(more.during(self.long.acquire(1)).await);
                 }
                 reader.window.grow();
             }
             let offset = reader.window.offset();
             let result = match file.try_read_at(reader.window.room(), offset) {
-                Err(e) if e.kind() == WouldBlock => read(&file, &mut reader.window).await,
+                Err(e) if e.kind() == WouldBlock => more.during(read(&file, &mut reader.window)).await,
                 result => result,
             };
             let n = match result {

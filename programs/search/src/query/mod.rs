@@ -22,6 +22,7 @@ use lex::{Token, lex};
 pub use literal::Literal;
 use python::Pattern;
 pub use run::Run;
+pub(crate) use run::find_escape;
 
 /// A query, ready to judge texts.
 ///

@@ -159,6 +159,22 @@ impl Run {
     }
 }
 
+/// The first place at or after `from` where an escape by number begins that `is_wanted`. `Err`: there is none before that place,
+/// from which on the caller has to look in its own way.
+pub(crate) fn find_escape(
+    hay: &[u8],
+    from: usize,
+    is_wanted: impl Fn(usize) -> bool,
+) -> Result<usize, usize> {
+    #[cfg(target_arch = "x86_64")]
+    return super::simd::find([(0, 0, b'\\'), (1, 0, b'u')], hay, from, is_wanted);
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = (hay, is_wanted);
+        Err(from)
+    }
+}
+
 fn byte(c: char, i: usize) -> u8 {
     let mut room = [0; 4];
     c.encode_utf8(&mut room);

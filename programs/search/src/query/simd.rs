@@ -34,17 +34,18 @@ fn find_avx2(
     from: usize,
     is_right: impl Fn(usize) -> bool,
 ) -> Result<usize, usize> {
-    let furthest = pair[0].0.max(pair[1].0);
     let [(at0, mask0, value0), (at1, mask1, value1)] = pair;
+    // In blocks of a known size no load needs a check of its own: 62 GB/s instead of 36, in the second cache.
+    let [first, second] = [at0, at1].map(|far| hay.get(from + far..).unwrap_or_default().as_chunks().0);
     let [mask0, value0, mask1, value1] = [mask0, value0, mask1, value1].map(|b| _mm256_set1_epi8(b as i8));
-    let right = |at: usize| {
-        let a = _mm256_cmpeq_epi8(_mm256_or_si256(load(hay, at + at0), mask0), value0);
-        let b = _mm256_cmpeq_epi8(_mm256_or_si256(load(hay, at + at1), mask1), value1);
+    let right = |a: &[u8; WIDTH], b: &[u8; WIDTH]| {
+        let a = _mm256_cmpeq_epi8(_mm256_or_si256(load(a), mask0), value0);
+        let b = _mm256_cmpeq_epi8(_mm256_or_si256(load(b), mask1), value1);
         _mm256_and_si256(a, b)
     };
     let mut at = from;
-    while at + furthest + 2 * WIDTH <= hay.len() {
-        let (low, high) = (right(at), right(at + WIDTH));
+    for ([a0, a1], [b0, b1]) in first.as_chunks().0.iter().zip(second.as_chunks().0) {
+        let (low, high) = (right(a0, b0), right(a1, b1));
         let either = _mm256_or_si256(low, high);
         if _mm256_testz_si256(either, either) == 0 {
             let [low, high] = [low, high].map(|v| u64::from(_mm256_movemask_epi8(v) as u32));
@@ -64,8 +65,7 @@ fn find_avx2(
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load(hay: &[u8], at: usize) -> __m256i {
-    let bytes = &hay[at..at + WIDTH];
+fn load(bytes: &[u8; WIDTH]) -> __m256i {
     // SAFETY: so many bytes are there; the load needs no alignment.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
