@@ -109,7 +109,7 @@ impl Options {
                 Long("project") => options.project = Some(parser.value()?.string()?),
                 Long("after" | "since") => options.after = Some(time(parser.value()?.string()?)?),
                 Long("before") => options.before = Some(time(parser.value()?.string()?)?),
-                Long("limit") => options.limit = Some(parser.value()?.parse()?),
+                Long("limit") => options.limit = Some(parser.value()?.parse_with(|n| number("--limit", n))?),
                 Long("oldest") => options.oldest = true,
                 Long("format") => format = Some(parser.value()?.parse_with(named_format)?),
                 Long("count") => count = true,
@@ -119,7 +119,9 @@ impl Options {
                 Long("only-read") => options.only_read = true,
                 Long("color" | "colour") => options.color = parser.value()?.parse_with(named_when)?,
                 Long("engine") => options.engine = parser.value()?.parse()?,
-                Long("threads") => options.threads = parser.value()?.parse()?,
+                Long("threads") => {
+                    options.threads = parser.value()?.parse_with(|n| number("--threads", n))?
+                }
                 Value(text) if query.is_none() => query = Some(text.string()?),
                 Value(path) => options.paths.push(path.into()),
                 other => return Err(other.unexpected()),
@@ -150,6 +152,10 @@ impl Options {
         }
         Ok(Command::Search(Box::new(options)))
     }
+}
+
+fn number(option: &str, text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{option} takes a number"))
 }
 
 fn named_format(name: &str) -> Result<Format, String> {
