@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`cell`] | `ouzel-cell`: one [`case`] on one [`engine`], in a process of its own |
 //! | [`measure`] | how much a case does, and what a run found |
-//! | [`steps`] | `ouzel-steps`: instructions and atomic read-modify-writes per operation, single-stepped |
+//! | [`steps`] | `ouzel-steps`: instructions and atomic read-modify-writes per operation, stepped |
 //! | [`place`] | where an echo server is, and how a client gets there |
 //! | [`work`] | what the tasks of a case share |
 //! | [`cli`] | the command line of `ouzel-cell` and `ouzel-cell-counted` |

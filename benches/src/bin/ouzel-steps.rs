@@ -5,7 +5,7 @@ use ouzel_bench::steps::scenario;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-ouzel-steps: counts instructions and atomic read-modify-writes per operation by single-stepping
+ouzel-steps: counts instructions and atomic read-modify-writes per operation by stepping the thread
 
 usage: ouzel-steps [--engine E] [--scenario S] [--ops N] [--where]
   --engine E    only this engine
@@ -129,6 +129,6 @@ mod steps {
 #[cfg(not(all(feature = "steps", target_arch = "x86_64")))]
 mod steps {
     pub(super) fn print(_: &super::Options) -> Result<(), String> {
-        Err("this build cannot single-step: it takes Linux on x86-64 and the feature `steps`".into())
+        Err("this build cannot step: it takes Linux on x86-64 and the feature `steps`".into())
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::process::{self, Command, Stdio};
 
-use nix::libc::user_regs_struct;
+use nix::libc::{user, user_regs_struct};
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
@@ -21,6 +21,8 @@ pub(super) struct Child {
     /// When it came to the mark.
     pub(super) mark: TimeSpec,
     memory: File,
+    /// Where the processor stops the thread. None: it cannot, or has not been asked.
+    breakpoint: Option<u64>,
     /// Where the program begins and ends in the child, and begins here.
     program: (u64, u64),
     own_base: u64,
@@ -43,7 +45,8 @@ impl Child {
         let memory = File::options().read(true).write(true).open(format!("/proc/{}/mem", process.id()))?;
         let name = program.to_string_lossy();
         let (thread, mark) = (Pid::from_raw(thread as i32), TimeSpec::new(s, ns));
-        let mut child = Child { process, thread, mark, memory, program: (0, 0), own_base: 0 };
+        let mut child =
+            Child { process, thread, mark, memory, breakpoint: None, program: (0, 0), own_base: 0 };
         child.program = child.mapping(&name)?.ok_or("the child's program is not mapped")?;
         child.own_base = mapping("self", &name)?.ok_or("the program is not mapped")?.0;
         Ok(child)
@@ -100,6 +103,56 @@ impl Child {
                 return Ok(ptrace::getregs(self.thread)?);
             }
         }
+    }
+
+    /// Lets the thread execute the instruction at `at`, with all its repetitions.
+    pub(super) fn step_over(&self, at: u64) -> Result<user_regs_struct, Error> {
+        loop {
+            let regs = self.step()?;
+            if regs.rip != at {
+                return Ok(regs);
+            }
+        }
+    }
+
+    /// Lets the thread run to `at`, with no branch on the way.
+    pub(super) fn run_to(&mut self, at: u64) -> Result<user_regs_struct, Error> {
+        if !self.stops_at(at) {
+            loop {
+                let regs = self.step()?;
+                if regs.rip == at {
+                    return Ok(regs);
+                }
+            }
+        }
+        let mut signal = None;
+        loop {
+            ptrace::cont(self.thread, signal)?;
+            signal = self.stopped()?;
+            if signal.is_none() {
+                let regs = ptrace::getregs(self.thread)?;
+                if regs.rip == at {
+                    return Ok(regs);
+                }
+            }
+        }
+    }
+
+    /// Sets the thread's breakpoint, in a register of the processor. False: there is none to be had.
+    fn stops_at(&mut self, at: u64) -> bool {
+        let register = |n: usize| {
+            (std::mem::offset_of!(user, u_debugreg) + n * size_of::<nix::libc::c_ulonglong>())
+                as ptrace::AddressType
+        };
+        if self.breakpoint != Some(at) {
+            let set = ptrace::write_user(self.thread, register(0), at.cast_signed());
+            // On, for this thread, where it executes.
+            let on = || {
+                self.breakpoint.map_or_else(|| ptrace::write_user(self.thread, register(7), 1), |_| Ok(()))
+            };
+            self.breakpoint = set.and_then(|()| on()).is_ok().then_some(at);
+        }
+        self.breakpoint == Some(at)
     }
 
     /// Waits until the thread has stopped; the signal that is to be delivered to it, if that is why.

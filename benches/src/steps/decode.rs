@@ -1,9 +1,6 @@
 //! What the stepper has to know of an instruction.
 
-use iced_x86::{Decoder, DecoderOptions, Mnemonic, OpKind};
-
-/// The most bytes an instruction has.
-pub const LONGEST: usize = 15;
+use iced_x86::{ConditionCode, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
 /// One instruction, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,8 +8,6 @@ pub struct Kind {
     /// An atomic read-modify-write: a `lock` prefix, or an `xchg` with memory, which has it built in. The full
     /// fence that compilers make of such an instruction is among them; `mfence` is not.
     pub rmw: bool,
-    /// A repeated string instruction: it is stepped once for every element.
-    pub repeats: bool,
     /// A system call.
     pub syscall: bool,
 }
@@ -20,7 +15,12 @@ pub struct Kind {
 /// Decodes the 64-bit instruction at the beginning of `bytes`. None: these bytes are none.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<Kind> {
-    let one = Decoder::new(64, bytes, DecoderOptions::NONE).decode();
+    kind_of(&Decoder::new(64, bytes, DecoderOptions::NONE).decode())
+}
+
+/// The same of an instruction that has been decoded.
+#[must_use]
+pub fn kind_of(one: &Instruction) -> Option<Kind> {
     if one.is_invalid() {
         return None;
     }
@@ -28,8 +28,33 @@ pub fn decode(bytes: &[u8]) -> Option<Kind> {
     Some(Kind {
         rmw: one.has_lock_prefix() || (one.mnemonic() == Mnemonic::Xchg && in_memory),
         syscall: one.mnemonic() == Mnemonic::Syscall,
-        repeats: one.is_string_instruction() && (one.has_rep_prefix() || one.has_repne_prefix()),
     })
+}
+
+/// Whether a condition holds under these flags.
+#[must_use]
+pub fn holds(condition: ConditionCode, flags: u64) -> bool {
+    let flag = |bit: u32| flags >> bit & 1 != 0;
+    let (carry, parity, zero, sign, overflow) = (flag(0), flag(2), flag(6), flag(7), flag(11));
+    match condition {
+        ConditionCode::None => true,
+        ConditionCode::o => overflow,
+        ConditionCode::no => !overflow,
+        ConditionCode::b => carry,
+        ConditionCode::ae => !carry,
+        ConditionCode::e => zero,
+        ConditionCode::ne => !zero,
+        ConditionCode::be => carry || zero,
+        ConditionCode::a => !carry && !zero,
+        ConditionCode::s => sign,
+        ConditionCode::ns => !sign,
+        ConditionCode::p => parity,
+        ConditionCode::np => !parity,
+        ConditionCode::l => sign != overflow,
+        ConditionCode::ge => sign == overflow,
+        ConditionCode::le => zero || sign != overflow,
+        ConditionCode::g => !zero && sign == overflow,
+    }
 }
 
 #[cfg(test)]
@@ -37,42 +62,34 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn is(bytes: &[u8], rmw: bool, repeats: bool) {
-        assert_eq!(decode(bytes), Some(Kind { rmw, repeats, syscall: false }), "{bytes:02x?}");
+    fn is(bytes: &[u8], rmw: bool) {
+        assert_eq!(decode(bytes), Some(Kind { rmw, syscall: false }), "{bytes:02x?}");
     }
 
     #[test]
     fn locked_instructions_and_exchanges_with_memory_are_read_modify_writes() {
-        is(&[0xf0, 0x48, 0x0f, 0xb1, 0x0e], true, false); // lock cmpxchg [rsi], rcx
-        is(&[0xf0, 0x48, 0x0f, 0xc1, 0x08], true, false); // lock xadd [rax], rcx
-        is(&[0xf0, 0x48, 0xff, 0x43, 0x10], true, false); // lock inc qword [rbx+16]
-        is(&[0xf0, 0x83, 0x0c, 0x24, 0x00], true, false); // lock or dword [rsp], 0: a fence
-        is(&[0x87, 0x07], true, false); // xchg [rdi], eax
-        is(&[0x48, 0x87, 0x44, 0x24, 0x08], true, false); // xchg [rsp+8], rax
+        is(&[0xf0, 0x48, 0x0f, 0xb1, 0x0e], true); // lock cmpxchg [rsi], rcx
+        is(&[0xf0, 0x48, 0x0f, 0xc1, 0x08], true); // lock xadd [rax], rcx
+        is(&[0xf0, 0x48, 0xff, 0x43, 0x10], true); // lock inc qword [rbx+16]
+        is(&[0xf0, 0x83, 0x0c, 0x24, 0x00], true); // lock or dword [rsp], 0: a fence
+        is(&[0x87, 0x07], true); // xchg [rdi], eax
+        is(&[0x48, 0x87, 0x44, 0x24, 0x08], true); // xchg [rsp+8], rax
     }
 
     #[test]
     fn others_are_not() {
-        is(&[0x90], false, false); // nop, which is xchg eax, eax
-        is(&[0x66, 0x90], false, false); // xchg ax, ax
-        is(&[0x48, 0x93], false, false); // xchg rax, rbx
-        is(&[0x48, 0x0f, 0xb1, 0x0e], false, false); // cmpxchg [rsi], rcx without lock
-        is(&[0x48, 0x89, 0x07], false, false); // mov [rdi], rax: an atomic store
-        is(&[0x0f, 0xae, 0xf0], false, false); // mfence
-        is(&[0x48, 0xff, 0x07], false, false); // inc qword [rdi]
-    }
-
-    #[test]
-    fn repeated_string_instructions_are_known() {
-        is(&[0xf3, 0x48, 0xa5], false, true); // rep movsq
-        is(&[0xf2, 0xae], false, true); // repne scasb
-        is(&[0x48, 0xa5], false, false); // movsq
-        is(&[0xf3, 0x90], false, false); // pause, which is rep nop
+        is(&[0x90], false); // nop, which is xchg eax, eax
+        is(&[0x66, 0x90], false); // xchg ax, ax
+        is(&[0x48, 0x93], false); // xchg rax, rbx
+        is(&[0x48, 0x0f, 0xb1, 0x0e], false); // cmpxchg [rsi], rcx without lock
+        is(&[0x48, 0x89, 0x07], false); // mov [rdi], rax: an atomic store
+        is(&[0x0f, 0xae, 0xf0], false); // mfence
+        is(&[0x48, 0xff, 0x07], false); // inc qword [rdi]
     }
 
     #[test]
     fn a_system_call_is_one() {
-        assert_eq!(decode(&[0x0f, 0x05]), Some(Kind { rmw: false, repeats: false, syscall: true }));
+        assert_eq!(decode(&[0x0f, 0x05]), Some(Kind { rmw: false, syscall: true }));
     }
 
     #[test]
@@ -80,5 +97,31 @@ mod tests {
         assert_eq!(decode(&[]), None);
         assert_eq!(decode(&[0xf0]), None);
         assert_eq!(decode(&[0x06]), None); // push es: not in 64-bit mode
+    }
+
+    /// Carry, parity, zero, sign, overflow.
+    fn flags(on: &str) -> u64 {
+        on.chars().map(|c| 1 << [0, 2, 6, 7, 11]["cpzso".find(c).unwrap()]).sum()
+    }
+
+    #[test]
+    fn conditions_and_their_opposites_are_told_from_the_flags() {
+        use ConditionCode as C;
+        let table = [
+            (C::o, C::no, vec!["o", "os"], vec!["", "czs"]),
+            (C::b, C::ae, vec!["c", "cz"], vec!["", "zso"]),
+            (C::e, C::ne, vec!["z", "zc"], vec!["", "cso"]),
+            (C::be, C::a, vec!["c", "z", "cz"], vec!["", "so"]),
+            (C::s, C::ns, vec!["s"], vec!["", "czo"]),
+            (C::p, C::np, vec!["p"], vec!["", "czso"]),
+            (C::l, C::ge, vec!["s", "o"], vec!["", "so", "z"]),
+            (C::le, C::g, vec!["s", "o", "z", "zso"], vec!["", "so", "c"]),
+        ];
+        for (condition, opposite, yes, no) in table {
+            for (on, want) in yes.iter().map(|f| (f, true)).chain(no.iter().map(|f| (f, false))) {
+                assert_eq!(holds(condition, flags(on)), want, "{condition:?} of {on}");
+                assert_eq!(holds(opposite, flags(on)), !want, "{opposite:?} of {on}");
+            }
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! `ouzel-steps`: counts the instructions of one operation, and the atomic read-modify-writes among them, by
-//! single-stepping the thread that does it.
+//! stepping the thread that does it from branch to branch.
 //!
 //! ```text
 //!   parent                                     child: the same program with --child
@@ -21,6 +21,7 @@
 //! | [`scenario`] | what is counted, and the marks |
 //! | [`count`] | what a run found |
 //! | `child`, `trace`, `clock` | the parent's side: the child, ptrace, and the clock of the stepped thread |
+//! | `block` | what lies between two branches, and where a branch goes |
 //! | `places` | where in the source an instruction is |
 
 pub mod count;
@@ -28,6 +29,8 @@ pub mod count;
 pub mod decode;
 pub mod scenario;
 
+#[cfg(all(feature = "steps", target_arch = "x86_64"))]
+mod block;
 #[cfg(all(feature = "steps", target_arch = "x86_64"))]
 mod child;
 #[cfg(all(feature = "steps", target_arch = "x86_64"))]

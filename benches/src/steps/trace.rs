@@ -1,11 +1,12 @@
-//! Single-stepping a thread of a child process from one mark to the other.
+//! Stepping a thread of a child process from one mark to the other.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use super::block::Block;
 use super::child::Child;
 use super::clock::Clock;
 use super::count::{Counts, Error};
-use super::decode::{Kind, LONGEST, decode};
 use super::scenario::{ouzel_steps_begin, ouzel_steps_end};
 
 /// Runs a scenario in a child and counts what its thread does between the marks.
@@ -22,32 +23,32 @@ pub fn count(engine: &str, scenario: &str, n: u64) -> Result<Counts, Error> {
     let mut counts = Counts::default();
     let mut regs = child.step()?;
     while regs.rip != end {
-        let at = regs.rip;
         if clock.answer(&child, &mut regs, counts.insns)? {
             child.set_registers(regs)?;
             continue;
         }
-        let kind = match known.get(&at) {
-            Some(kind) => *kind,
-            None => *known.entry(at).or_insert(kind_of(&child, at)?),
+        let block = match known.entry(regs.rip) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Block::read(&child, regs.rip)?),
         };
-        regs = child.step()?;
-        if kind.repeats && regs.rip == at {
-            continue;
+        if regs.rip != block.last() {
+            regs = child.run_to(block.last())?;
         }
-        counts.insns += 1;
-        counts.syscalls += u64::from(kind.syscall);
-        if kind.rmw {
-            counts.rmw += 1;
-            *counts.places.entry(child.in_program(at)).or_default() += 1;
+        for (at, kind) in &block.insns {
+            counts.insns += 1;
+            counts.syscalls += u64::from(kind.syscall);
+            if kind.rmw {
+                counts.rmw += 1;
+                *counts.places.entry(child.in_program(*at)).or_default() += 1;
+            }
         }
+        regs = match block.branch(&child, &regs)? {
+            Some(next) => {
+                child.set_registers(next)?;
+                next
+            }
+            None => child.step_over(regs.rip)?,
+        };
     }
     Ok(counts)
-}
-
-fn kind_of(child: &Child, at: u64) -> Result<Kind, Error> {
-    let mut bytes = [0; LONGEST];
-    // An instruction at the very end of a mapping has fewer bytes behind it.
-    let n = child.read_some(at, &mut bytes)?;
-    Ok(decode(&bytes[..n]).ok_or_else(|| format!("no instruction at {at:#x}: {:02x?}", &bytes[..n]))?)
 }

@@ -48,11 +48,9 @@ impl Rmw {
     /// It does not build, cannot be traced, or misses a goal.
     pub(crate) fn run(&self, ws: &Workspace) -> Result<(), String> {
         if (env::consts::OS, env::consts::ARCH) != ("linux", "x86_64") {
-            return Err(
-                "rmw single-steps with ptrace and knows the instructions of x86-64: it takes Linux on \
+            return Err("rmw steps with ptrace and knows the instructions of x86-64: it takes Linux on \
                         an x86-64 processor"
-                    .into(),
-            );
+                .into());
         }
         let steps = program(ws, "ouzel-steps", "peers,steps")?;
         let output = Command::new(steps).args(&self.args).stderr(Stdio::inherit()).output();
