@@ -127,12 +127,14 @@ impl EpollDriver {
         if self.closing {
             return done(-libc::ECANCELED);
         }
-        let req = &req.with_copies();
         if let Request::Send { lazy: true, .. } = *req {
             return self.keep_lazy(key, req);
         }
         self.make_lazy();
-        self.submit_now(key, req)
+        match *req {
+            Request::SendZeroCopy { .. } => self.submit_now(key, &req.with_copies()),
+            _ => self.submit_now(key, req),
+        }
     }
 
     pub(super) fn submit_now(&mut self, key: OpKey, req: &Request) -> Submitted {

@@ -134,25 +134,27 @@ impl EpollDriver {
         }
     }
 
-    /// Draws the conclusion from a short read: a registered stream is empty now.
+    /// Draws the conclusion from a result.
     fn note(&mut self, fd: Fd, req: &Request, res: i32) {
         let Request::Recv { len, flags, .. } = *req else { return };
-        if res > 0 && (res as usize) < len && flags == 0 && self.is_registered_stream(fd) {
-            self.entry(fd).side(Way::In).may_try = false;
+        if res > 0 && (res as usize) < len && flags == 0 {
+            self.drained(fd);
         }
     }
 
-    fn is_registered_stream(&mut self, fd: Fd) -> bool {
-        let entry = self.entry(fd);
+    /// A short read: if it was from a registered stream, that is empty now.
+    fn drained(&mut self, fd: Fd) {
+        let entry = self.table.entry(fd, &self.fds);
         if entry.events & IN == 0 {
-            return false;
+            return;
         }
         if entry.kind == Kind::Unknown {
-            self.called();
-            let kind = if sys::is_stream_socket(fd) { Kind::Stream } else { Kind::Other };
-            self.entry(fd).kind = kind;
+            self.calls.set(self.calls.get() + 1);
+            entry.kind = if sys::is_stream_socket(fd) { Kind::Stream } else { Kind::Other };
         }
-        self.entry(fd).kind == Kind::Stream
+        if entry.kind == Kind::Stream {
+            entry.side(Way::In).may_try = false;
+        }
     }
 
     /// After `EAGAIN`: the next event says when to try again.
@@ -277,8 +279,8 @@ impl EpollDriver {
             unsafe { sys::recv(fd, at, size, libc::MSG_DONTWAIT) }
         });
         if res > 0 {
-            if (res as usize) < size && self.is_registered_stream(fd) {
-                self.entry(fd).side(Way::In).may_try = false;
+            if (res as usize) < size {
+                self.drained(fd);
             }
             return Some(Completion::in_buffer(res, id, true));
         }
