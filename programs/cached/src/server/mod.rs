@@ -10,10 +10,12 @@ mod shared;
 mod stats;
 mod thread;
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use ouzel::LocalRuntime;
 use ouzel::net::TcpListener;
 use ouzel::signal::unix::{Signal, SignalKind, signal};
+use ouzel::sync::{Receiver, channel};
 
 use crate::options::Options;
 use crate::store::Store;
@@ -29,6 +32,7 @@ use listen::Listeners;
 use shared::Shared;
 use thread::Thread;
 
+const SECOND: Duration = Duration::from_secs(1);
 /// How long connections may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -64,20 +68,24 @@ fn try_run(mut options: Options, allocations: fn() -> u64) -> io::Result<()> {
         drop(runtime(&options)?);
         process::go_to_background().map_err(because("-d"))?;
     }
-    let mut parts = Vec::new();
+    let (mut parts, mut clocks) = (Vec::new(), Vec::new());
     for (number, listeners) in listeners.into_iter().enumerate() {
         let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         let usr1 = (number == 0).then(|| signal(SignalKind::user_defined1())).transpose()?;
-        parts.push(Part { number, listeners, metrics: metrics.take(), ends, usr1 });
+        let (clock, seconds) = channel(1);
+        clocks.push(clock);
+        parts.push(Part { number, listeners, metrics: metrics.take(), ends, usr1, seconds });
     }
     // Who knows the number may send signals.
     pid_file.map(process::PidFile::write).transpose()?;
     let shared = Arc::new(Shared::new(store, options, port, allocations));
+    let (running, all_ended) = mpsc::channel::<Infallible>();
     let mut threads = Vec::new();
     for part in parts {
-        let (shared, number) = (Arc::clone(&shared), part.number);
+        let (shared, number, running) = (Arc::clone(&shared), part.number, running.clone());
         let name = format!("cached-{number}");
         threads.push(std::thread::Builder::new().name(name).spawn(move || {
+            let _running = running;
             if let Err(e) = serve(&shared, part) {
                 eprintln!("ouzel-cached: thread {number}: {e}");
                 // The others have nobody to tell them.
@@ -85,6 +93,14 @@ fn try_run(mut options: Options, allocations: fn() -> u64) -> io::Result<()> {
                 std::process::exit(1);
             }
         })?);
+    }
+    drop(running);
+    while all_ended.recv_timeout(SECOND) == Err(RecvTimeoutError::Timeout) {
+        shared.store.tick(shared.started.elapsed());
+        for clock in &clocks {
+            // One that has not heard the last second hears this one with it.
+            let _ = clock.try_send(());
+        }
     }
     let panicked = threads.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
     let paths = [&shared.options.pid_file, &shared.options.unix_path];
@@ -119,10 +135,11 @@ struct Part {
     metrics: Option<TcpListener>,
     ends: [Signal; 2],
     usr1: Option<Signal>,
+    seconds: Receiver<()>,
 }
 
 fn serve(shared: &Arc<Shared>, part: Part) -> io::Result<()> {
-    let Part { number, listeners, metrics, mut ends, usr1 } = part;
+    let Part { number, listeners, metrics, mut ends, usr1, seconds } = part;
     if shared.options.pin {
         process::pin(number).map_err(because("--pin"))?;
     }
@@ -137,7 +154,7 @@ fn serve(shared: &Arc<Shared>, part: Part) -> io::Result<()> {
     }
     runtime.block_on(async {
         listen::accept(listeners, &thread);
-        drop(ouzel::spawn_local(Rc::clone(&thread).tick(is_first)));
+        drop(ouzel::spawn_local(Rc::clone(&thread).tick(seconds, is_first)));
         if let Some(listener) = metrics {
             drop(ouzel::spawn_local(metrics::serve(listener, Rc::clone(&thread))));
         }
