@@ -424,13 +424,13 @@ impl PollDriver {
     /// waits on leave the poller.
     fn arm_waiting(&mut self, all: bool) {
         let mut changed = std::mem::take(&mut self.spare);
-        self.table.take_changed(&mut changed);
+        self.table.take_changed(&mut changed, all);
         for fd in changed.drain(..) {
             let Some(entry) = self.table.entry(fd) else { continue };
             let wanted = entry.wanted();
             if wanted == (false, false) {
                 if !all {
-                    self.table.keep_changed(fd);
+                    self.table.keep_idle(fd);
                     continue;
                 }
                 if entry.registered {

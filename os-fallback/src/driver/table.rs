@@ -39,6 +39,8 @@ pub(super) struct Entry {
     pub(super) registered: bool,
     /// Listed in `Table::changed`.
     listed: bool,
+    /// Listed in `Table::idle`.
+    idle: bool,
 }
 
 impl Entry {
@@ -70,8 +72,11 @@ impl Entry {
 pub(super) struct Table {
     ops: HashMap<OpKey, Op>,
     fds: HashMap<Fd, Entry>,
-    /// Descriptors to look at before the next sleep, each once.
+    /// Descriptors to look at before the next look for events, each once.
     changed: Vec<Fd>,
+    /// Descriptors nobody waited on when they were looked at: to look at before the next sleep. Apart, so that a busy
+    /// thread, which looks for events often, does not go through all its connections each time.
+    idle: Vec<Fd>,
     finished: VecDeque<(OpKey, Completion)>,
     /// Last completions among `finished`.
     finished_last: usize,
@@ -159,19 +164,26 @@ impl Table {
         }
     }
 
-    /// Descriptors to look at, into an empty list. Those still to be looked at next time go back by `keep_changed`.
-    pub(super) fn take_changed(&mut self, changed: &mut Vec<Fd>) {
+    /// Descriptors to look at, into an empty list; with `all` those nobody waited on too, which may name one twice.
+    pub(super) fn take_changed(&mut self, changed: &mut Vec<Fd>, all: bool) {
         std::mem::swap(&mut self.changed, changed);
+        // Whoever never sleeps closes descriptors and gets the same numbers again: then they are listed more than once.
+        if all || self.idle.len() > 2 * self.fds.len() {
+            changed.append(&mut self.idle);
+        }
         for fd in &*changed {
             if let Some(entry) = self.fds.get_mut(fd) {
-                entry.listed = false;
+                (entry.listed, entry.idle) = (false, false);
             }
         }
     }
 
-    pub(super) fn keep_changed(&mut self, fd: Fd) {
-        if let Some(entry) = self.fds.get_mut(&fd) {
-            list(&mut self.changed, entry, fd);
+    /// Nobody waits on it: to be looked at before the next sleep.
+    pub(super) fn keep_idle(&mut self, fd: Fd) {
+        if let Some(entry) = self.fds.get_mut(&fd)
+            && !std::mem::replace(&mut entry.idle, true)
+        {
+            self.idle.push(fd);
         }
     }
 
@@ -219,5 +231,55 @@ impl Table {
 fn list(changed: &mut Vec<Fd>, entry: &mut Entry, fd: Fd) {
     if !std::mem::replace(&mut entry.listed, true) {
         changed.push(fd);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(fd: Fd) -> Op {
+        let req = Request::Recv { fd, buf: std::ptr::null_mut(), len: 0, flags: 0 };
+        Op { req, fd, direction: Direction::Read, style: Style::Socket, moved: 0, first: false }
+    }
+
+    fn changed(table: &mut Table, all: bool) -> Vec<Fd> {
+        let mut changed = Vec::new();
+        table.take_changed(&mut changed, all);
+        changed
+    }
+
+    #[test]
+    fn what_nobody_waits_on_is_looked_at_once_and_again_before_a_sleep() {
+        let mut table = Table::default();
+        for fd in 0..100 {
+            table.enqueue(OpKey(fd as u64), waiting(fd));
+            table.remove(OpKey(fd as u64));
+        }
+        let seen = changed(&mut table, false);
+        assert_eq!(seen.len(), 100);
+        for fd in seen {
+            table.keep_idle(fd);
+            table.keep_idle(fd);
+        }
+        assert_eq!(changed(&mut table, false), []);
+        table.enqueue(OpKey(7), waiting(7));
+        assert_eq!(changed(&mut table, false), [7]);
+        assert_eq!(changed(&mut table, true).len(), 100);
+        assert_eq!(changed(&mut table, true), []);
+    }
+
+    #[test]
+    fn numbers_used_again_do_not_pile_up() {
+        let mut table = Table::default();
+        for i in 0..1000 {
+            table.enqueue(OpKey(i), waiting(3));
+            table.remove(OpKey(i));
+            for fd in changed(&mut table, false) {
+                table.keep_idle(fd);
+            }
+            table.forget(3);
+        }
+        assert!(table.idle.len() < 4, "{}", table.idle.len());
     }
 }
