@@ -109,19 +109,20 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let here = spawn_here(future, |runtime, future| match runtime {
-        Flavour::Shared(inner) => inner.spawn_here(future),
-        Flavour::Local(_) => Err(future),
+    let mut future = Some(future);
+    let here = spawn_here(|runtime| match runtime {
+        Flavour::Shared(inner) => inner.spawn_here(&mut future),
+        Flavour::Local(_) => None,
     });
     match here {
-        Ok(handle) => handle,
-        Err(future) => spawn_further(future),
+        Some(handle) => handle,
+        None => spawn_further(&mut future),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn spawn_further<F>(future: F) -> JoinHandle<F::Output>
+fn spawn_further<F>(future: &mut Option<F>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -145,25 +146,26 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let here = spawn_here(future, |runtime, future| match runtime {
-        Flavour::Shared(inner) => inner.spawn_detached_here(future),
-        Flavour::Local(local) => local.spawn_detached_here(future),
+    let mut future = Some(future);
+    let here = spawn_here(|runtime| match runtime {
+        Flavour::Shared(inner) => inner.spawn_detached_here(&mut future),
+        Flavour::Local(local) => local.spawn_detached_here(&mut future),
     });
-    if let Err(future) = here {
-        spawn_detached_further(future);
+    if here.is_none() {
+        spawn_detached_further(&mut future);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn spawn_detached_further<F>(future: F)
+fn spawn_detached_further<F>(future: &mut Option<F>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     current::with(|current| match current.map(|c| &c.runtime) {
         Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
-        Some(Flavour::Local(local)) => local.spawn(future).detach(),
+        Some(Flavour::Local(local)) => local.spawn(not_spawned_yet(future)).detach(),
         None => panic!("{NO_RUNTIME}"),
     });
 }
@@ -175,38 +177,38 @@ where
 /// # Panics
 /// Outside a `LocalRuntime`.
 pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output> {
-    let here = spawn_here(future, |runtime, future| match runtime {
-        Flavour::Local(local) => local.spawn_here(future),
-        Flavour::Shared(_) => Err(future),
+    let mut future = Some(future);
+    let here = spawn_here(|runtime| match runtime {
+        Flavour::Local(local) => local.spawn_here(&mut future),
+        Flavour::Shared(_) => None,
     });
     match here {
-        Ok(handle) => handle,
-        Err(future) => spawn_local_further(future),
+        Some(handle) => handle,
+        None => spawn_local_further(&mut future),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn spawn_local_further<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output> {
+fn spawn_local_further<F: Future + 'static>(future: &mut Option<F>) -> LocalJoinHandle<F::Output> {
     current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Local(local)) => local.spawn(future),
+        Some(Flavour::Local(local)) => local.spawn(not_spawned_yet(future)),
         Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
         None => panic!("{NO_RUNTIME}"),
     })
 }
 
-/// The short way of a spawn: on the runtime whose task, or worker, this thread runs. `Err`: take the long way,
+/// The short way of a spawn: on the runtime whose task, or worker, this thread runs. `None`: take the long way,
 /// which counts a reference to the runtime meanwhile and knows what is wrong.
 #[inline(always)]
-fn spawn_here<F, H>(future: F, spawn: impl FnOnce(&Flavour, F) -> Result<H, F>) -> Result<H, F> {
+fn spawn_here<H>(spawn: impl FnOnce(&Flavour) -> Option<H>) -> Option<H> {
     // SAFETY: where a spawn takes the short way it queues the future and calls none of the user's code; a future that
-    // is refused comes back.
-    unsafe {
-        current::with_top(|current| match current {
-            Some(current) => spawn(&current.runtime, future),
-            None => Err(future),
-        })
-    }
+    // is refused stays where it is.
+    unsafe { current::with_top(|current| spawn(&current?.runtime)) }
+}
+
+fn not_spawned_yet<F>(future: &mut Option<F>) -> F {
+    future.take().expect("the short way was not taken")
 }
 
 /// Runs `job` on the current runtime's blocking pool, see [`BlockingConfig`].

@@ -113,7 +113,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.inner.spawn(future)
+        self.inner.spawn(&mut Some(future))
     }
 
     /// Spawns `future` without a handle. See [`crate::spawn_detached`].
@@ -122,7 +122,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.inner.spawn_detached(future);
+        self.inner.spawn_detached(&mut Some(future));
     }
 
     /// Runs `job` on the blocking pool. See [`crate::spawn_blocking`].
@@ -229,7 +229,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.inner.spawn(future)
+        self.inner.spawn(&mut Some(future))
     }
 
     /// Runs `job` on the blocking pool.

@@ -42,7 +42,8 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    /// A refused future stays where it is, and its handle says cancelled.
+    pub(crate) fn spawn<F>(&self, future: &mut Option<F>) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -50,43 +51,42 @@ impl Inner {
         if self.origin.is_another_process() {
             return JoinHandle::refused();
         }
-        // A refused future is dropped here, and its handle says cancelled.
-        self.shared.spawn(future).map_or_else(|_refused| JoinHandle::refused(), JoinHandle::new)
+        self.shared.spawn_from(future).map_or_else(JoinHandle::refused, JoinHandle::new)
     }
 
-    pub(crate) fn spawn_detached<F>(&self, future: F)
+    /// A refused future stays where it is.
+    pub(crate) fn spawn_detached<F>(&self, future: &mut Option<F>)
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         if !self.origin.is_another_process() {
-            // A refused future is dropped here.
-            drop(self.shared.spawn_detached(future));
+            self.shared.spawn_detached_from(future);
         }
     }
 
-    /// As `spawn`, if this thread is one of the workers. Calls no code of the user's.
+    /// As `spawn`, if this thread is one of the workers; else the future is where it was. Calls no code of the user's.
     #[inline(always)]
-    pub(crate) fn spawn_here<F>(&self, future: F) -> Result<JoinHandle<F::Output>, F>
+    pub(crate) fn spawn_here<F>(&self, future: &mut Option<F>) -> Option<JoinHandle<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         if self.origin.is_another_process() {
-            return Err(future);
+            return None;
         }
         self.shared.spawn_here(future).map(JoinHandle::new)
     }
 
-    /// As `spawn_detached`, if this thread is one of the workers. Calls no code of the user's.
+    /// As `spawn_detached`, where and as `spawn_here` does.
     #[inline(always)]
-    pub(crate) fn spawn_detached_here<F>(&self, future: F) -> Result<(), F>
+    pub(crate) fn spawn_detached_here<F>(&self, future: &mut Option<F>) -> Option<()>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         if self.origin.is_another_process() {
-            return Err(future);
+            return None;
         }
         self.shared.spawn_detached_here(future)
     }
@@ -167,15 +167,18 @@ impl LocalShared {
         self.executor.spawn(future)
     }
 
-    /// As `spawn`, or gives the future back. Calls no code of the user's.
+    /// As `spawn`, or the future is where it was. Calls no code of the user's.
     #[inline(always)]
-    pub(crate) fn spawn_here<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
+    pub(crate) fn spawn_here<F: Future + 'static>(
+        &self,
+        future: &mut Option<F>,
+    ) -> Option<LocalJoinHandle<F::Output>> {
         self.executor.local().spawn_listed(future)
     }
 
     /// The same without a handle.
     #[inline(always)]
-    pub(crate) fn spawn_detached_here<F: Future + 'static>(&self, future: F) -> Result<(), F> {
+    pub(crate) fn spawn_detached_here<F: Future + 'static>(&self, future: &mut Option<F>) -> Option<()> {
         self.executor.local().spawn_detached_listed(future)
     }
 }

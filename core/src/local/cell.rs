@@ -16,19 +16,17 @@ use crate::task::state::{CANCELLED, COMPLETE, NOTIFIED, REF, SCHED};
 use crate::task::{Header, TaskId, WakeResult};
 
 /// Makes a task of `future` and puts it on the run queue. If it is `joined`, its handle's reference is the caller's.
-///
-/// # Errors
-/// The future back when memory has run out, or, if it is to be `LISTED`, no free cell is at hand.
+/// None when memory has run out, or, if it is to be `LISTED`, no free cell is at hand: then the future is where it was.
 #[inline(always)]
 pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     slab: &Slab,
-    future: F,
+    future: &mut Option<F>,
     joined: bool,
-) -> Result<NonNull<Header>, F> {
+) -> Option<NonNull<Header>> {
     let task = build::<LISTED, F>(slab, future)?;
     begin(shared, task, joined);
-    Ok(task)
+    Some(task)
 }
 
 /// Makes a task of what another thread has built, and puts it on the run queue. It has no handle.

@@ -20,17 +20,17 @@ use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, REF};
 use crate::task::unwind::{Caught, discard};
 use crate::task::{Header, TaskId};
 
-/// Spawns a task, or gives the future back if the executor is shut down or out of memory, or there is no free cell at
-/// hand and it should be `LISTED`. On its thread.
+/// Spawns a task. None, and the future is where it was, if the executor is shut down or out of memory, or there is no free
+/// cell at hand and it should be `LISTED`. On its thread.
 #[inline(always)]
 pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
-    future: F,
-) -> Result<LocalJoinHandle<F::Output>, F> {
+    future: &mut Option<F>,
+) -> Option<LocalJoinHandle<F::Output>> {
     // The task is spawned with a reference for its handle.
     let task = make::<LISTED, F>(shared, home, future, true)?;
-    Ok(LocalJoinHandle { task: task.as_ptr(), _output: PhantomData })
+    Some(LocalJoinHandle { task: task.as_ptr(), _output: PhantomData })
 }
 
 /// As `spawn`, without a handle.
@@ -38,8 +38,8 @@ pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
 pub(super) fn spawn_detached<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
-    future: F,
-) -> Result<(), F> {
+    future: &mut Option<F>,
+) -> Option<()> {
     make::<LISTED, F>(shared, home, future, false).map(drop)
 }
 
@@ -47,15 +47,15 @@ pub(super) fn spawn_detached<const LISTED: bool, F: Future + 'static>(
 fn make<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
-    future: F,
+    future: &mut Option<F>,
     joined: bool,
-) -> Result<NonNull<Header>, F> {
+) -> Option<NonNull<Header>> {
     if home.closed.get() {
-        return Err(future);
+        return None;
     }
     let task = cell::spawn::<LISTED, F>(shared, &home.slab, future, joined)?;
     home.spawned.set(home.spawned.get() + 1);
-    Ok(task)
+    Some(task)
 }
 
 /// Waits for a task and takes its output.

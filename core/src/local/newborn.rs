@@ -24,11 +24,8 @@ pub(super) struct Newborn(NonNull<Header>);
 unsafe impl Send for Newborn {}
 
 impl Newborn {
-    /// Puts `future` in a cell of `slab`.
-    ///
-    /// # Errors
-    /// The future back when memory has run out.
-    pub(super) fn new<F: Future + Send + 'static>(slab: &Slab, future: F) -> Result<Self, F> {
+    /// Puts `future` in a cell of `slab`. None when memory has run out: then it is where it was.
+    pub(super) fn new<F: Future + Send + 'static>(slab: &Slab, future: &mut Option<F>) -> Option<Self> {
         build::<false, F>(slab, future).map(Newborn)
     }
 

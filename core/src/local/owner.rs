@@ -23,6 +23,7 @@ use crate::config::COOP_BUDGET;
 use crate::context;
 use crate::slab::Slab;
 use crate::sync::per_thread;
+use crate::task::in_slab::untouched;
 use crate::task::{Header, TaskId, TaskState, WakeResult};
 
 // The executor in whose turn this thread is; null if none.
@@ -75,7 +76,8 @@ impl Local {
     /// # Errors
     /// The future, untouched.
     pub fn try_spawn<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
-        join::spawn::<false, F>(&self.shared, &self.home, future)
+        let mut future = Some(future);
+        join::spawn::<false, F>(&self.shared, &self.home, &mut future).ok_or_else(|| untouched(future))
     }
 
     /// Spawns a task without a handle, or gives the future back if the executor is shut down or out of memory.
@@ -83,24 +85,29 @@ impl Local {
     /// # Errors
     /// The future, untouched.
     pub fn try_spawn_detached<F: Future + 'static>(&self, future: F) -> Result<(), F> {
-        join::spawn_detached::<false, F>(&self.shared, &self.home, future)
+        let mut future = Some(future);
+        join::spawn_detached::<false, F>(&self.shared, &self.home, &mut future)
+            .ok_or_else(|| untouched(future))
     }
 
-    /// As [`Local::try_spawn`], if a free cell is at hand: else the future comes back, for the longer way.
+    /// As [`Local::try_spawn`], if a free cell is at hand. None: the future is where it was, for the longer way.
     ///
-    /// # Errors
-    /// The future, untouched.
+    /// # Panics
+    /// If there is no future.
     #[inline(always)]
-    pub fn spawn_listed<F: Future + 'static>(&self, future: F) -> Result<LocalJoinHandle<F::Output>, F> {
+    pub fn spawn_listed<F: Future + 'static>(
+        &self,
+        future: &mut Option<F>,
+    ) -> Option<LocalJoinHandle<F::Output>> {
         join::spawn::<true, F>(&self.shared, &self.home, future)
     }
 
-    /// As [`Local::try_spawn_detached`], if a free cell is at hand: else the future comes back, for the longer way.
+    /// As [`Local::try_spawn_detached`], where and as [`Local::spawn_listed`] does.
     ///
-    /// # Errors
-    /// The future, untouched.
+    /// # Panics
+    /// If there is no future.
     #[inline(always)]
-    pub fn spawn_detached_listed<F: Future + 'static>(&self, future: F) -> Result<(), F> {
+    pub fn spawn_detached_listed<F: Future + 'static>(&self, future: &mut Option<F>) -> Option<()> {
         join::spawn_detached::<true, F>(&self.shared, &self.home, future)
     }
 

@@ -8,6 +8,7 @@ use super::newborn::Newborn;
 use super::packet::{Reporting, SendJoinHandle, packet};
 use super::shared::{Job, Shared};
 use crate::slab::Slab;
+use crate::task::in_slab::untouched;
 use crate::task::{TaskId, TaskState, WakeResult};
 
 /// A handle on a [`LocalExecutor`](super::LocalExecutor) for other threads. It keeps nothing running: once
@@ -31,11 +32,11 @@ impl LocalSpawner {
         F::Output: Send,
     {
         let (task, handle) = self.with_slab(future, |slab, future| {
-            let Some((to, handle)) = packet(slab) else { return Err(future) };
-            match Newborn::new(slab, Reporting { future, to }) {
-                Ok(task) => Ok((task, handle)),
-                Err(refused) => Err(refused.future),
-            }
+            let (to, handle) = packet(slab)?;
+            let mut reporting = future.take().map(|future| Reporting { future, to });
+            let task = Newborn::new(slab, &mut reporting);
+            *future = reporting.map(|refused| refused.future);
+            Some((task?, handle))
         })?;
         // SAFETY: it was made of a `Reporting<F>`, a few lines above.
         self.submit(task).map_err(|task| unsafe { task.into_future::<Reporting<F>>() }.future)?;
@@ -77,14 +78,14 @@ impl LocalSpawner {
     }
 
     /// Makes something of `future` in the slab for other threads' tasks; gives it back once that is closed.
-    fn with_slab<F, R>(&self, future: F, make: impl FnOnce(&Slab, F) -> Result<R, F>) -> Result<R, F> {
-        self.0.foreign.with(
-            || self.0.slab_meta(),
-            |slab| match slab {
-                Some(slab) => make(slab, future),
-                None => Err(future),
-            },
-        )
+    fn with_slab<F, R>(
+        &self,
+        future: F,
+        make: impl FnOnce(&Slab, &mut Option<F>) -> Option<R>,
+    ) -> Result<R, F> {
+        let mut future = Some(future);
+        let made = self.0.foreign.with(|| self.0.slab_meta(), |slab| make(slab?, &mut future));
+        made.ok_or_else(|| untouched(future))
     }
 
     fn submit(&self, task: Newborn) -> Result<(), Newborn> {

@@ -19,9 +19,11 @@ fn loom_shutdown_against_foreign_spawn() {
         let (mine, owned, queue) = (Arc::clone(&shared), Arc::clone(&rig.owned), Arc::clone(&rig.queue));
         let (meta, token) = (rig.meta(), drops.token());
         let spawning = thread::spawn(move || {
-            let spawned = mine
-                .with(|| meta, |slab| spawn_detached_in::<false, _>(slab.unwrap(), until(token, |_| false)));
-            let task = spawned.ok().unwrap();
+            let spawned = mine.with(
+                || meta,
+                |slab| spawn_detached_in::<false, _>(slab.unwrap(), &mut Some(until(token, |_| false))),
+            );
+            let task = spawned.unwrap();
             if owned.closed_after_publish() {
                 cancel(task);
             } else {

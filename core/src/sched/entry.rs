@@ -18,6 +18,7 @@ use crate::context;
 use crate::sched::private::Private;
 use crate::sched::shared::{Remote, Shared, count, count_shared};
 use crate::slab::Slab;
+use crate::task::in_slab::untouched;
 use crate::task::{self, JoinHandle, Notified, Schedule};
 
 /// The part of a worker that the tasks it polls can reach (through the thread-local context).
@@ -48,12 +49,12 @@ enum Mode {
 
 /// How a future becomes a task without a join handle, as `task::spawn_in` makes one with it.
 #[inline(always)]
-fn detached<const LISTED: bool, F>(slab: &Slab, future: F) -> Result<(Notified, ()), F>
+fn detached<const LISTED: bool, F>(slab: &Slab, future: &mut Option<F>) -> Option<(Notified, ())>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Ok((task::spawn_detached_in::<LISTED, F>(slab, future)?, ()))
+    Some((task::spawn_detached_in::<LISTED, F>(slab, future)?, ()))
 }
 
 impl Core {
@@ -94,21 +95,21 @@ impl Core {
         self.mode.set(Mode::Left);
     }
 
-    /// Makes a task of `future` with `make`, one of the task module's two ways, and queues it.
+    /// Makes a task of `future` with `make`, one of the task module's two ways, and queues it. None: it is where it was.
     #[inline(always)]
     fn spawn<F, H>(
         &self,
-        future: F,
-        make: impl FnOnce(&Slab, F) -> Result<(Notified, H), F>,
-    ) -> Result<H, F> {
+        future: &mut Option<F>,
+        make: impl FnOnce(&Slab, &mut Option<F>) -> Option<(Notified, H)>,
+    ) -> Option<H> {
         // Only the flag: whoever walks the tasks later comes after this worker has left its loop.
         if self.shared.is_closing() {
-            return Err(future);
+            return None;
         }
         let (task, handle) = make(&self.slab, future)?;
         count(&self.remote().counts.spawned, 1);
         self.push(task);
-        Ok(handle)
+        Some(handle)
     }
 
     /// A task was spawned on this worker's thread.
@@ -241,6 +242,20 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let mut future = Some(future);
+        self.spawn_from(&mut future).ok_or_else(|| untouched(future))
+    }
+
+    /// As [`Shared::spawn`], of a future that is moved once, into its task. None: it is where it was.
+    ///
+    /// # Panics
+    /// If there is no future.
+    #[inline]
+    pub fn spawn_from<F>(self: &Arc<Self>, future: &mut Option<F>) -> Option<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         self.spawn_with(future, task::spawn_in::<false, F>)
     }
 
@@ -253,61 +268,69 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let mut future = Some(future);
+        self.spawn_detached_from(&mut future).ok_or_else(|| untouched(future))
+    }
+
+    /// As [`Shared::spawn_detached`], as [`Shared::spawn_from`] does.
+    ///
+    /// # Panics
+    /// If there is no future.
+    #[inline]
+    pub fn spawn_detached_from<F>(self: &Arc<Self>, future: &mut Option<F>) -> Option<()>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         self.spawn_with(future, detached::<false, F>)
     }
 
     /// As [`Shared::spawn`], if this thread is one of the workers and has a free cell at hand: queues the task and
-    /// calls no code of the user's.
+    /// calls no code of the user's. None: the future is where it was, for the longer way.
     ///
-    /// # Errors
-    /// The future back: take the longer way.
+    /// # Panics
+    /// If there is no future.
     #[inline(always)]
-    pub fn spawn_here<F>(&self, future: F) -> Result<JoinHandle<F::Output>, F>
+    pub fn spawn_here<F>(&self, future: &mut Option<F>) -> Option<JoinHandle<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match self.current() {
             Some(core) => core.spawn(future, task::spawn_in::<true, F>),
-            None => Err(future),
+            None => None,
         }
     }
 
-    /// As [`Shared::spawn_detached`], where `spawn_here` does.
+    /// As [`Shared::spawn_detached`], where and as [`Shared::spawn_here`] does.
     ///
-    /// # Errors
-    /// As for `spawn_here`.
+    /// # Panics
+    /// If there is no future.
     #[inline(always)]
-    pub fn spawn_detached_here<F>(&self, future: F) -> Result<(), F>
+    pub fn spawn_detached_here<F>(&self, future: &mut Option<F>) -> Option<()>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match self.current() {
             Some(core) => core.spawn(future, detached::<true, F>),
-            None => Err(future),
+            None => None,
         }
     }
 
     #[inline]
     fn spawn_with<F, H>(
         self: &Arc<Self>,
-        future: F,
-        make: impl Fn(&Slab, F) -> Result<(Notified, H), F>,
-    ) -> Result<H, F> {
+        future: &mut Option<F>,
+        make: impl Fn(&Slab, &mut Option<F>) -> Option<(Notified, H)>,
+    ) -> Option<H> {
         if let Some(core) = self.current() {
             return core.spawn(future, make);
         }
         if self.is_closing() {
-            return Err(future);
+            return None;
         }
-        let (task, handle) = self.foreign.with(
-            || self.slab_meta(),
-            |slab| match slab {
-                Some(slab) => make(slab, future),
-                None => Err(future),
-            },
-        )?;
+        let (task, handle) = self.foreign.with(|| self.slab_meta(), |slab| make(slab?, future))?;
         count_shared(&self.foreign_spawned);
         // Published: if the walk of a shutdown did not see this task, we see its flag here.
         if self.owned.closed_after_publish() {
@@ -317,7 +340,7 @@ impl Shared {
         } else {
             self.schedule(task);
         }
-        Ok(handle)
+        Some(handle)
     }
 
     /// The core of the worker that this thread is, if it is one of this runtime's.

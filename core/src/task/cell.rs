@@ -73,18 +73,21 @@ unsafe fn drop_payload<F: Future, H: Home>(cell: NonNull<Header>) {
     }
 }
 
-/// Fills a cell with `future`, all but the state word.
+/// Moves the future into a cell, which lacks the state word alone after this.
 ///
 /// # Safety
-/// The cell is the caller's alone, its payload is empty, and it lies in an `H` with room for a task of type `F`.
+/// There is a future. The cell is the caller's alone, its payload is empty, and it lies in an `H` with room for a task of type `F`.
 #[inline(always)]
-pub(super) unsafe fn fill<F: Future, H: Home>(cell: NonNull<Header>, future: F) {
+pub(super) unsafe fn fill<F: Future, H: Home>(cell: NonNull<Header>, future: &mut Option<F>) {
+    let from = &raw const *future.as_mut().expect("there is a future to spawn");
     // SAFETY: the caller's cell.
     let header = unsafe { cell.as_ref() };
     // SAFETY: nobody else reads it yet.
     header.vtable.with_mut(|v| unsafe { *v = &Of::<F, H>::VTABLE });
-    // SAFETY: empty, with room for an `F`.
-    unsafe { H::put(cell, future) };
+    // SAFETY: empty, with room for an `F`, which is forgotten on the next line.
+    unsafe { H::put_from::<F>(cell, from) };
+    // SAFETY: not dropped: it has moved.
+    unsafe { core::ptr::from_mut(future).write(None) };
     header.set_stage(Stage::Future);
 }
 

@@ -11,7 +11,7 @@
 //! [`InSlab`]: super::in_slab::InSlab
 //! [`InPlace`]: super::place::InPlace
 
-use core::mem::needs_drop;
+use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::NonNull;
 use core::task::RawWakerVTable;
 
@@ -23,7 +23,7 @@ use super::schedule::Schedule;
 /// # Safety
 /// - `wakers` are those of `waker`, for this home.
 /// - `scheduler` is alive as long as any reference to a task of it, or a worker of it.
-/// - `place`, `put`, `take` and `drop_there` agree on where a `T` is.
+/// - `place`, `put_from`, `take` and `drop_there` agree on where a `T` is.
 #[expect(private_interfaces, reason = "sealed: the types that its methods name are the crate's own")]
 pub unsafe trait Home: 'static {
     /// What wakers of tasks that lie here point to beside their task.
@@ -77,15 +77,28 @@ pub unsafe trait Home: 'static {
         payload(cell)
     }
 
+    /// Moves what `from` points at into the payload.
+    ///
+    /// # Safety
+    /// The payload is the caller's, and nothing is in it; the cell was made for a task with a `T`. A `T` is at `from`,
+    /// and is not used there again.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn put_from<T>(cell: NonNull<Header>, from: *const T) {
+        // SAFETY: the cell has room for a `T`, aligned as it asks; the rest is the caller's promise.
+        unsafe { payload::<T>(cell).copy_from_nonoverlapping(from, 1) };
+    }
+
     /// Stores `value` in the payload.
     ///
     /// # Safety
-    /// The payload is the caller's, and nothing is in it; the cell was made for a task with a `T`.
+    /// As for `put_from`.
     #[doc(hidden)]
     #[inline(always)]
     unsafe fn put<T>(cell: NonNull<Header>, value: T) {
-        // SAFETY: the cell has room for a `T`, aligned as it asks.
-        unsafe { payload::<T>(cell).write(value) };
+        let value = ManuallyDrop::new(value);
+        // SAFETY: the caller's promise; the value is not dropped here.
+        unsafe { Self::put_from::<T>(cell, &raw const *value) };
     }
 
     /// Takes the `T` out of the payload.

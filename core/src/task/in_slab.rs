@@ -111,15 +111,17 @@ unsafe impl Home for InSlab {
     }
 
     #[inline(always)]
-    unsafe fn put<T>(cell: NonNull<Header>, value: T) {
-        if boxed::<T>() {
-            let value = Box::into_raw(Box::new(value));
+    unsafe fn put_from<T>(cell: NonNull<Header>, from: *const T) {
+        let to = if boxed::<T>() {
+            let room = Box::into_raw(Box::<T>::new_uninit()).cast::<T>();
             // SAFETY: a cell has room for a pointer, aligned to 16.
-            unsafe { payload::<*mut T>(cell).write(value) };
+            unsafe { payload::<*mut T>(cell).write(room) };
+            room
         } else {
-            // SAFETY: the cell's size class was chosen with room for a `T`, and a `T` needs no more than 16.
-            unsafe { payload::<T>(cell).write(value) };
-        }
+            payload::<T>(cell)
+        };
+        // SAFETY: a box made for it; or the cell's size class was chosen with room for a `T`, which needs no more than 16.
+        unsafe { to.copy_from_nonoverlapping(from, 1) };
     }
 
     #[inline(always)]
@@ -154,16 +156,27 @@ unsafe impl Home for InSlab {
 /// `LISTED`: only if a free cell is at hand, so that nothing but the caller's own code is called: without it no register
 /// need be saved around the call that makes more, which takes a tenth off a spawn.
 ///
-/// # Errors
-/// The future back when memory has run out, or there is no cell at hand.
+/// None when memory has run out, or there is no cell at hand: then the future is where it was.
+///
+/// # Panics
+/// If there is no future.
+// By reference, here and all the way from the user's call: handed on by value, and handed back in a `Result`, a future of a
+// kilobyte was copied seven times, now twice.
 #[inline(always)]
-pub(crate) fn build<const LISTED: bool, F: Future>(slab: &Slab, future: F) -> Result<NonNull<Header>, F> {
+pub(crate) fn build<const LISTED: bool, F: Future>(
+    slab: &Slab,
+    future: &mut Option<F>,
+) -> Option<NonNull<Header>> {
     let class = const { class_of(cell_size::<F>()) };
-    let cell = if LISTED { slab.alloc_listed(class) } else { slab.alloc(class) };
-    let Some(task) = cell else { return Err(future) };
+    let task = if LISTED { slab.alloc_listed(class) } else { slab.alloc(class) }?;
     // SAFETY: fresh off the free list, so the caller's alone, with an empty payload; its class has room for an `F`.
     unsafe { cell::fill::<F, InSlab>(task, future) };
-    Ok(task)
+    Some(task)
+}
+
+/// The future of which [`build`] and those that call it made no task.
+pub(crate) fn untouched<F>(future: Option<F>) -> F {
+    future.expect("no task was made of it")
 }
 
 /// Stores `value` in a cell that is no task: its word stays that of a free cell, so no walk and no id finds it.
@@ -206,13 +219,12 @@ pub(crate) unsafe fn unstore<T>(cell: NonNull<Header>) -> T {
 
 /// Makes a task of `future` in a cell of `slab`: one plain store publishes it. The caller schedules it.
 ///
-/// # Errors
-/// As for [`build`].
+/// None as for [`build`].
 #[inline(always)]
 pub(crate) fn spawn_in<const LISTED: bool, F>(
     slab: &Slab,
-    future: F,
-) -> Result<(Notified, JoinHandle<F::Output, InSlab>), F>
+    future: &mut Option<F>,
+) -> Option<(Notified, JoinHandle<F::Output, InSlab>)>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -223,15 +235,15 @@ where
     // SAFETY: `spawn` made J, and the output's type is `F`'s.
     let handle = unsafe { JoinHandle::from_reference(task) };
     // SAFETY: `spawn` set SCHED, and this is its N.
-    Ok((unsafe { Notified::from_raw(task) }, handle))
+    Some((unsafe { Notified::from_raw(task) }, handle))
 }
 
 /// The same without a handle: nobody hears of the output.
-///
-/// # Errors
-/// As for [`spawn_in`].
 #[inline(always)]
-pub(crate) fn spawn_detached_in<const LISTED: bool, F>(slab: &Slab, future: F) -> Result<Notified, F>
+pub(crate) fn spawn_detached_in<const LISTED: bool, F>(
+    slab: &Slab,
+    future: &mut Option<F>,
+) -> Option<Notified>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -240,7 +252,7 @@ where
     // SAFETY: built on the line above, and nobody else's yet.
     unsafe { task.as_ref() }.state.spawn(false);
     // SAFETY: `spawn` set SCHED, and this is its N.
-    Ok(unsafe { Notified::from_raw(task) })
+    Some(unsafe { Notified::from_raw(task) })
 }
 
 /// See [`raw::run`].

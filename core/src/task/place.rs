@@ -107,7 +107,7 @@ impl<P> Place<P> {
         // SAFETY: the header lies inside the place.
         let cell = unsafe { cell.add(CELL) }.cast::<Header>();
         // SAFETY: as above; the last task's payload went before its last reference, and this one fits (asserted).
-        unsafe { fill::<F, InPlace>(cell, future) };
+        unsafe { fill::<F, InPlace>(cell, &mut Some(future)) };
         // SAFETY: the claim set SCHED, and this is its N.
         Ok(unsafe { Notified::from_raw(cell) })
     }

@@ -83,7 +83,7 @@ impl Rig {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        spawn_in::<false, _>(&self.slab, future).ok().expect("there is memory")
+        spawn_in::<false, _>(&self.slab, &mut Some(future)).expect("there is memory")
     }
 
     pub(crate) fn detached<F>(&self, future: F) -> Notified
@@ -91,7 +91,7 @@ impl Rig {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        spawn_detached_in::<false, _>(&self.slab, future).ok().expect("there is memory")
+        spawn_detached_in::<false, _>(&self.slab, &mut Some(future)).expect("there is memory")
     }
 
     /// That no task is left: nothing queued, every cell free. Call it when all threads are joined.
