@@ -73,6 +73,7 @@ macro_rules! enter {
         }
         match $id {
             Id::SpawnJoin => $enter(plan.workers, |_| tasks::spawn_join::<$engine>(plan)),
+            Id::SpawnLarge => $enter(plan.workers, |_| tasks::spawn_large::<$engine>(plan)),
             Id::SpawnDetached => $enter(plan.workers, |_| tasks::spawn_detached::<$engine>(plan)),
             Id::ChainedSpawn => $enter(plan.workers, |_| tasks::chained_spawn::<$engine>(plan)),
             Id::SelfWake => $enter(plan.workers, |_| tasks::self_wake::<$engine>(plan)),

@@ -7,6 +7,7 @@ use crate::place::Over;
 #[expect(missing_docs, reason = "the list says what each is")]
 pub enum Id {
     SpawnJoin,
+    SpawnLarge,
     SpawnDetached,
     ChainedSpawn,
     SelfWake,
@@ -97,6 +98,13 @@ impl Case {
 pub const CASES: &[Case] = &[
     case(Id::SpawnJoin, "spawn_join", "ns", 400_000, "spawn 100,000 tasks, then await each")
         .of_mt(0.10, 0.035),
+    case(
+        Id::SpawnLarge,
+        "spawn_large",
+        "ns",
+        200_000,
+        "spawn bursts of 1,000 tasks of 1 KiB, then await each",
+    ),
     case(Id::SpawnDetached, "spawn_detached", "ns", 1_000_000, "spawn bursts of 1,000 tasks nobody joins")
         .of_mt(0.20, 0.07),
     case(Id::ChainedSpawn, "chained_spawn", "ns", 1_000_000, "each task spawns the next, chains of 1,000")

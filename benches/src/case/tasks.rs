@@ -5,11 +5,14 @@ use crate::engine::Engine;
 use crate::measure::{Outcome, Plan, Span};
 use crate::work::{Baton, Latch, yield_now};
 use std::future::Future;
+use std::hint::black_box;
 
 /// Tasks alive at once in [`spawn_join`].
 const JOINED: u64 = 100_000;
 /// Tasks of a burst in [`spawn_detached`], links of a chain in [`chained_spawn`].
 pub(crate) const BURST: u64 = 1_000;
+/// Bytes that a task of [`spawn_large`] holds.
+const LARGE: usize = 1024;
 /// Tasks of [`yield_many`].
 const YIELDERS: u64 = 1_000;
 
@@ -22,6 +25,26 @@ pub(crate) async fn spawn_join<E: Engine>(plan: Plan) -> Outcome {
         (done, span) = (0, Span::begin());
         for part in parts(phase, JOINED) {
             handles.extend((0..part).map(|_| E::spawn(async { 1u64 })));
+            for handle in handles.drain(..) {
+                done += handle.await;
+            }
+        }
+    }
+    span.end(done)
+}
+
+/// Spawns bursts of 1,000 tasks, each of as many bytes as one that serves a connection may have, and awaits them.
+pub(crate) async fn spawn_large<E: Engine>(plan: Plan) -> Outcome {
+    let mut handles = Vec::with_capacity(BURST as usize);
+    let mut done = 0;
+    let mut span = Span::begin();
+    for phase in [plan.warmup, plan.ops] {
+        (done, span) = (0, Span::begin());
+        for part in parts(phase, BURST) {
+            handles.extend((0..part).map(|i| {
+                let held = black_box([i as u8; LARGE]);
+                E::spawn(async move { u64::from(black_box(&held)[LARGE - 1] == i as u8) })
+            }));
             for handle in handles.drain(..) {
                 done += handle.await;
             }
