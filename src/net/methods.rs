@@ -6,7 +6,7 @@ macro_rules! read_methods {
     () => {
         /// Receives into `buf`, from its start up to its capacity; gives it back with the count.
         ///
-        /// `Ok(0)` means that the peer has finished sending, or that the buffer has no room. Allocates nothing for
+        /// `Ok(0)` means that the peer has finished sending, or, at once, that the buffer has no room. Allocates nothing for
         /// buffers whose handle has up to 56 bytes (a `Vec` has 24).
         ///
         /// Dropping the future cancels: bytes that had already arrived for it are lost, the next read continues

@@ -47,6 +47,8 @@ impl<B: IoBufMut> Build<Owned<B>> for Receive {
         let (fd, buf) = unsafe { &mut *payload };
         let (at, len) = (buf.as_mut_ptr().wrapping_add(self.at), buf.capacity() - self.at);
         match self.by {
+            // The kernel would wait for bytes that it then does not take.
+            By::Socket(_) | By::Pipe if len == 0 => Request::Nop,
             By::Socket(flags) | By::Datagram(flags) => Request::Recv { fd: fd.raw(), buf: at, len, flags },
             By::Pipe => Request::Read { fd: fd.raw(), buf: at, len, offset: AT_POSITION },
         }

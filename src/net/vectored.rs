@@ -91,6 +91,10 @@ impl<T: Buffers<Buf: IoBufMut>> Build<Owned<T>> for Receive {
     fn build(self, payload: *mut Owned<T>, scratch: *mut Scratch) -> Request {
         // SAFETY: the payload lies in its slot and nobody else touches it before completion.
         let owned = unsafe { &mut *payload };
+        if owned.buffers.buffers().iter().all(|buf| buf.capacity() == 0) {
+            // The kernel would wait for bytes that it then does not take.
+            return Request::Nop;
+        }
         owned.describe(scratch, |buf| Segment { base: buf.as_mut_ptr(), len: buf.capacity() });
         Request::RecvMsg { fd: owned.fd.raw(), msg: scratch.cast(), flags: 0 }
     }

@@ -31,6 +31,26 @@ fn a_connect_tries_one_address_after_the_other() {
 }
 
 #[test]
+fn a_read_without_room_ends_at_once() {
+    on_each(|setup| {
+        setup.run(async move {
+            let (client, server) = pair().await;
+            for sent in [false, true] {
+                if sent {
+                    client.write_all("here").await.0.unwrap();
+                }
+                assert_eq!(server.read(Vec::new()).await.0.unwrap(), 0);
+                assert_eq!(server.peek(Vec::new()).await.0.unwrap(), 0);
+                server.read_exact(Vec::new()).await.0.unwrap();
+                assert_eq!(server.read_vectored([Vec::new(), Vec::new()]).await.0.unwrap(), 0);
+                assert_eq!(server.read_vectored(Vec::<Vec<u8>>::new()).await.0.unwrap(), 0);
+            }
+            assert_eq!(read_exactly(&server, 4).await.unwrap(), b"here");
+        });
+    });
+}
+
+#[test]
 fn a_connect_gives_up_after_its_time() {
     on_each(|setup| {
         setup.run(async move {
