@@ -315,6 +315,28 @@ test "a multishot receive hands out buffers and takes them back" {
     try expectError(error.Stale, op.cancel());
 }
 
+test "readiness is told again and again" {
+    for (drivers) |driver| {
+        const rt = ouzel.Runtime.init(.{ .driver = driver }) catch continue;
+        defer rt.deinit();
+        const fds = try pair();
+        defer for (fds) |fd| {
+            _ = close(fd);
+        };
+        const op = try rt.pollFdMulti(fds[0], std.posix.POLL.IN);
+        var buf: [8]u8 = undefined;
+        for (0..3) |_| {
+            _ = write(fds[1], "again", 5);
+            const told = try wait(rt, op);
+            try expect(told.more());
+            try expect(try told.count() & std.posix.POLL.IN != 0);
+            try expectEqual(5, try (try wait(rt, try rt.recv(fds[0], &buf))).count());
+        }
+        try op.cancel();
+        try expectError(error.Canceled, (try wait(rt, op)).count());
+    }
+}
+
 fn square(n: *i64) i64 {
     return n.* * n.*;
 }
