@@ -201,8 +201,13 @@ impl ReactorCell {
         // it, or from the wheel, and none of them touches its memory again unless it says `more`.
         match unsafe { self.slab.complete(key, c) } {
             AfterComplete::Delivered | AfterComplete::Stale => {}
-            AfterComplete::Orphaned(request) => self.litter.borrow_mut().push((request, c)),
+            AfterComplete::Orphaned(request) => self.leave_litter(request, c),
         }
+    }
+
+    #[cold]
+    fn leave_litter(&self, request: Request, c: Completion) {
+        self.litter.borrow_mut().push((request, c));
     }
 
     /// Hands cancellations to whoever has the operation.

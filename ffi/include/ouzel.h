@@ -128,6 +128,7 @@ struct iovec;    /* <sys/uio.h> */
 #define OUZEL_CQE_MORE 0x1u      /* further completions of this operation follow; its id stays valid */
 #define OUZEL_CQE_BUFFER 0x2u    /* the bytes are in provided buffer buf_id: give it back with ouzel_buf_return */
 #define OUZEL_CQE_CANCELLED 0x8u /* ended by a cancel; res is -ECANCELED */
+#define OUZEL_CQE_WAITING 0x10u  /* with MORE, from ouzel_op_poll: no other is there, the task is woken for the next one */
 
 /* ouzel_send flags, besides MSG_*. LAZY: nobody waits for this completion in particular, so the driver need not end
  * its sleep for it, nor spend a queue entry on it. It is noticed by a later ouzel_op_take, or when ouzel_op_poll
@@ -712,8 +713,8 @@ int32_t ouzel_blocking(ouzel_runtime *rt, int64_t (*fn)(void *arg), void *arg, c
 int32_t ouzel_signal(ouzel_runtime *rt, int signo, const ouzel_op_opts *opts, ouzel_op *out);
 
 /* OUZEL_READY: *cqe is the operation's next completion; without OUZEL_CQE_MORE it was the last, the id is used up and
- * `release` has run. OUZEL_PENDING: none yet, and ouzel_op_poll has made the calling task the one to be woken.
- * OUZEL_ESTALE: used up or abandoned. OUZEL_EINVAL: it delivers to a callback. [loop][cb]; poll inside a poll fn. */
+ * `release` has run. OUZEL_PENDING: none yet, and ouzel_op_poll has made the calling task the one to be woken; with
+ * OUZEL_CQE_WAITING it has done so already, and another poll would say OUZEL_PENDING (it need not be set). OUZEL_ESTALE: used up or abandoned. OUZEL_EINVAL: it delivers to a callback. [loop][cb]; poll inside a poll fn. */
 int32_t ouzel_op_take(ouzel_op op, ouzel_cqe *cqe);
 int32_t ouzel_op_poll(ouzel_op op, ouzel_cx *cx, ouzel_cqe *cqe);
 /* Blocks until there is a completion, and takes it: OUZEL_OK, or OUZEL_ETIMEDOUT. For threads that may block, outside

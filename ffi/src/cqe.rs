@@ -29,6 +29,8 @@ pub const OUZEL_CQE_MORE: u32 = 1;
 pub const OUZEL_CQE_BUFFER: u32 = 2;
 /// `OUZEL_CQE_CANCELLED`.
 pub const OUZEL_CQE_CANCELLED: u32 = 8;
+/// `OUZEL_CQE_WAITING`.
+pub const OUZEL_CQE_WAITING: u32 = 16;
 
 /// A completion in C's form.
 #[inline(always)]

@@ -7,7 +7,7 @@ use std::task::Wake;
 use ouzel::LocalHandle;
 use ouzel::signal::unix::Signal;
 
-use crate::lent::{Lent, Release};
+use crate::lent::{After, Lent};
 
 /// See the module.
 pub(crate) struct Hearing {
@@ -64,7 +64,7 @@ impl Hearing {
     }
 
     /// The call to make, now that it is over.
-    pub(crate) fn settle(self) -> Release {
+    pub(crate) fn settle(self) -> After {
         self.lent.settle()
     }
 }

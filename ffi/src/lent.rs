@@ -84,24 +84,24 @@ impl Lent {
         JobLent { lent: self, _running: Running(Arc::clone(jobs)) }
     }
 
-    /// The call to make, now that the operation is over; the duty is passed on.
-    #[inline]
-    pub(crate) fn settle(mut self) -> Release {
-        Release(self.release.take(), self.ud)
+    /// What is owed now that the operation is over; the duty is passed on.
+    #[inline(always)]
+    pub(crate) fn settle(mut self) -> After {
+        self.release.take().map_or(After::Nothing, |release| After::Call(Release(release, self.ud)))
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if self.release.is_some() {
-            self.home.release_later(Release(self.release.take(), self.ud));
+        if let Some(release) = self.release.take() {
+            self.home.release_later(Release(release, self.ud));
         }
     }
 }
 
 impl JobLent {
     /// As [`Lent::settle`].
-    pub(crate) fn settle(self) -> Release {
+    pub(crate) fn settle(self) -> After {
         self.lent.settle()
     }
 }
@@ -109,19 +109,23 @@ impl JobLent {
 /// A `release` to be called, outside of everything.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct Release(Option<UdFn>, Ud);
+pub(crate) struct Release(UdFn, Ud);
 
 impl Release {
-    /// Whether there is nothing to call.
-    pub(crate) fn is_none(&self) -> bool {
-        self.0.is_none()
-    }
-
     pub(crate) fn call(self) {
-        if let Release(Some(release), ud) = self {
-            release(ud.0);
-        }
+        (self.0)(self.1.0);
     }
+}
+
+/// What is owed once the last completion has been delivered.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum After {
+    Nothing,
+    /// A call to the host.
+    Call(self::Release),
+    /// A look into [`Released`], where the call lies.
+    Released,
 }
 
 /// Releases of operations that nobody holds, until our task calls them.

@@ -19,11 +19,11 @@ use ouzel::BlockingHandle;
 use ouzel::op::raw::{Completion, Nanos, RawOp};
 
 use crate::buffers::Buffers;
-use crate::cqe::{OUZEL_CQE_BUFFER, ouzel_cqe, told};
+use crate::cqe::{OUZEL_CQE_BUFFER, OUZEL_CQE_WAITING, ouzel_cqe, told};
 use crate::error::{Error, Result};
 use crate::hearing::Hearing;
 use crate::id::ouzel_op;
-use crate::lent::{self, JobLent, Lent};
+use crate::lent::{After, JobLent, Lent};
 use crate::options::Ud;
 use crate::polling::{Polling, Told};
 use crate::stat;
@@ -75,15 +75,6 @@ pub(crate) enum Looked {
     Step { waiting: bool },
     /// The last one was written.
     Last(After),
-}
-
-/// What is owed once the last completion has been delivered.
-#[must_use]
-pub(crate) enum After {
-    /// A call to the host.
-    Call(lent::Release),
-    /// A look into [`Released`](crate::lent::Released), where the call lies.
-    Released,
 }
 
 /// What a wait with the entry's own waker brought.
@@ -139,7 +130,17 @@ impl Entry {
         self.take(op, how, out)
     }
 
-    /// The same, one code for all who come here less often.
+    /// After a step of which `how` was told: it is woken for the next one, unless that is there already.
+    #[inline(always)]
+    pub(crate) fn wait(&mut self, how: Look<'_>, cqe: &mut ouzel_cqe) {
+        if let (Flight::Many(raw, _), Some(waker)) = (&mut self.flight, how)
+            && raw.wait_next(&mut Context::from_waker(waker))
+        {
+            cqe.flags |= OUZEL_CQE_WAITING;
+        }
+    }
+
+    /// A look with a waker, one code for all who come here less often.
     #[inline(never)]
     pub(crate) fn look_for(&mut self, op: ouzel_op, how: &Waker, out: &mut MaybeUninit<ouzel_cqe>) -> Looked {
         self.look(op, Some(how), out)
@@ -166,7 +167,7 @@ impl Entry {
                 };
                 let Some((c, lent)) = taken else { return Looked::Pending };
                 out.write(told(op, c, 0));
-                After::Call(lent.settle())
+                lent.settle()
             }
             Flight::Many(raw, lender) => {
                 let next = match how {
@@ -205,7 +206,7 @@ impl Entry {
                     unsafe { stat::convert(at.0.cast()) };
                 }
                 out.write(told(op, c, 0));
-                After::Call(lent.settle())
+                lent.settle()
             }
             Flight::Poll(polling) => match polling.look(how) {
                 Told::Pending => return Looked::Pending,
@@ -213,9 +214,9 @@ impl Entry {
                     out.write(told(op, c, 0));
                     return self.step();
                 }
-                Told::Last(c, release) => {
+                Told::Last(c, after) => {
                     out.write(told(op, c, 0));
-                    After::Call(release)
+                    after
                 }
             },
             Flight::Signal(signal) => {
@@ -226,7 +227,7 @@ impl Entry {
                 }
                 out.write(told(op, Completion::done(res), 0));
                 match core::mem::replace(&mut self.flight, Flight::Over) {
-                    Flight::Signal(signal) => After::Call(signal.settle()),
+                    Flight::Signal(signal) => signal.settle(),
                     _ => After::Released,
                 }
             }
@@ -240,7 +241,7 @@ impl Entry {
                     let res = if matches!(tick, Tick::Cancelled) { -libc::ECANCELED } else { 0 };
                     out.write(told(op, Completion::done(res), 0));
                     match core::mem::replace(&mut self.flight, Flight::Over) {
-                        Flight::Timer(timer) => After::Call(timer.settle()),
+                        Flight::Timer(timer) => timer.settle(),
                         _ => After::Released,
                     }
                 }
@@ -254,7 +255,7 @@ impl Entry {
                     Poll::Pending => return Looked::Pending,
                     Poll::Ready(Ok((value, lent))) => {
                         out.write(told(op, Completion::done(0), value as u64));
-                        After::Call(lent.settle())
+                        lent.settle()
                     }
                     Poll::Ready(Err(_)) => {
                         out.write(told(op, Completion::done(-libc::ECANCELED), 0));

@@ -27,8 +27,7 @@ use crate::buffers::Buffers;
 use crate::error::{Error, Result};
 use crate::guard::callback;
 use crate::id::{Kind, ouzel_rtid, unpack};
-use crate::lent::{Home, Jobs, Release, Released};
-use crate::op::After;
+use crate::lent::{After, Home, Jobs, Release, Released};
 use crate::record::Joins;
 use crate::table::OpTable;
 use crate::things::Things;
@@ -188,10 +187,10 @@ impl ouzel_runtime {
     }
 
     /// After the last completion has been delivered: tells the host that its buffers are free.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&'static self, body: &Body, after: After) {
         match after {
-            After::Call(release) if release.is_none() => {}
+            After::Nothing => {}
             After::Call(release) => {
                 let _inside = Inside::new(self);
                 callback(|| release.call());

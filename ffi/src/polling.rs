@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker};
 use ouzel::op::raw::{self, Completion, RawOp, Request, SubmitReason};
 
 use crate::error::Error;
-use crate::lent::{self, Lent};
+use crate::lent::{After, Lent};
 
 /// See the module.
 pub(crate) struct Polling {
@@ -31,7 +31,7 @@ pub(crate) enum Told {
     /// What there is, and it goes on.
     Step(Completion),
     /// How it ended, and the call to make.
-    Last(Completion, lent::Release),
+    Last(Completion, After),
 }
 
 impl Polling {

@@ -193,7 +193,7 @@ pub(crate) unsafe fn submit_with(
 /// There is no operation: nothing is released.
 #[cold]
 pub(crate) fn refuse(at: &OnLoop, claim: Claim, lent: Lent, why: Error) -> Result<i32> {
-    drop(lent.settle());
+    let _nothing = lent.settle();
     at.body.ops.unclaim(claim);
     Err(why)
 }

@@ -118,7 +118,15 @@ impl OpTable {
                 return Err(Error::INVALID);
             }
             let looked = entry.look(op, how, out);
-            let waker = if matches!(looked, Looked::Last(_)) { table.end(place.0) } else { None };
+            let waker = match looked {
+                Looked::Pending => None,
+                Looked::Step { .. } => {
+                    // SAFETY: a step was written.
+                    entry.wait(how, unsafe { out.assume_init_mut() });
+                    None
+                }
+                Looked::Last(_) => table.end(place.0),
+            };
             Ok((looked, waker))
         })?;
         // Dropped outside: a waker may be the last thing that holds a task.

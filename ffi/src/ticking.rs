@@ -5,7 +5,7 @@ use core::task::{Context, Poll, Waker};
 use ouzel::op::Timer;
 use ouzel::op::raw::Nanos;
 
-use crate::lent::{Lent, Release};
+use crate::lent::{After, Lent};
 
 /// See the module.
 pub(crate) struct Ticking {
@@ -71,7 +71,7 @@ impl Ticking {
     }
 
     /// The call to make, now that it is over.
-    pub(crate) fn settle(self) -> Release {
+    pub(crate) fn settle(self) -> After {
         self.lent.settle()
     }
 }

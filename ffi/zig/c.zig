@@ -170,6 +170,7 @@ pub const state_cancelled: i32 = 3;
 pub const run_idle: i32 = 0;
 pub const run_stopped: i32 = 1;
 pub const cqe_more: u32 = 0x1;
+pub const cqe_waiting: u32 = 0x10;
 pub const cqe_buffer: u32 = 0x2;
 pub const cqe_cancelled: u32 = 0x8;
 pub const op_nop: u32 = 0;

@@ -676,6 +676,11 @@ pub const Completion = struct {
         return self.cqe.flags & c.cqe_more != 0;
     }
 
+    /// From `Op.poll`, with `more`: no other completion is there, and the task is polled again when there is.
+    pub fn waiting(self: Completion) bool {
+        return self.cqe.flags & c.cqe_waiting != 0;
+    }
+
     /// The bytes in a provided buffer, which is the caller's until `returnBuffer`.
     pub fn bytes(self: Completion) ?[]u8 {
         if (self.cqe.flags & c.cqe_buffer == 0) return null;

@@ -171,10 +171,17 @@ impl<P> RawOp<P> {
     }
 
     /// The next completion of a multishot operation, `None` after the last one.
-    #[inline]
+    #[inline(always)]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
         ready!(coop::proceed(cx));
         self.handle.poll_next(cx)
+    }
+
+    /// After a completion of a multishot operation: leaves the task's waker for the next one, as polling again would.
+    /// False: there is one already, or there will be none.
+    #[inline]
+    pub fn wait_next(&mut self, cx: &mut Context<'_>) -> bool {
+        self.handle.wait_next(cx)
     }
 
     /// The next completion of a multishot operation if there is one; leaves no waker.

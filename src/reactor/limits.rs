@@ -90,6 +90,7 @@ impl Limits {
         if self.watched.get() == 0 || c.more() { c } else { self.end_watched(slab, key, c) }
     }
 
+    #[cold]
     fn end_watched(&self, slab: &OpSlab, key: OpKey, c: Completion) -> Completion {
         if self.wheel.borrow_mut().remove(slab, key) {
             self.watched.set(self.watched.get() - 1);

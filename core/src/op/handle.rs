@@ -159,10 +159,35 @@ impl<P> OpHandle<P> {
             return Poll::Ready(Some(c));
         }
         self.register(cx);
+        if self.slot().word.is_local() {
+            // One thread: nothing has come in between.
+            return Poll::Pending;
+        }
         match self.fetch() {
             Some(c) => Poll::Ready(Some(c)),
             None => Poll::Pending,
         }
+    }
+
+    /// After a completion of a multishot operation: leaves the task's waker for the next one. False: there is one
+    /// already, or there will be none.
+    ///
+    /// # Panics
+    /// Off the thread of a local slab.
+    #[inline]
+    pub fn wait_next(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.slot.is_none() || !self.may_touch() || self.has_next() {
+            return false;
+        }
+        self.register(cx);
+        // One thread: nothing has come in between.
+        self.slot().word.is_local() || !self.has_next()
+    }
+
+    #[inline(always)]
+    fn has_next(&self) -> bool {
+        let slot = self.slot();
+        slot.word.is_done() || !slot.multi.is_empty()
     }
 
     /// The next completion of a multishot operation if there is one. Registers no waker.
@@ -187,17 +212,21 @@ impl<P> OpHandle<P> {
     }
 
     /// One look at the queue of a multishot operation.
-    #[inline]
+    #[inline(always)]
     fn fetch(&mut self) -> Option<Completion> {
         let slot = self.slot();
         // Before the ring: all that was pushed before DONE is seen then.
         let done = slot.word.is_done();
-        if let Some(c) = slot.multi.pop() {
-            return Some(c);
+        match slot.multi.pop() {
+            None if done => self.fetch_last(),
+            next => next,
         }
-        if !done {
-            return None;
-        }
+    }
+
+    /// The same once DONE was seen and the ring is empty.
+    #[cold]
+    fn fetch_last(&mut self) -> Option<Completion> {
+        let slot = self.slot();
         // SAFETY: we are the holder and have seen DONE.
         if let Some(c) = unsafe { slot.multi.pop_overflow() } {
             return Some(c);

@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 use std::sync::Mutex;
 use std::task::Wake;
 
@@ -380,6 +380,31 @@ fn loom_op_multishot_wake_against_poll() {
 }
 
 #[test]
+fn loom_op_multishot_wake_against_wait() {
+    model("op_multishot_wake_against_wait", None, || {
+        let owner = Owner::new(Flavour::Shared);
+        let mut handle = owner.submit((), Request::RecvMulti { fd: 0 });
+        let key = handle.key();
+        let holder = thread::spawn(move || {
+            let mut waits = false;
+            // Nothing else comes: a lost wake is a deadlock.
+            let first = block_on(poll_fn(|cx| {
+                if !waits && handle.wait_next(cx) {
+                    waits = true;
+                    return Poll::Pending;
+                }
+                handle.try_next().map_or(Poll::Pending, Poll::Ready)
+            }));
+            assert_eq!(first.res, 1);
+        });
+        let _ = owner.complete(key, Completion { res: 1, flags: Completion::MORE });
+        owner.wind_down();
+        holder.join().unwrap();
+        owner.slab.close();
+    });
+}
+
+#[test]
 fn loom_op_multishot_drop_with_leftovers() {
     model("op_multishot_drop_with_leftovers", Some(3), || {
         let owner = Owner::new(Flavour::Shared);
@@ -398,7 +423,7 @@ fn loom_op_multishot_drop_with_leftovers() {
             }
         }
         owner.wind_down();
-        if let core::task::Poll::Ready(Some(c)) = holder.join().unwrap() {
+        if let Poll::Ready(Some(c)) = holder.join().unwrap() {
             back.push(c.buffer().unwrap());
         }
         owner.wind_down();

@@ -83,6 +83,13 @@ impl Multi {
             self.tail.store(tail.wrapping_add(1), Ordering::Release);
             return AfterPush::Queued;
         }
+        self.push_behind(c)
+    }
+
+    /// The same for what does not fit into the ring, or follows such a one.
+    #[cold]
+    fn push_behind(&self, c: Completion) -> AfterPush {
+        let first = !self.sticky.get();
         self.sticky.set(true);
         // SAFETY: DONE is not set, so the list is the owner's.
         self.overflow.with_mut(|p| unsafe { &mut *p }.push_back(c));
@@ -105,6 +112,14 @@ impl Multi {
         // ORDERING: Release pairs with the Acquire in `push`: we have read the entry.
         self.head.store(head.wrapping_add(1), Ordering::Release);
         Some(c)
+    }
+
+    /// Holder: whether there is none in the ring.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        // ORDERING: Relaxed, both: nothing is read on the strength of it; a push that it misses after a registration
+        // has the waker to find, by the cell's own ordering.
+        self.head.load(Ordering::Relaxed) == self.tail.load(Ordering::Relaxed)
     }
 
     /// The oldest completion of the list, once the ring is empty.

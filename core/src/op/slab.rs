@@ -141,6 +141,7 @@ impl OpSlab {
     /// # Safety
     /// If `key` is current, the completion is true: unless it says [`Completion::more`], neither a kernel
     /// nor a driver will touch what the request points at any more.
+    #[inline]
     pub unsafe fn complete(&self, key: OpKey, c: Completion) -> AfterComplete {
         let Some(slot) = self.current(key).filter(|s| !s.word.owner_is_done()) else {
             return AfterComplete::Stale;
@@ -158,18 +159,26 @@ impl OpSlab {
                 self.wake(slot);
                 AfterComplete::Delivered
             }
-            AfterFinish::Free => {
-                let request = slot.request.get();
-                // The caller gets it now, so nobody shall find it later.
-                // SAFETY: DONE and GONE are set and LINKED is not, by our transition.
-                slot.result.with_mut(|p| unsafe { *p = Completion::done(-1) });
-                // SAFETY: as above.
-                unsafe { self.shared().drop_and_reclaim(slot) };
-                AfterComplete::Orphaned(request)
-            }
+            // SAFETY: by our transition.
+            AfterFinish::Free => unsafe { self.orphaned(slot) },
             // Its result is found when the slot is freed, and comes out of `take_unclaimed`.
             AfterFinish::Leave => AfterComplete::Delivered,
         }
+    }
+
+    /// Frees an operation that is over and has no holder.
+    ///
+    /// # Safety
+    /// DONE and GONE are set and LINKED is not, by the caller's transition.
+    #[cold]
+    unsafe fn orphaned(&self, slot: &Slot) -> AfterComplete {
+        let request = slot.request.get();
+        // The caller gets it now, so nobody shall find it later.
+        // SAFETY: the slot is the caller's.
+        slot.result.with_mut(|p| unsafe { *p = Completion::done(-1) });
+        // SAFETY: as above.
+        unsafe { self.shared().drop_and_reclaim(slot) };
+        AfterComplete::Orphaned(request)
     }
 
     /// Takes the waker out and wakes it. The slot may be free by now, but not used again.
@@ -183,6 +192,7 @@ impl OpSlab {
     }
 
     /// A completion that is not the last.
+    #[inline]
     fn step(&self, slot: &Slot, c: Completion) -> AfterComplete {
         debug_assert!(slot.is_multi.get(), "more completions of an operation that has one");
         if slot.word.is_gone() {

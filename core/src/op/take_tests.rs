@@ -3,9 +3,11 @@
 use core::task::{Context, Poll, Waker};
 use std::format;
 use std::sync::Arc;
+use std::task::Wake;
 
 use super::{AfterComplete, Completion, Flavour, OpSlab, Request};
 use crate::park::ParkWord;
+use crate::sync::{AtomicUsize, Ordering};
 use crate::testing::Bed;
 
 #[test]
@@ -48,6 +50,45 @@ fn a_stream_of_results_is_fetched_one_by_one_and_ends() {
         assert!(handle.try_next().is_none());
         assert!(matches!(handle.poll_next(&mut cx), Poll::Ready(None)));
         assert!(slab.is_quiet());
+    }
+}
+
+#[test]
+fn a_stream_is_waited_for_unless_there_is_a_next_one() {
+    for flavour in [Flavour::Local, Flavour::Shared] {
+        let slab = OpSlab::new(Arc::new(ParkWord::new()), Arc::new(Bed::default()), flavour);
+        let (mut handle, _) =
+            slab.submit((), |_, _| Request::RecvMulti { fd: 3 }).unwrap_or_else(|e| panic!("{e:?}"));
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut cx = Context::from_waker(&waker);
+        let complete = |key, completion| {
+            // SAFETY: no driver ever hears of this operation.
+            let after = unsafe { slab.complete(key, completion) };
+            assert!(matches!(after, AfterComplete::Delivered));
+        };
+        assert!(handle.wait_next(&mut cx));
+        complete(handle.key(), Completion::step(4));
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+        assert!(!handle.wait_next(&mut cx), "it is there");
+        assert_eq!(handle.try_next(), Some(Completion::step(4)));
+        assert!(handle.wait_next(&mut cx));
+        complete(handle.key(), Completion::done(-125));
+        assert_eq!(bell.0.load(Ordering::Relaxed), 2);
+        assert!(!handle.wait_next(&mut cx), "the last one is there");
+        assert_eq!(handle.try_next(), Some(Completion::done(-125)));
+        assert!(!handle.wait_next(&mut cx), "there is none any more");
+        drop(waker);
+        assert_eq!(Arc::strong_count(&bell), 1);
+    }
+}
+
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

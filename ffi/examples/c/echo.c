@@ -110,6 +110,7 @@ static int receive(conn *c, ouzel_cx *cx) {
         } else if (cqe.res < 0 && cqe.res != -ENOBUFS && cqe.res != -ECANCELED) {
             c->dead = 1;
         }
+        if ((cqe.flags & OUZEL_CQE_WAITING) && c->out.len < OUT_LIMIT) return 0;
     }
     return 1;
 }

@@ -107,6 +107,7 @@ const Connection = struct {
                 error.NoBuffers, error.Canceled => {},
                 else => return err,
             }
+            if (got.waiting() and self.out.len < out_limit) return false;
         }
         return true;
     }

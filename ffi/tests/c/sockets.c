@@ -158,6 +158,36 @@ static void what_goes_on_for_ever_ends_at_an_error(void) {
     CHECK_IS(s.releases, 2);
 }
 
+/* ---- waiting for the next one ----------------------------------------------------------------------------------- */
+
+#define BYTES 5
+
+static int32_t one_by_one(void *ud, ouzel_cx *cx) {
+    scene *s = ud;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    if (s->op.gen == 0) CHECK_IS(ouzel_recv_multi(rt, s->peer, NULL, &s->op), OUZEL_OK);
+    int32_t got = ouzel_op_poll(s->op, cx, &s->cqe);
+    if (got == OUZEL_PENDING) return OUZEL_PENDING;
+    CHECK_IS(got, OUZEL_READY);
+    CHECK_IS(s->cqe.flags, OUZEL_CQE_MORE | OUZEL_CQE_BUFFER | OUZEL_CQE_WAITING);
+    CHECK_IS(ouzel_buf_return(rt, OUZEL_BUF_GROUP_DEFAULT, s->cqe.buf_id), OUZEL_OK);
+    s->got += s->cqe.res;
+    if (s->got == BYTES) return ouzel_op_abandon(s->op) < 0 ? -1 : OUZEL_READY;
+    CHECK_IS(write(s->fd, "x", 1), 1);
+    return OUZEL_PENDING; /* the flag says that this is enough */
+}
+
+static void a_task_waits_for_the_next_one_without_asking(void) {
+    ouzel_runtime *rt = new_runtime();
+    scene s = {0};
+    pair(SOCK_STREAM, &s);
+    CHECK_IS(write(s.fd, "x", 1), 1);
+    CHECK_IS(run_task(rt, one_by_one, &s), OUZEL_OK);
+    CHECK_IS(s.got, BYTES);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    unpair(&s);
+}
+
 /* ---- provided buffers that travel ------------------------------------------------------------------------------- */
 
 /* A task that hands buffers it has received to other tasks, which give them back, wherever they run. */
@@ -345,6 +375,7 @@ static const test tests[] = {
     TEST(messages_come_whole),
     TEST(every_connection_is_accepted_once),
     TEST(what_goes_on_for_ever_ends_at_an_error),
+    TEST(a_task_waits_for_the_next_one_without_asking),
     TEST(provided_buffers_travel_between_tasks),
     TEST(bytes_go_without_copies),
     TEST(an_operation_ends_at_its_limit),

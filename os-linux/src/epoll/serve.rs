@@ -21,6 +21,7 @@ const ENDED: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::E
 const BROKEN: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
 
 impl EpollDriver {
+    #[inline]
     fn entry(&mut self, fd: Fd) -> &mut Entry {
         self.table.entry(fd, &self.fds)
     }
@@ -212,8 +213,11 @@ impl EpollDriver {
             let Some(fd) = self.ready.pop_front() else { break };
             self.entry(fd).listed = false;
             let mut budget = BUDGET;
-            for way in [Way::In, Way::Out] {
-                count += self.serve(fd, way, &mut budget, sink);
+            if self.table.has_waiting(fd, Way::In) {
+                count += self.serve(fd, Way::In, &mut budget, sink);
+            }
+            if self.table.has_waiting(fd, Way::Out) {
+                count += self.serve(fd, Way::Out, &mut budget, sink);
             }
         }
         count
@@ -230,27 +234,23 @@ impl EpollDriver {
         let mut count = 0;
         while self.entry(fd).may_try(way) {
             let Some(op) = self.table.first(fd, way) else { break };
-            let (key, req, mut sent) = (op.key, op.req, op.sent);
+            let key = op.key;
             if *budget == 0 {
                 self.list(fd);
                 break;
             }
             *budget -= 1;
-            let step = match req {
+            let step = match op.req {
                 Request::RecvMulti { .. } => self.recv_step(fd),
-                _ => match self.attempt(&req, fd, &mut sent, false) {
-                    Outcome::Done(fd) if fd >= 0 && matches!(req, Request::AcceptMulti { .. }) => {
-                        Some(Completion::step(fd))
+                req => {
+                    let mut sent = op.sent;
+                    let step = self.step(&req, fd, &mut sent);
+                    if let Some(op) = self.table.first(fd, way) {
+                        op.sent = sent;
                     }
-                    Outcome::Done(res) => Some(Completion::done(res)),
-                    Outcome::Again => None,
-                    // It could be tried at first, so it changed its mode since.
-                    Outcome::Blocking => Some(Completion::done(-libc::EOPNOTSUPP)),
-                },
+                    step
+                }
             };
-            if let Some(op) = self.table.first(fd, way) {
-                op.sent = sent;
-            }
             let completion = match step {
                 Some(completion) => completion,
                 None => match self.await_edge(fd, way) {
@@ -258,14 +258,28 @@ impl EpollDriver {
                     Err(Errno(e)) => Completion::done(-e),
                 },
             };
-            if !completion.more() {
-                self.table.pop(fd, way);
-                self.note(fd, &req, completion.res);
+            if !completion.more()
+                && let Some(op) = self.table.pop(fd, way)
+            {
+                self.note(fd, &op.req, completion.res);
             }
             sink(key, completion);
             count += 1;
         }
         count
+    }
+
+    /// A further try at a request that is no multishot receive; none if it still has to wait.
+    fn step(&mut self, req: &Request, fd: Fd, sent: &mut usize) -> Option<Completion> {
+        match self.attempt(req, fd, sent, false) {
+            Outcome::Done(fd) if fd >= 0 && matches!(req, Request::AcceptMulti { .. }) => {
+                Some(Completion::step(fd))
+            }
+            Outcome::Done(res) => Some(Completion::done(res)),
+            Outcome::Again => None,
+            // It could be tried at first, so it changed its mode since.
+            Outcome::Blocking => Some(Completion::done(-libc::EOPNOTSUPP)),
+        }
     }
 
     /// One buffer's worth of a multishot receive; none if nothing is there.

@@ -115,18 +115,32 @@ pub(super) struct Table {
 
 impl Table {
     /// The entry of `fd`, brought up to its present generation.
+    #[inline]
     pub(super) fn entry(&mut self, fd: Fd, fds: &FdTable) -> &mut Entry {
-        let index = fd as usize;
+        let generation = fds.generation(fd);
+        if self.entries.get(fd as usize).is_none_or(|entry| entry.generation != generation) {
+            self.renew(fd as usize, generation);
+        }
+        &mut self.entries[fd as usize]
+    }
+
+    /// Makes an entry, or lets one begin another generation.
+    #[cold]
+    fn renew(&mut self, index: usize, generation: u32) {
         if index >= self.entries.len() {
             self.entries.resize((index + 1).next_power_of_two().max(64), Entry::NEW);
         }
         let entry = &mut self.entries[index];
-        let generation = fds.generation(fd);
         if entry.generation != generation {
             entry.forget();
             entry.generation = generation;
         }
-        entry
+    }
+
+    /// Whether an operation waits on `fd` in this direction.
+    #[inline]
+    pub(super) fn has_waiting(&self, fd: Fd, way: Way) -> bool {
+        self.entries.get(fd as usize).is_some_and(|entry| !entry.sides[way as usize].is_empty())
     }
 
     /// The entry of `fd`, if there is one.
