@@ -311,12 +311,11 @@ impl<D: Driver> LocalExecutor<D> {
     fn sleep(&self, deadline: Option<Deadline>) -> Result<(), Errno> {
         let park = &self.local.shared.park;
         let done = if park.begin() {
-            let mut driver = self.driver.borrow_mut();
-            let done = driver.park(deadline);
             let mut pace = self.pace.borrow_mut();
             pace.parks += 1;
-            pace.since = Some(driver.now());
-            done
+            pace.since = None;
+            drop(pace);
+            self.driver.borrow_mut().park(deadline)
         } else {
             // Tokens that come without a pause must not keep the driver from being looked at.
             self.look(0).map(drop)
@@ -327,19 +326,16 @@ impl<D: Driver> LocalExecutor<D> {
     }
 
     /// Looks at the driver without blocking, after `polled` more polls.
-    ///
-    /// The driver's own work is not counted with theirs: one that makes system calls for each of them would be looked
-    /// at after every few polls, and find little.
     fn look(&self, polled: u32) -> Result<u64, Errno> {
         let mut driver = self.driver.borrow_mut();
+        let events = driver.poll()?;
+        let now = driver.now();
         let mut pace = self.pace.borrow_mut();
         pace.driver_polls += 1;
-        if let Some(since) = pace.since.take() {
-            pace.interval.record(driver.now().since(since), polled);
+        if let Some(since) = pace.since {
+            pace.interval.record(now.since(since), polled);
         }
-        drop(pace);
-        let events = driver.poll()?;
-        self.pace.borrow_mut().since = Some(driver.now());
+        pace.since = Some(now);
         Ok(events as u64)
     }
 

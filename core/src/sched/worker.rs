@@ -140,9 +140,8 @@ impl<D: Driver> Worker<D> {
         Some(first)
     }
 
-    /// Takes the time of the polls since the last look, and lets the driver deliver what has arrived, which is not
-    /// counted with them: one that makes system calls for each of them would be looked at after every few polls, and
-    /// find little. Trims, if that is asked for.
+    /// Lets the driver deliver what has arrived, and takes the time of the polls since the last look. Trims, if that
+    /// is asked for.
     fn look(&mut self) {
         let trims = self.core.shared.trims();
         if trims != self.trimmed {
@@ -152,11 +151,12 @@ impl<D: Driver> Worker<D> {
             count(&self.core.remote().counts.trims, 1);
         }
         let polls = core::mem::take(&mut self.since_look);
-        self.interval.record(self.driver.now().since(self.looked), polls);
         if let Err(e) = self.driver.poll() {
             panic!("the driver of worker {} failed: {e}", self.core.index);
         }
-        self.looked = self.driver.now();
+        let now = self.driver.now();
+        self.interval.record(now.since(self.looked), polls);
+        self.looked = now;
     }
 
     /// Steals half of somebody's ring. At most half of the workers search at a time.
