@@ -1,6 +1,7 @@
 //! Helpers shared by the behaviour tests: the drivers and flavours to run on, a watchdog, counters.
 
 pub mod counting;
+pub mod dice;
 pub mod sockets;
 
 use std::future::Future;

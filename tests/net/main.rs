@@ -6,6 +6,7 @@ mod lazy;
 mod limit;
 mod masked;
 mod pressure;
+mod random;
 mod ready;
 mod recv_stream;
 mod splice;
