@@ -29,7 +29,8 @@ struct Search {
     job: Arc<Job>,
     /// Of each file.
     found: Box<[OnceLock<io::Result<Found>>]>,
-    /// For a line longer than a buffer: one at a time, so that memory is bounded whatever the lines are like.
+    /// For a line longer than a buffer: as many at a time as there are workers, so that memory is bounded whatever the lines
+    /// are like, and a task that does not wait for a read does not wait for this either.
     long: Semaphore,
     workers: usize,
     /// Tasks that do not wait for a read.
@@ -46,7 +47,7 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
     let search = Arc::new(Search {
         job: Arc::clone(job),
         found: job.files.iter().map(|_| OnceLock::new()).collect(),
-        long: Semaphore::new(1),
+        long: Semaphore::new(threads),
         workers: threads,
         running_count: AtomicUsize::new(0),
         task_count: AtomicUsize::new(0),
