@@ -13,7 +13,7 @@ use std::time::Duration;
 const CLIENTS: usize = 40;
 /// More than the sockets and the server hold.
 const BYTES: usize = 16 << 20;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(path)

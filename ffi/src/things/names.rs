@@ -102,3 +102,28 @@ impl Newborns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_cannot_have_the_lock_knows_that_there_is_none() {
+        let (newborns, id) = (Newborns::default(), TaskId { index: 3, generation: 7 });
+        let number = newborns.begin();
+        {
+            let _held = newborns.lock();
+            assert!(!newborns.contains(id, false), "a handler beside another one, and nothing is being born");
+        }
+        newborns.name(number, id);
+        assert!(newborns.contains(id, true) && newborns.contains(id, false));
+        assert!(!newborns.contains(TaskId { index: 4, generation: 7 }, false));
+        {
+            let _held = newborns.lock();
+            assert!(newborns.contains(id, false), "it cannot be told, and may be one");
+        }
+        newborns.end(number);
+        let _held = newborns.lock();
+        assert!(!newborns.contains(id, false));
+    }
+}

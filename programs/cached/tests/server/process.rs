@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Client, DRIVERS, Server, command, on_each, pattern};
 
 /// Longer than anything takes.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(300);
 
 /// A folder of its own, gone with the test.
 struct Folder(PathBuf);
