@@ -9,8 +9,9 @@ mod queries;
 mod reader;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ouzel_search::{Criteria, Engine, Job, Query, Results, Role, Source, Sources};
 use queries::{Asked, Queries};
@@ -28,22 +29,28 @@ fn given() -> Option<PathBuf> {
     std::env::var_os("OUZEL_CORPUS_FOLDER").map(PathBuf::from)
 }
 
-/// Makes the corpus unless it is there.
+/// Makes the corpus unless it is there: under a name of nobody else's, as tests run at the same time.
 fn corpus(tools: &Path, seed: usize, scale: f64) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("corpus-{seed}-{scale}"));
+    let name = format!("corpus-{seed}-{scale}");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
     if !folder.is_dir() {
-        let making = folder.with_extension("making");
-        let _ = std::fs::remove_dir_all(&making);
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let nth = MADE.fetch_add(1, Ordering::Relaxed);
+        let making = folder.with_file_name(format!("{name}.making-{}-{nth}", std::process::id()));
         let (seed, scale) = (seed.to_string(), scale.to_string());
         let generator = tools.join("gen.py");
         let made = Command::new("python3")
             .arg(generator)
             .arg(&making)
             .args(["--seed", &seed, "--scale", &scale])
-            .stderr(Stdio::null())
-            .status();
-        assert!(made.expect("python3").success());
-        std::fs::rename(&making, &folder).expect("a new name");
+            .output()
+            .expect("python3");
+        assert!(made.status.success(), "{name}: {}", String::from_utf8_lossy(&made.stderr));
+        if let Err(e) = std::fs::rename(&making, &folder) {
+            // Somebody else was faster.
+            assert!(folder.is_dir(), "{}: {e}", folder.display());
+            std::fs::remove_dir_all(&making).expect("one of the two goes");
+        }
     }
     folder
 }

@@ -27,7 +27,7 @@ pub(super) fn find_or_make(ws: &Workspace, given: Option<&Path>, scale: f64) -> 
     if !generator.is_file() {
         return Err(format!("no {}: name a folder of sessions with --corpus", generator.display()));
     }
-    let making = folder.with_extension("making");
+    let making = ws.target.join(format!("corpus/{scale}.making"));
     let _ = std::fs::remove_dir_all(&making);
     std::fs::create_dir_all(&making).map_err(|e| format!("{}: {e}", making.display()))?;
     println!("making files to search in {}", folder.display());
