@@ -2,16 +2,16 @@
 //! model can fill, overflow and wrap what takes millions of operations in production.
 //!
 //! `--cfg ouzel_switch="NAME"` builds a variant that lost, or won only elsewhere, so that its cost can be measured
-//! again: `lifo_0`, `lifo_1`, `shards_1`, `inject_stack`, `boxed`, `membarrier`, `spin`. `docs/design-decisions.md`
+//! again: `lifo_0`, `lifo_4`, `shards_1`, `inject_stack`, `boxed`, `membarrier`, `spin`. `docs/design-decisions.md`
 //! has the figures. Not for production: only the default is tested as a whole.
 
 /// LIFO slots in front of a worker's ring (0, 1 or 4; see `queue::lifo`).
 pub const LIFO_SLOTS: usize = if cfg!(ouzel_switch = "lifo_0") {
     0
-} else if cfg!(ouzel_switch = "lifo_1") {
-    1
-} else {
+} else if cfg!(ouzel_switch = "lifo_4") {
     4
+} else {
+    1
 };
 /// Polls in a row that a worker takes from its LIFO slots before it flushes them to the ring.
 pub const LIFO_POLL_CAP: u32 = 3;

@@ -5,6 +5,7 @@ use std::fs::Permissions;
 use std::io::{self, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ouzel_core::op::FileCall;
 
@@ -46,6 +47,8 @@ use crate::platform;
 /// ```
 pub struct File {
     fd: SharedFd,
+    /// It was opened on the spot, and is still in the mode that kept that from waiting.
+    nonblocking: AtomicBool,
 }
 
 impl File {
@@ -60,6 +63,7 @@ impl File {
     /// # Errors
     /// The file back when an operation is still in flight on it.
     pub fn into_std(self) -> Result<std::fs::File, File> {
+        self.begin_to_wait();
         self.fd.try_into_owned().map(Into::into).map_err(File::from_shared)
     }
 
@@ -122,7 +126,7 @@ impl File {
     /// # Errors
     /// `WouldBlock` if that needs more than memory; the system's otherwise.
     pub fn try_metadata(&self) -> io::Result<Metadata> {
-        platform::stat_open_cached(self.as_fd()).map(Metadata::new)
+        platform::stat_open_cached(self.fd.as_fd()).map(Metadata::new)
     }
 
     /// Changes the file's permissions. A job on the blocking pool.
@@ -169,11 +173,34 @@ impl File {
     }
 
     pub(crate) fn from_shared(fd: SharedFd) -> File {
-        File { fd }
+        File { fd, nonblocking: AtomicBool::new(false) }
     }
 
+    /// Of a descriptor that is in non-blocking mode.
+    pub(super) fn opened_at_once(fd: SharedFd) -> File {
+        File { fd, nonblocking: AtomicBool::new(true) }
+    }
+
+    /// For whatever reads or writes and may wait.
     pub(crate) fn shared(&self) -> &SharedFd {
+        self.begin_to_wait();
         &self.fd
+    }
+
+    /// For what does not wait.
+    pub(super) fn at_once(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Leaves the mode that a file opened on the spot is in: not before somebody needs that, as it is a system call.
+    fn begin_to_wait(&self) {
+        // ORDERING: Acquire pairs with the Release below: who sees false comes after the call that made it so. Two
+        // threads may both make it.
+        if self.nonblocking.load(Ordering::Acquire) {
+            platform::begin_to_wait(self.fd.as_fd());
+            // ORDERING: Release, see above.
+            self.nonblocking.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -194,13 +221,13 @@ impl From<std::fs::File> for File {
 
 impl AsFd for File {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.shared().as_fd()
     }
 }
 
 impl AsRawFd for File {
     fn as_raw_fd(&self) -> RawFd {
-        self.fd.raw()
+        self.shared().raw()
     }
 }
 

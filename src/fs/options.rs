@@ -2,7 +2,6 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::call::{c_path, here, with_c_path};
@@ -191,8 +190,7 @@ impl File {
     /// `WouldBlock` if it does not, or cannot tell; the system's otherwise.
     pub fn try_open(path: impl AsRef<Path>) -> io::Result<File> {
         let fd = with_c_path(path.as_ref(), platform::open_cached)?;
-        platform::begin_to_wait(fd.as_fd());
-        Ok(File::from_shared(SharedFd::new(fd)))
+        Ok(File::opened_at_once(SharedFd::new(fd)))
     }
 
     /// Opens a file for writing; makes it, or empties it.

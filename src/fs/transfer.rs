@@ -2,7 +2,6 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
 
 use ouzel_core::op::{AT_POSITION, Segment};
 
@@ -48,7 +47,7 @@ impl File {
         // SAFETY: bytes that are initialised may be taken for ones that may not be, as long as nobody makes them so: the
         // kernel only writes.
         let room = unsafe { &mut *(std::ptr::from_mut(buf) as *mut [MaybeUninit<u8>]) };
-        let result = platform::read_cached(self.as_fd(), room, offset);
+        let result = platform::read_cached(self.at_once(), room, offset);
         result.map_err(|e| {
             if e.kind() == io::ErrorKind::Unsupported { io::ErrorKind::WouldBlock.into() } else { e }
         })

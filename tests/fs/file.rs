@@ -73,6 +73,22 @@ pub(crate) fn what_is_in_memory_is_had_on_the_spot(setup: Setup) {
         // Opened so it can be waited for like any other.
         let (read, buf) = file.read_exact_at(Vec::with_capacity(10_000), 0).await;
         assert!(read.is_ok() && buf == data);
+        let fifo = folder.path("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        if let Some(file) = tried(|| File::try_open(&fifo)) {
+            let mut writer = fs::File::options().write(true).open(&fifo).unwrap();
+            let mut read = Box::pin(file.read(Vec::with_capacity(16)));
+            let waits = std::future::poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_pending())).await;
+            assert!(waits, "nothing was written, and that is no error");
+            writer.write_all(b"late").unwrap();
+            let (read, buf) = read.await;
+            assert_eq!((read.unwrap(), &buf[..]), (4, &b"late"[..]));
+        }
+        // Whoever is given the descriptor finds it as `open` would have left it.
+        if let Some(file) = tried(|| File::try_open(&path)) {
+            let flags = rustix::fs::fcntl_getfl(&file).unwrap();
+            assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK));
+        }
         let error = File::try_open(folder.path("none")).unwrap_err().kind();
         assert!([ErrorKind::NotFound, ErrorKind::WouldBlock].contains(&error), "{error}");
         let file = File::options().write(true).open(&path).await.unwrap();

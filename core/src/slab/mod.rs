@@ -41,7 +41,7 @@ pub use table::ChunkTable;
 
 use crate::context;
 use crate::sync::{AtomicI64, AtomicPtr, CachePadded, Ordering, UnsafeCell};
-use crate::task::chunk::{CLASS_BYTES, CLASSES, ChunkHead, head_of};
+use crate::task::chunk::{CLASS_BYTES, CLASSES, Chunk, ChunkHead, chunk_of, head_of};
 use crate::task::header::Header;
 use crate::task::schedule::Schedule;
 use crate::task::state::{EXPORTED, Kept};
@@ -358,6 +358,10 @@ impl Inner {
                 Some(last) => set_next(last, next.as_ptr()),
             }
         }
+        // SAFETY: the slab is here, and with it its chunks.
+        let index = unsafe { head_of(cell) }.index;
+        let chunk = Chunk { at: chunk_of(cell).cast(), class };
+        self.meta.table.publish(index, chunk, chunk.cells() - mine.left.get());
         Some(cell)
     }
 
@@ -391,7 +395,7 @@ impl Inner {
         // SAFETY: a chunk is larger than a head, aligned, and ours; whoever finds it in the table, or found it there
         // in an earlier life, does not look at the head.
         unsafe { chunk.head().write(head) };
-        self.meta.table.publish(index, chunk);
+        self.meta.table.publish(index, chunk, 0);
         let mine = &self.classes[class];
         // SAFETY: every chunk has a cell 0.
         mine.fresh.set(unsafe { chunk.cell(0) }.as_ptr());

@@ -3,7 +3,7 @@
 //! ```text
 //!  segments[0] -> 64 entries   segments[1] -> 128   segments[2] -> 256 ...
 //!
-//!  entry, of chunk i        null: not there yet, or given back      address | class: in use
+//!  entry, of chunk i        null: not there yet, or given back      address | touched | class: in use
 //! ```
 //!
 //! A chunk is reserved (a number and 64 KiB of a 2 MiB region), filled by its slab, and then published; a reader
@@ -24,7 +24,7 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
-use crate::config::{CHUNK_BYTES, REGION_CHUNKS, TABLE_FIRST};
+use crate::config::{CHUNK_BYTES, CHUNK_CELLS, REGION_CHUNKS, TABLE_FIRST};
 use crate::pages::Pages;
 use crate::sync::{AtomicPtr, AtomicU32, Lock, Ordering, ZERO_IS_NEW};
 use crate::task::chunk::{CLASSES, Chunk};
@@ -35,10 +35,11 @@ use crate::task::state::Kept;
 const SEGMENTS: usize = 16;
 const MAX_CHUNKS: u32 = 1 << 22;
 
-/// A chunk's address and, in the low bits, its class.
+/// A chunk's address and, in the low bits, its class and how many of its cells were ever handed out: a walk touches no
+/// memory that no task has touched.
 type Entry = AtomicPtr<u8>;
 const CLASS_MASK: usize = CLASSES - 1;
-const _: () = assert!(CLASSES.is_power_of_two() && CLASSES <= CHUNK_BYTES);
+const _: () = assert!(CLASSES.is_power_of_two() && CLASSES * (CHUNK_CELLS + 1) <= CHUNK_BYTES);
 
 /// See the module.
 pub struct ChunkTable {
@@ -139,11 +140,13 @@ impl ChunkTable {
         Some(Reserved { chunk, index, kept: Kept::default() })
     }
 
-    /// Makes a reserved chunk visible; it is complete.
-    pub(super) fn publish(&self, index: u32, chunk: Chunk) {
+    /// Makes a reserved chunk visible, which is complete, or more of one: its first `touched` cells.
+    pub(super) fn publish(&self, index: u32, chunk: Chunk, touched: u32) {
         let entry = self.entry(index).unwrap_or_else(|| handle_alloc_error(region_layout()));
-        // ORDERING: Release pairs with the Acquire in `get`: the head, and every cell's header.
-        entry.store(chunk.at.as_ptr().map_addr(|at| at | chunk.class), Ordering::Release);
+        let low = touched as usize * CLASSES | chunk.class;
+        // ORDERING: Release pairs with the Acquire in `entry_of`: the head, and every cell's header. A walk that must not
+        // miss a cell has a fence before it and its spawner one after this, as for the cell's own word (`owned`).
+        entry.store(chunk.at.as_ptr().map_addr(|at| at | low), Ordering::Release);
     }
 
     /// Takes a published chunk back, whose cells are all free and sealed, and gives its memory to the system.
@@ -189,16 +192,23 @@ impl ChunkTable {
     /// Chunk number `index`, if it is in use. It stays mapped; whether it stays in use is the slab's affair.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<Chunk> {
-        // ORDERING: Acquire pairs with the Release in `publish`: the chunk is complete.
-        let entry = NonNull::new(self.entry(index)?.load(Ordering::Acquire))?;
-        let class = entry.as_ptr().addr() & CLASS_MASK;
-        // SAFETY: the class is what `publish` added.
-        Some(Chunk { at: unsafe { entry.sub(class) }, class })
+        self.entry_of(index).map(|(chunk, _)| chunk)
     }
 
-    /// Every cell of every chunk, free or not, until `f` breaks off by returning false.
+    /// With how many of its cells were ever handed out.
+    #[inline]
+    fn entry_of(&self, index: u32) -> Option<(Chunk, usize)> {
+        // ORDERING: Acquire pairs with the Release in `publish`: the chunk is complete.
+        let entry = NonNull::new(self.entry(index)?.load(Ordering::Acquire))?;
+        let low = entry.as_ptr().addr() % CHUNK_BYTES;
+        // SAFETY: the low bits are what `publish` added.
+        Some((Chunk { at: unsafe { entry.sub(low) }, class: low & CLASS_MASK }, low / CLASSES))
+    }
+
+    /// Every cell that was ever handed out, free or not, until `f` breaks off by returning false.
     pub(crate) fn all(&self, mut f: impl FnMut(NonNull<Header>) -> bool) -> bool {
-        (0..self.len()).filter_map(|i| self.get(i)).all(|chunk| chunk.all().all(&mut f))
+        let entries = (0..self.len()).filter_map(|i| self.entry_of(i));
+        entries.into_iter().all(|(chunk, touched)| chunk.all().take(touched).all(&mut f))
     }
 }
 

@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(o.engines, ["ouzel", "tokio-mt"]);
         assert_eq!(o.cases, ["spawn_join", "echo"]);
         assert_eq!((o.rounds(), o.workers, o.json), (9, Some(4), Some("f".into())));
-        assert_eq!(parse("--switches lifo_1,spin").unwrap().switches, ["lifo_1", "spin"]);
+        assert_eq!(parse("--switches lifo_4,spin").unwrap().switches, ["lifo_4", "spin"]);
         let o = parse("--quick --list --limit 7 --markdown m").unwrap();
         assert!(o.quick && o.list);
         assert_eq!((o.rounds(), o.limit, o.markdown), (3, Duration::from_secs(7), Some("m".into())));

@@ -18,7 +18,7 @@ const DEFAULT: &str = "default";
 /// The variants: name, and what is different.
 const SWITCHES: &[(&str, &str)] = &[
     ("lifo_0", "no LIFO slot"),
-    ("lifo_1", "one LIFO slot in place of four"),
+    ("lifo_4", "four LIFO slots in place of one"),
     ("shards_1", "one injection shard in place of up to eight"),
     ("inject_stack", "producers push by CAS in place of a lock"),
     ("boxed", "each future in a malloc of its own in place of its slab cell"),
@@ -146,7 +146,7 @@ mod tests {
     fn all_is_all_and_an_unknown_one_is_told_what_there_is() {
         assert_eq!(chosen(&["all".into()]).unwrap().len(), SWITCHES.len());
         assert_eq!(chosen(&["spin".into(), "lifo_0".into()]).unwrap(), ["spin", "lifo_0"]);
-        assert!(chosen(&["lifo".into()]).unwrap_err().contains("lifo_1"));
+        assert!(chosen(&["lifo".into()]).unwrap_err().contains("lifo_4"));
     }
 
     #[test]

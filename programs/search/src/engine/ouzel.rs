@@ -8,7 +8,7 @@
 use std::io;
 use std::io::ErrorKind::{Interrupted, WouldBlock};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use ouzel::buf::IoBuf;
 use ouzel::fs::File;
@@ -28,7 +28,7 @@ const DEPTH: usize = 32;
 struct Search {
     job: Arc<Job>,
     /// Of each file.
-    found: Box<[OnceLock<io::Result<Found>>]>,
+    found: Mutex<Vec<io::Result<Found>>>,
     /// For a line longer than a buffer: as many at a time as there are workers, so that memory is bounded whatever the lines
     /// are like, and a task that does not wait for a read does not wait for this either.
     long: Semaphore,
@@ -46,7 +46,8 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
     let runtime = ouzel::Runtime::builder().worker_threads(threads).blocking(blocking).build()?;
     let search = Arc::new(Search {
         job: Arc::clone(job),
-        found: job.files.iter().map(|_| OnceLock::new()).collect(),
+        // Whoever reads a file puts something better in its place.
+        found: Mutex::new(job.files.iter().map(|_| Err(Interrupted.into())).collect()),
         long: Semaphore::new(threads),
         workers: threads,
         running_count: AtomicUsize::new(0),
@@ -66,8 +67,7 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
     });
     let search = wait.recv().map_err(io::Error::other)?.map_err(io::Error::other)?;
     let search = Arc::into_inner(search).ok_or_else(|| io::Error::other("a task goes on"))?;
-    let missing = || Err(io::Error::other("a task has ended before its time"));
-    Ok(search.found.into_iter().map(|found| found.into_inner().unwrap_or_else(missing)).collect())
+    Ok(search.found.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Starts a task. It ends after those that it has started.
@@ -115,8 +115,7 @@ impl Search {
                 break;
             };
             let found = self.file(&mut reader, more, file).await;
-            // Nobody else has this file.
-            let _ = self.found[file].set(found);
+            self.found.lock().unwrap_or_else(PoisonError::into_inner)[file] = found;
             self.job.count_one();
             if self.ends_one() {
                 break;
