@@ -341,7 +341,11 @@ fn worker_thread(index: usize, options: &Options, reporter: Reporter<Ready, Arc<
     drop(reactor);
     let mut alive = inner.alive.lock().unwrap_or_else(PoisonError::into_inner);
     *alive -= 1;
-    inner.ended.notify_all();
+    let last = *alive == 0;
+    drop(alive);
+    if last {
+        inner.ended.notify_all();
+    }
 }
 
 /// Wakes the thread of a `block_on`.

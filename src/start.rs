@@ -12,7 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// Where both sides meet. `T` is what a worker tells, `R` what comes of it.
 pub(crate) struct Gate<T, R> {
     state: Mutex<State<T, R>>,
-    changed: Condvar,
+    /// All have told, or one has failed. Nobody is woken for less.
+    told: Condvar,
+    decided: Condvar,
 }
 
 struct State<T, R> {
@@ -29,15 +31,11 @@ impl<T, R: Clone> Gate<T, R> {
     pub(crate) fn new(workers: usize) -> Arc<Self> {
         let told = (0..workers).map(|_| None).collect();
         let state = State { told, missing: workers, failed: None, decided: None };
-        Arc::new(Gate { state: Mutex::new(state), changed: Condvar::new() })
+        Arc::new(Gate { state: Mutex::new(state), told: Condvar::new(), decided: Condvar::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State<T, R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State<T, R>>) -> MutexGuard<'a, State<T, R>> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A worker's part. Dropped without a telling, as by a panic, it is a failure.
@@ -49,7 +47,7 @@ impl<T, R: Clone> Gate<T, R> {
     pub(crate) fn all_told(&self) -> io::Result<Vec<T>> {
         let mut state = self.state();
         while state.missing > 0 && state.failed.is_none() {
-            state = self.wait(state);
+            state = self.told.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         match state.failed.take() {
             Some(why) => Err(why),
@@ -60,7 +58,7 @@ impl<T, R: Clone> Gate<T, R> {
     /// Lets the workers go on with `outcome`, or end. What was decided first holds.
     pub(crate) fn decide(&self, outcome: Option<R>) {
         self.state().decided.get_or_insert(outcome);
-        self.changed.notify_all();
+        self.decided.notify_all();
     }
 }
 
@@ -80,8 +78,11 @@ impl<T, R: Clone> Reporter<T, R> {
             Ok(value) => state.told[self.index] = Some(value),
             Err(why) => state.failed = Some(why),
         }
+        let enough = state.missing == 0 || state.failed.is_some();
         drop(state);
-        self.gate.changed.notify_all();
+        if enough {
+            self.gate.told.notify_all();
+        }
     }
 
     /// Tells what was made, and waits for what comes of it. None: this worker is to end.
@@ -91,7 +92,7 @@ impl<T, R: Clone> Reporter<T, R> {
         loop {
             match &state.decided {
                 Some(outcome) => return outcome.clone(),
-                None => state = self.gate.wait(state),
+                None => state = self.gate.decided.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
