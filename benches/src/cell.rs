@@ -1,8 +1,8 @@
 //! One cell of the table: a case on an engine, in a process of its own.
 
-#[cfg(feature = "peers")]
-use crate::case::rayon;
 use crate::case::{CASES, Case, Id, bursts, echo, files, memory, mixed, remote, stuck, tasks, timers};
+#[cfg(feature = "peers")]
+use crate::case::{bare, rayon};
 #[cfg(feature = "peers")]
 use crate::engine::{Compio, Glommio, Monoio, Smol, Tokio};
 use crate::engine::{Engine, Inject, Ouzel, OuzelLocal};
@@ -27,6 +27,10 @@ pub const ENGINES: &[&str] = &[
     "glommio",
     #[cfg(feature = "peers")]
     "rayon",
+    #[cfg(feature = "peers")]
+    "bare-epoll",
+    #[cfg(feature = "peers")]
+    "bare-uring",
 ];
 
 /// Why there is no outcome.
@@ -135,6 +139,10 @@ pub fn run(engine: &str, case: &Case, plan: Plan) -> Result<Outcome, NoOutcome> 
         "glommio" => enter!(Glommio, Glommio::enter, case.id, plan),
         #[cfg(feature = "peers")]
         "rayon" => rayon::run(case.id, plan).ok_or(NoOutcome::CannotRun)?,
+        #[cfg(feature = "peers")]
+        "bare-epoll" => bare::run(case.id, plan, bare::by_epoll).ok_or(NoOutcome::CannotRun)?,
+        #[cfg(feature = "peers")]
+        "bare-uring" => bare::run(case.id, plan, bare::by_uring).ok_or(NoOutcome::CannotRun)?,
         other => {
             return Err(NoOutcome::Unknown(format!("no engine {other:?}; there are {}", ENGINES.join(", "))));
         }

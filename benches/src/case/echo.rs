@@ -39,7 +39,7 @@ pub(crate) async fn echo<E: Engine>(plan: Plan, over: Over, connections: u64, de
 }
 
 /// Runs the load once and measures while it does what it was asked to.
-fn load(
+pub(super) fn load(
     loader: &Loader,
     address: &Place,
     plan: Plan,

@@ -3,6 +3,8 @@
 //! A case does exactly [`Plan::ops`](crate::measure::Plan::ops) operations after a warm-up. Its tasks count
 //! what they have done, and a run whose count is another is no result.
 
+#[cfg(feature = "peers")]
+pub(crate) mod bare;
 pub(crate) mod bursts;
 pub(crate) mod echo;
 pub(crate) mod files;

@@ -7,7 +7,8 @@
 //! | `tokio-mt`, `tokio-ct` | workers, one thread | `tokio.rs` |
 //! | `smol` | workers on one executor | `smol.rs` |
 //! | `monoio`, `compio`, `glommio` | one thread | one file each |
-//! | `rayon` | workers, closures in place of futures | `rayon.rs` |
+//! | `rayon` | workers, closures in place of futures | `case/rayon.rs` |
+//! | `bare-epoll`, `bare-uring` | none: a loop of system calls, for the echo cases | `case/bare.rs` |
 //!
 //! A case is an `async fn` that is generic over [`Engine`] and makes its engine's calls through the trait's
 //! functions, all of which act on the runtime the calling task is on. Each engine has an `enter` of its own

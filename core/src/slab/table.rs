@@ -143,7 +143,7 @@ impl ChunkTable {
     /// Makes a reserved chunk visible, which is complete, or more of one: its first `touched` cells.
     pub(super) fn publish(&self, index: u32, chunk: Chunk, touched: u32) {
         let entry = self.entry(index).unwrap_or_else(|| handle_alloc_error(region_layout()));
-        let low = touched as usize * CLASSES | chunk.class;
+        let low = (touched as usize * CLASSES) | chunk.class;
         // ORDERING: Release pairs with the Acquire in `entry_of`: the head, and every cell's header. A walk that must not
         // miss a cell has a fence before it and its spawner one after this, as for the cell's own word (`owned`).
         entry.store(chunk.at.as_ptr().map_addr(|at| at | low), Ordering::Release);
