@@ -16,7 +16,7 @@ use ouzel_core::op::Fd;
 const CELLS: usize = 1 << 16;
 
 /// See the module. Shared by all drivers of a runtime.
-pub struct FdTable(Box<[AtomicU32]>);
+pub struct FdTable(Box<[AtomicU32; CELLS]>);
 
 impl Default for FdTable {
     fn default() -> Self {
@@ -36,8 +36,8 @@ impl FdTable {
     pub fn new() -> Self {
         // Zeroed by the allocator, not by us: the pages stay untouched.
         let zeroed: *mut [u32] = Box::into_raw(vec![0u32; CELLS].into_boxed_slice());
-        // SAFETY: the box was taken apart just now, and an atomic has the layout of its integer.
-        FdTable(unsafe { Box::from_raw(zeroed as *mut [AtomicU32]) })
+        // SAFETY: the box of so many was taken apart just now, and an atomic has the layout of its integer.
+        FdTable(unsafe { Box::from_raw(zeroed.cast::<[AtomicU32; CELLS]>()) })
     }
 
     /// Says that `fd` was just opened, or is about to be closed.

@@ -50,23 +50,8 @@ pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell
             // SAFETY: a request's buffer stays valid until its completion (the contract of `Request`).
             once(&mut || unsafe { sys::recv(fd, buf, len, flags | libc::MSG_DONTWAIT) })
         }
-        Request::Send { fd, buf, len, flags, .. } => loop {
-            let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-            // SAFETY: `sent` never exceeds `len`.
-            let at = unsafe { buf.add(*sent) };
-            // SAFETY: as above, for the rest of the buffer.
-            match once(&mut || unsafe { sys::send(fd, at, len - *sent, flags) }) {
-                n if n >= 0 => {
-                    *sent += n as usize;
-                    if *sent >= len || n == 0 || *sent >= sys::MAX_BYTES {
-                        break *sent as i32;
-                    }
-                }
-                e if e == -libc::EAGAIN => break e,
-                // What went out counts; the error comes again with the next send.
-                e => break if *sent > 0 { *sent as i32 } else { e },
-            }
-        },
+        // SAFETY: as above; `sent` is this send's.
+        Request::Send { fd, buf, len, flags, .. } => unsafe { send((fd, buf, len, flags), sent, calls) },
         Request::Accept { fd, addr, addr_len } => {
             // SAFETY: as above.
             once(&mut || unsafe { sys::accept(fd, addr, addr_len) })
@@ -115,7 +100,36 @@ pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell
     outcome(ret)
 }
 
-fn outcome(ret: i32) -> Outcome {
+/// Sends what of a buffer is not yet sent, as far as there is room: how much of it all, or an error.
+///
+/// # Safety
+/// The buffer is readable, and `sent` does not exceed its length.
+#[inline]
+pub(super) unsafe fn send(
+    (fd, buf, len, flags): (Fd, *const u8, usize, i32),
+    sent: &mut usize,
+    calls: &Cell<u64>,
+) -> i32 {
+    let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    loop {
+        // SAFETY: the caller's promise.
+        let at = unsafe { buf.add(*sent) };
+        // SAFETY: as above, for the rest of the buffer.
+        match counted(calls, || unsafe { sys::send(fd, at, len - *sent, flags) }) {
+            n if n >= 0 => {
+                *sent += n as usize;
+                if *sent >= len || n == 0 || *sent >= sys::MAX_BYTES {
+                    return *sent as i32;
+                }
+            }
+            e if e == -libc::EAGAIN => return e,
+            // What went out counts; the error comes again with the next send.
+            e => return if *sent > 0 { *sent as i32 } else { e },
+        }
+    }
+}
+
+pub(super) fn outcome(ret: i32) -> Outcome {
     if ret == -libc::EAGAIN { Outcome::Again } else { Outcome::Done(ret) }
 }
 

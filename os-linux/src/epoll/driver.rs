@@ -38,6 +38,8 @@ pub struct EpollDriver {
     pub(super) table: Table,
     /// Descriptors to look at before the next block.
     pub(super) ready: VecDeque<Fd>,
+    /// So many of those, the first ones, were there at the last look at the kernel: the next look waits for them.
+    pub(super) left: usize,
     /// Completions that came about outside of `wait` and `reap`.
     pub(super) done: VecDeque<(OpKey, Completion)>,
     pub(super) lazy: Lazy,
@@ -93,6 +95,7 @@ impl EpollDriver {
             fds: config.shared_fds.clone(),
             table: Table::default(),
             ready: VecDeque::new(),
+            left: 0,
             done: VecDeque::new(),
             lazy: Lazy::default(),
             pool: None,
@@ -154,6 +157,9 @@ impl EpollDriver {
                 }
             }
             Request::OpenAt { .. } | Request::Fsync { .. } | Request::File(_) => Submitted::Blocking,
+            Request::Send { fd, buf, len, flags, .. } if fd >= 0 => {
+                self.start_send(key, req, (fd, buf, len, flags))
+            }
             Request::RecvMulti { fd } | Request::AcceptMulti { fd } => self.start_multi(key, req, fd),
             Request::Splice { from_offset, to_offset, .. }
                 if from_offset != AT_POSITION || to_offset != AT_POSITION =>
@@ -204,6 +210,9 @@ impl EpollDriver {
         }
         let lazy = self.settle_lazy(sink);
         let count = self.settle(sink) + if lazy_waited { lazy } else { 0 };
+        if self.left > 0 {
+            return Ok(count);
+        }
         let block = count == 0 && self.ready.is_empty() && !self.park.has_token();
         if block {
             self.let_gather(deadline);
@@ -223,6 +232,9 @@ impl EpollDriver {
         self.settle_lazy(sink);
         let count = self.settle(sink);
         if self.table.len() == 0 && !std::mem::take(&mut self.hosted) {
+            return Ok(count);
+        }
+        if self.left > 0 {
             return Ok(count);
         }
         self.poll_events(false, None)?;

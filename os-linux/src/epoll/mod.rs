@@ -22,7 +22,11 @@
 //! - `EPOLLOUT` is asked for at the first full buffer, not before: most connections never have one.
 //!
 //! Fairness: a descriptor gets a bounded number of completions per turn, the rest in the next; while
-//! some are left over, `wait` does not block.
+//! some are left over, `wait` does not block. Of what one look at the kernel has found, sixteen descriptors at a
+//! time have their turn, then their tasks: what a socket needs in user and kernel memory is still in the caches
+//! when the answer is sent, and clients are woken earlier. The next look is after the last of them. CPU per message of
+//! the C echo server, seven rounds: 0.95 of libuv's with 64 connections of depth 1, 0.99 when all had their turn before
+//! the tasks had theirs; fewer than 8 or more than 24 at a time gain less, one at a time costs 1.08.
 //!
 //! Blocking-mode descriptors work: sockets by `MSG_DONTWAIT`, pipes and files by `RWF_NOWAIT`. `accept`
 //! and `connect` know no such flag, so they set `O_NONBLOCK` on their socket, for good. What epoll
@@ -38,6 +42,7 @@ mod attempt;
 mod driver;
 mod lazy;
 mod serve;
+mod start;
 mod table;
 mod timer;
 

@@ -1,108 +1,45 @@
-//! Trying, waiting and trying again: the part of the driver that keeps the module's invariants.
+//! Waiting and trying again: the part of the driver that keeps the module's invariants.
 
 use std::os::fd::AsRawFd;
 
 use ouzel_core::driver::{Deadline, Errno, Nanos};
-use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+use ouzel_core::op::{Completion, Fd, OpKey, Request};
 
 use super::attempt::{Outcome, attempt};
-use super::driver::{EpollDriver, TIMER, WAKE, check, done};
-use super::lazy::KEPT;
+use super::driver::{EpollDriver, TIMER, WAKE, check};
 use super::table::{Entry, Kind, Way};
 use crate::gather::GATHER_US;
 use crate::{clock, sys};
 
 /// Completions a descriptor gets per turn.
 const BUDGET: u32 = 16;
+/// Descriptors that have their turn before the tasks have theirs: see the module.
+const TURNS: usize = 16;
 
 const IN: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI) as u32;
 const OUT: u32 = libc::EPOLLOUT as u32;
 const ENDED: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
 const BROKEN: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
 
+/// Why a multishot receive has stopped for now, or for good.
+enum Received {
+    /// It has taken all that was there.
+    Dry,
+    /// The budget is spent.
+    Listed,
+    /// A try was in vain.
+    Again,
+    /// With this result.
+    End(i32),
+}
+
 impl EpollDriver {
     #[inline]
-    fn entry(&mut self, fd: Fd) -> &mut Entry {
+    pub(super) fn entry(&mut self, fd: Fd) -> &mut Entry {
         self.table.entry(fd, &self.fds)
     }
 
-    pub(super) fn start(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
-        let mut sent = 0;
-        let entry = self.entry(fd);
-        entry.used = true;
-        if entry.side(way).is_empty() && entry.may_try(way) {
-            match self.attempt(req, fd, &mut sent, true) {
-                Outcome::Done(res) => {
-                    self.note(fd, req, res);
-                    return done(res);
-                }
-                Outcome::Blocking => return Submitted::Blocking,
-                Outcome::Again => match self.await_edge(fd, way) {
-                    Ok(()) => {}
-                    Err(Errno(libc::EPERM)) => return Submitted::Blocking,
-                    Err(Errno(e)) => return done(-e),
-                },
-            }
-        } else if let Err(Errno(e)) = self.register(fd, way) {
-            return done(-e);
-        }
-        self.table.push(key, *req, fd, way, sent);
-        Submitted::InFlight
-    }
-
-    pub(super) fn keep_lazy(&mut self, key: OpKey, req: &Request) -> Submitted {
-        if self.lazy.kept.len() >= KEPT {
-            self.make_lazy();
-        }
-        self.lazy.kept.push((key, *req));
-        Submitted::InFlight
-    }
-
-    /// Makes the sends that were kept: before anything else is submitted, which might be for the same socket, and
-    /// before every look at the kernel.
-    #[inline]
-    pub(super) fn make_lazy(&mut self) {
-        if !self.lazy.kept.is_empty() {
-            self.make_kept();
-        }
-    }
-
-    fn make_kept(&mut self) {
-        let mut kept = std::mem::take(&mut self.lazy.kept);
-        for (key, req) in kept.drain(..) {
-            if let Submitted::Done(completion) = self.submit_now(key, &req) {
-                self.lazy.made.push((key, completion));
-            }
-        }
-        self.lazy.kept = kept;
-    }
-
-    /// Makes them and hands their results out; how many.
-    pub(super) fn settle_lazy(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
-        self.make_lazy();
-        let count = self.lazy.made.len();
-        self.lazy.made.drain(..).for_each(|(key, completion)| sink(key, completion));
-        count
-    }
-
-    /// A multishot operation is tried at the next `wait` or `reap`: it has many results to give.
-    pub(super) fn start_multi(&mut self, key: OpKey, req: &Request, fd: Fd) -> Submitted {
-        if fd < 0 {
-            return done(-libc::EBADF);
-        }
-        if self.pool.is_none()
-            && matches!(req, Request::RecvMulti { .. })
-            && let Err(Errno(e)) = self.provide()
-        {
-            return done(-e);
-        }
-        self.entry(fd).used = true;
-        self.table.push(key, *req, fd, Way::In, 0);
-        self.list(fd);
-        Submitted::InFlight
-    }
-
-    fn list(&mut self, fd: Fd) {
+    pub(super) fn list(&mut self, fd: Fd) {
         if let Some(entry) = self.table.known(fd)
             && !std::mem::replace(&mut entry.listed, true)
         {
@@ -110,7 +47,7 @@ impl EpollDriver {
         }
     }
 
-    fn attempt(&mut self, req: &Request, fd: Fd, sent: &mut usize, first: bool) -> Outcome {
+    pub(super) fn attempt(&mut self, req: &Request, fd: Fd, sent: &mut usize, first: bool) -> Outcome {
         if matches!(req, Request::Accept { .. } | Request::AcceptMulti { .. } | Request::Connect { .. }) {
             self.make_nonblocking(fd);
         }
@@ -136,30 +73,31 @@ impl EpollDriver {
     }
 
     /// Draws the conclusion from a result.
-    fn note(&mut self, fd: Fd, req: &Request, res: i32) {
+    pub(super) fn note(&mut self, fd: Fd, req: &Request, res: i32) {
         let Request::Recv { len, flags, .. } = *req else { return };
         if res > 0 && (res as usize) < len && flags == 0 {
             self.drained(fd);
         }
     }
 
-    /// A short read: if it was from a registered stream, that is empty now.
-    fn drained(&mut self, fd: Fd) {
+    /// A short read: if it was from a registered stream, that is empty now. Whether a try makes sense all the same.
+    #[inline]
+    fn drained(&mut self, fd: Fd) -> bool {
         let entry = self.table.entry(fd, &self.fds);
-        if entry.events & IN == 0 {
-            return;
+        if entry.events & IN != 0 {
+            if entry.kind == Kind::Unknown {
+                self.calls.set(self.calls.get() + 1);
+                entry.kind = if sys::is_stream_socket(fd) { Kind::Stream } else { Kind::Other };
+            }
+            if entry.kind == Kind::Stream {
+                entry.side(Way::In).may_try = false;
+            }
         }
-        if entry.kind == Kind::Unknown {
-            self.calls.set(self.calls.get() + 1);
-            entry.kind = if sys::is_stream_socket(fd) { Kind::Stream } else { Kind::Other };
-        }
-        if entry.kind == Kind::Stream {
-            entry.side(Way::In).may_try = false;
-        }
+        entry.may_try(Way::In)
     }
 
     /// After `EAGAIN`: the next event says when to try again.
-    fn await_edge(&mut self, fd: Fd, way: Way) -> Result<(), Errno> {
+    pub(super) fn await_edge(&mut self, fd: Fd, way: Way) -> Result<(), Errno> {
         self.entry(fd).side(way).may_try = false;
         let registered = self.register(fd, way);
         if registered.is_err() {
@@ -178,7 +116,7 @@ impl EpollDriver {
     }
 
     /// Makes sure that edges of `fd` in this direction arrive here.
-    fn register(&mut self, fd: Fd, way: Way) -> Result<(), Errno> {
+    pub(super) fn register(&mut self, fd: Fd, way: Way) -> Result<(), Errno> {
         let wanted = if way == Way::In { IN } else { OUT };
         let have = self.entry(fd).events;
         if have & wanted == wanted {
@@ -205,18 +143,21 @@ impl EpollDriver {
         sys::epoll_ctl(self.epoll.as_raw_fd(), op, fd, events, fd as u64)
     }
 
-    /// Hands out what is done, and looks once at each listed descriptor.
+    /// Hands out what is done, and gives some of the listed descriptors their turn.
     pub(super) fn settle(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
         let mut count = self.done.len();
         self.done.drain(..).for_each(|(key, c)| sink(key, c));
-        for _ in 0..self.ready.len() {
+        for _ in 0..self.ready.len().min(TURNS) {
             let Some(fd) = self.ready.pop_front() else { break };
-            self.entry(fd).listed = false;
+            self.left = self.left.saturating_sub(1);
+            let entry = self.entry(fd);
+            entry.listed = false;
+            let [reading, writing] = entry.sides.map(|side| !side.is_empty());
             let mut budget = BUDGET;
-            if self.table.has_waiting(fd, Way::In) {
+            if reading {
                 count += self.serve(fd, Way::In, &mut budget, sink);
             }
-            if self.table.has_waiting(fd, Way::Out) {
+            if writing {
                 count += self.serve(fd, Way::Out, &mut budget, sink);
             }
         }
@@ -239,10 +180,22 @@ impl EpollDriver {
                 self.list(fd);
                 break;
             }
-            *budget -= 1;
             let step = match op.req {
-                Request::RecvMulti { .. } => self.recv_step(fd),
+                Request::RecvMulti { .. } => {
+                    let (received, end) = self.receive(fd, key, budget, sink);
+                    count += received;
+                    match end {
+                        Received::Dry => break,
+                        Received::Listed => {
+                            self.list(fd);
+                            break;
+                        }
+                        Received::Again => None,
+                        Received::End(res) => Some(Completion::done(res)),
+                    }
+                }
                 req => {
+                    *budget -= 1;
                     let mut sent = op.sent;
                     let step = self.step(&req, fd, &mut sent);
                     if let Some(op) = self.table.first(fd, way) {
@@ -282,24 +235,37 @@ impl EpollDriver {
         }
     }
 
-    /// One buffer's worth of a multishot receive; none if nothing is there.
-    fn recv_step(&mut self, fd: Fd) -> Option<Completion> {
-        let pool = self.pool.as_mut()?;
-        let Some(id) = pool.take() else { return Some(Completion::done(-libc::ENOBUFS)) };
-        let (at, size) = (pool.at(id), pool.size());
-        let res = sys::retry(|| {
-            self.called();
-            // SAFETY: the buffer was taken from the pool just now: nobody else has it.
-            unsafe { sys::recv(fd, at, size, libc::MSG_DONTWAIT) }
-        });
-        if res > 0 {
-            if (res as usize) < size {
-                self.drained(fd);
+    /// What a multishot receive finds, a buffer's worth at a time, handed out: how many, and why it ended.
+    fn receive(
+        &mut self,
+        fd: Fd,
+        key: OpKey,
+        budget: &mut u32,
+        sink: &mut dyn FnMut(OpKey, Completion),
+    ) -> (usize, Received) {
+        let mut count = 0;
+        while *budget > 0 {
+            *budget -= 1;
+            let taken =
+                self.pool.as_mut().and_then(|pool| pool.take().map(|id| (id, pool.at(id), pool.size())));
+            let Some((id, at, size)) = taken else { return (count, Received::End(-libc::ENOBUFS)) };
+            let res = sys::retry(|| {
+                self.calls.set(self.calls.get() + 1);
+                // SAFETY: the buffer was taken from the pool just now: nobody else has it.
+                unsafe { sys::recv(fd, at, size, libc::MSG_DONTWAIT) }
+            });
+            if res <= 0 {
+                self.recycle(id);
+                return (count, if res == -libc::EAGAIN { Received::Again } else { Received::End(res) });
             }
-            return Some(Completion::in_buffer(res, id, true));
+            let more = res as usize == size || self.drained(fd);
+            sink(key, Completion::in_buffer(res, id, true));
+            count += 1;
+            if !more {
+                return (count, Received::Dry);
+            }
         }
-        self.recycle(id);
-        (res != -libc::EAGAIN).then_some(Completion::done(res))
+        (count, Received::Listed)
     }
 
     /// Asks the kernel for events and notes them.
@@ -330,6 +296,7 @@ impl EpollDriver {
         if count > 0 {
             self.gather.looked(count as u64, clock::now());
         }
+        self.left = self.ready.len();
         Ok(())
     }
 
@@ -354,14 +321,17 @@ impl EpollDriver {
         }
         self.gather.completed(data);
         let fd = data as Fd;
-        let entry = self.entry(fd);
+        let entry = self.table.entry(fd, &self.fds);
         entry.side(Way::In).may_try |= events & (IN | BROKEN) != 0;
         entry.side(Way::Out).may_try |= events & (OUT | BROKEN) != 0;
         entry.always_try |= events & ENDED != 0;
         let used = std::mem::replace(&mut entry.used, false);
         if !entry.is_idle() {
             entry.unwanted = 0;
-            return self.list(fd);
+            if !std::mem::replace(&mut entry.listed, true) {
+                self.ready.push_back(fd);
+            }
+            return;
         }
         entry.unwanted = if used { 0 } else { entry.unwanted + 1 };
         if entry.unwanted >= 2 {

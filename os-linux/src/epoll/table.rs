@@ -137,12 +137,6 @@ impl Table {
         }
     }
 
-    /// Whether an operation waits on `fd` in this direction.
-    #[inline]
-    pub(super) fn has_waiting(&self, fd: Fd, way: Way) -> bool {
-        self.entries.get(fd as usize).is_some_and(|entry| !entry.sides[way as usize].is_empty())
-    }
-
     /// The entry of `fd`, if there is one.
     pub(super) fn known(&mut self, fd: Fd) -> Option<&mut Entry> {
         self.entries.get_mut(fd as usize)

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +71,33 @@ fn a_reply_costs_one_entry_and_no_completion() {
 #[test]
 fn epoll_makes_three_calls_per_request_and_registers_once() {
     run(Kind::Epoll(Mask::NONE), |rig| assert_eq!(echo_costs(rig), [3, 0, 0, 0]));
+}
+
+#[test]
+fn epoll_gives_a_few_their_turn_and_asks_again_after_the_last() {
+    run(Kind::Epoll(Mask::NONE), |rig| {
+        let mut pairs: Vec<_> = (0..40).map(|_| UnixStream::pair().unwrap()).collect();
+        for (_, b) in &pairs {
+            rig.opened(b);
+            rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
+        }
+        // Nothing is there yet: all are registered.
+        (0..5).for_each(|_| assert_eq!(rig.reap(), 0));
+        for round in 0..2 {
+            pairs.iter_mut().for_each(|(a, _)| a.write_all(b"x").unwrap());
+            // A look at the kernel is one call, a receive another.
+            for (turns, calls) in [(16, 17), (16, 16), (8, 9)] {
+                let before = rig.counters().syscalls;
+                assert_eq!(rig.reap(), turns);
+                // In the first round each descriptor is asked what it is.
+                let asked = if round == 0 { turns as u64 } else { 0 };
+                assert_eq!(rig.counters().syscalls - before, calls + asked);
+            }
+            for (_, completion) in std::mem::take(&mut rig.done) {
+                assert_eq!(rig.bytes(completion), b"x");
+            }
+        }
+    });
 }
 
 #[test]

@@ -1,0 +1,138 @@
+//! The first try, where an operation goes after it, and what is kept for later.
+
+use ouzel_core::driver::Errno;
+use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
+
+use super::attempt::{Outcome, outcome, send};
+use super::driver::{EpollDriver, done};
+use super::lazy::KEPT;
+use super::table::Way;
+
+impl EpollDriver {
+    pub(super) fn start(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
+        let mut sent = 0;
+        if !self.may_start(fd, way) {
+            return self.line_up(key, req, fd, way);
+        }
+        let outcome = self.attempt(req, fd, &mut sent, true);
+        if let Outcome::Done(res) = outcome {
+            self.note(fd, req, res);
+        }
+        self.after_try(key, req, (fd, way), outcome, sent)
+    }
+
+    /// The same for a send, which is what is started most often.
+    pub(super) fn start_send(
+        &mut self,
+        key: OpKey,
+        req: &Request,
+        what: (Fd, *const u8, usize, i32),
+    ) -> Submitted {
+        let (fd, way) = (what.0, Way::Out);
+        if !self.may_start(fd, way) {
+            return self.line_up(key, req, fd, way);
+        }
+        let mut sent = 0;
+        // SAFETY: a request's buffer stays valid until its completion (the contract of `Request`).
+        match unsafe { send(what, &mut sent, &self.calls) } {
+            res if res != -libc::EAGAIN => done(res),
+            res => self.after_try(key, req, (fd, way), outcome(res), sent),
+        }
+    }
+
+    /// Whether nobody is before an operation that is submitted now, and a try makes sense.
+    #[inline]
+    fn may_start(&mut self, fd: Fd, way: Way) -> bool {
+        let entry = self.entry(fd);
+        entry.used = true;
+        entry.side(way).is_empty() && entry.may_try(way)
+    }
+
+    /// Without a try: behind the others, or until the next edge.
+    fn line_up(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
+        if let Err(Errno(e)) = self.register(fd, way) {
+            return done(-e);
+        }
+        self.table.push(key, *req, fd, way, 0);
+        Submitted::InFlight
+    }
+
+    /// What the first try leads to.
+    fn after_try(
+        &mut self,
+        key: OpKey,
+        req: &Request,
+        (fd, way): (Fd, Way),
+        outcome: Outcome,
+        sent: usize,
+    ) -> Submitted {
+        match outcome {
+            Outcome::Done(res) => return done(res),
+            Outcome::Blocking => return Submitted::Blocking,
+            Outcome::Again => match self.await_edge(fd, way) {
+                Ok(()) => {}
+                Err(Errno(libc::EPERM)) => return Submitted::Blocking,
+                Err(Errno(e)) => return done(-e),
+            },
+        }
+        self.table.push(key, *req, fd, way, sent);
+        Submitted::InFlight
+    }
+
+    /// A multishot operation is tried at the next `wait` or `reap`: it has many results to give.
+    pub(super) fn start_multi(&mut self, key: OpKey, req: &Request, fd: Fd) -> Submitted {
+        if fd < 0 {
+            return done(-libc::EBADF);
+        }
+        if self.pool.is_none()
+            && matches!(req, Request::RecvMulti { .. })
+            && let Err(Errno(e)) = self.provide()
+        {
+            return done(-e);
+        }
+        self.entry(fd).used = true;
+        self.table.push(key, *req, fd, Way::In, 0);
+        self.list(fd);
+        Submitted::InFlight
+    }
+
+    pub(super) fn keep_lazy(&mut self, key: OpKey, req: &Request) -> Submitted {
+        if self.lazy.kept.len() >= KEPT {
+            self.make_lazy();
+        }
+        self.lazy.kept.push((key, *req));
+        Submitted::InFlight
+    }
+
+    /// Makes the sends that were kept: before anything else is submitted, which might be for the same socket, and
+    /// before every look at the kernel.
+    #[inline]
+    pub(super) fn make_lazy(&mut self) {
+        if !self.lazy.kept.is_empty() {
+            let mut made = std::mem::take(&mut self.lazy.made);
+            self.make_kept(&mut |key, completion| made.push((key, completion)));
+            self.lazy.made = made;
+        }
+    }
+
+    fn make_kept(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
+        let mut count = 0;
+        let mut kept = std::mem::take(&mut self.lazy.kept);
+        for (key, req) in &kept {
+            if let Submitted::Done(completion) = self.submit_now(*key, req) {
+                count += 1;
+                sink(*key, completion);
+            }
+        }
+        kept.clear();
+        self.lazy.kept = kept;
+        count
+    }
+
+    /// Makes them and hands their results out; how many.
+    pub(super) fn settle_lazy(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
+        let count = self.lazy.made.len();
+        self.lazy.made.drain(..).for_each(|(key, completion)| sink(key, completion));
+        if self.lazy.kept.is_empty() { count } else { count + self.make_kept(sink) }
+    }
+}
