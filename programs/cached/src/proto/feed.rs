@@ -1,7 +1,7 @@
 //! Taking what has arrived: lines, and values that come in parts.
 
 use super::cx::{Cx, GET_LIMIT, LINE_LIMIT, OUT_LIMIT};
-use super::run::gets;
+use super::run::run;
 use super::session::{End, Kind, Mode, Session};
 use super::value::Verb;
 use super::words::{self, Words};
@@ -28,7 +28,7 @@ impl Session {
                 break;
             }
             if self.mode == Mode::Line && self.carry.is_empty() {
-                let n = gets(rest, cx);
+                let n = run(rest, cx);
                 if n > 0 {
                     at += n;
                     continue;

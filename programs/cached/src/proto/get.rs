@@ -71,19 +71,7 @@ pub(super) fn get_one(key: &[u8], place: Place, kind: Kind, cx: &mut Cx<'_, '_>)
         cx.count.touch_hits.add(1);
     }
     cx.count.get_hits.add(u64::from(kind.touch.is_none()));
-    let h = shard.header(at);
-    let (flags, len, cas) = (h.flags, h.value_len(), h.cas);
-    cx.out.push(b"VALUE ");
-    cx.out.push(key);
-    cx.out.push(b" ");
-    cx.out.number(u64::from(flags));
-    cx.out.push(b" ");
-    cx.out.number(len as u64);
-    if kind.cas {
-        cx.out.push(b" ");
-        cx.out.number(cas);
-    }
-    cx.out.push(b"\r\n");
-    let copied = cx.out.value(shard, place.shard, at);
+    let copied = cx.out.item(key, (place.shard, at), shard, kind.cas, b"\r\n");
+    let len = shard.header(at).value_len();
     count_value(cx.count, 1 + u64::from(copied > 0), len);
 }

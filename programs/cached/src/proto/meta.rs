@@ -120,7 +120,7 @@ impl Session {
         }
         out.push(b"\r\n");
         if flags.value {
-            let copied = out.value(shard, place.shard, at);
+            let copied = out.value(shard, place.shard, at, b"\r\n");
             count_value(cx.count, 1 + u64::from(copied > 0), len);
         }
     }

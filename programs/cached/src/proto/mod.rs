@@ -21,6 +21,7 @@ mod get;
 mod meta;
 mod meta_flags;
 mod output;
+mod plain;
 mod run;
 mod session;
 mod update;

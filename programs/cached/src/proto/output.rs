@@ -63,19 +63,51 @@ impl Output {
         push_number(&mut self.bytes, n);
     }
 
-    /// Appends the value of the item at `at` and the end of a line. Gives the bytes that were copied.
-    pub(super) fn value(&mut self, shard: &mut Shard, number: usize, at: At) -> usize {
-        let len = shard.header(at).value_len();
-        let copied = if len >= PIN_FROM && self.pinned.is_none() && shard.pin(at) {
-            let bytes = shard.value(at).as_ptr();
-            self.pinned = Some(Pinned { shard: number, at, bytes, len, behind: self.bytes.len() });
-            0
-        } else {
-            self.push(shard.value(at));
-            len
-        };
+    /// Appends what a `get` tells of the item at `at`, then `end`. Gives the bytes of the value that were copied.
+    pub(super) fn item(
+        &mut self,
+        key: &[u8],
+        (number, at): (usize, At),
+        shard: &mut Shard,
+        with_cas: bool,
+        end: &[u8],
+    ) -> usize {
+        let h = shard.header(at);
+        let (flags, len, cas) = (h.flags, h.value_len(), h.cas);
+        self.push(b"VALUE ");
+        self.push(key);
+        self.push(b" ");
+        self.number(u64::from(flags));
+        self.push(b" ");
+        self.number(len as u64);
+        if with_cas {
+            self.push(b" ");
+            self.number(cas);
+        }
         self.push(b"\r\n");
-        copied
+        self.value(shard, number, at, end)
+    }
+
+    /// Appends the value of the item at `at`, then `end`. Gives the bytes that were copied.
+    pub(super) fn value(&mut self, shard: &mut Shard, number: usize, at: At, end: &[u8]) -> usize {
+        let len = shard.header(at).value_len();
+        let pinned = len >= PIN_FROM && self.pin(shard, number, at);
+        if !pinned {
+            self.push(shard.value(at));
+        }
+        self.push(end);
+        if pinned { 0 } else { len }
+    }
+
+    /// Has the value of the item at `at` sent from where it lies. False: another one is, or too many send it.
+    fn pin(&mut self, shard: &mut Shard, number: usize, at: At) -> bool {
+        if self.pinned.is_some() || !shard.pin(at) {
+            return false;
+        }
+        let value = shard.value(at);
+        let (bytes, len) = (value.as_ptr(), value.len());
+        self.pinned = Some(Pinned { shard: number, at, bytes, len, behind: self.bytes.len() });
+        true
     }
 
     /// Forgets all replies; what was pinned in `store` is free again.

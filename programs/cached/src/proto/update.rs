@@ -81,6 +81,10 @@ fn store(update: &Update, cx: &mut Cx<'_, '_>) -> (Stored, u64) {
     let (number, at) = update.item;
     let now = cx.now;
     let shard = cx.held.shard(number);
+    if update.verb == Verb::Set {
+        shard.link(at, now);
+        return (Stored::Yes, shard.header(at).cas);
+    }
     let old = find_like(shard, at, update.hash, now);
     let old_cas = old.map(|old| shard.header(old).cas);
     let fits = update.cas.is_none() || update.cas == old_cas;

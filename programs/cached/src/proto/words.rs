@@ -41,17 +41,34 @@ impl<'a> Words<'a> {
 }
 
 /// The words of `line`, one after the other.
-pub(super) fn each(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|b| *b == b' ').filter(|w| !w.is_empty())
+pub(super) fn each(mut line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || next(&mut line))
 }
 
 /// Takes the first word off `rest`.
+#[inline]
 pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let begin = rest.iter().position(|b| *b != b' ')?;
     let from = &rest[begin..];
-    let end = memchr::memchr(b' ', from).unwrap_or(from.len());
+    let end = blank(from).unwrap_or(from.len());
     *rest = &from[end..];
     Some(&from[..end])
+}
+
+/// Where the first blank is. Words are short: they are over before a search that is made for long texts has begun.
+#[inline]
+fn blank(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (eights, rest) = text.as_chunks::<8>();
+    for (i, eight) in eights.iter().enumerate() {
+        let n = u64::from_le_bytes(*eight) ^ (u64::from(b' ') * ONES);
+        // The high bit of each byte that is zero; above the first there may be false ones.
+        let found = n.wrapping_sub(ONES) & !n & (ONES << 7);
+        if found != 0 {
+            return Some(i * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|b| *b == b' ').map(|i| eights.len() * 8 + i)
 }
 
 /// Decimal digits, and nothing else.
@@ -115,6 +132,19 @@ mod tests {
             (next(&mut rest), next(&mut rest), next(&mut rest)),
             (Some(&b"a"[..]), Some(&b"bc"[..]), None)
         );
+    }
+
+    #[test]
+    fn the_first_blank_is_found_wherever_it_is() {
+        for len in 0..40 {
+            let mut text = vec![b'!'; len];
+            assert_eq!(blank(&text), None);
+            for at in (0..len).rev() {
+                text[at] = b' ';
+                assert_eq!(blank(&text), Some(at), "{len}");
+            }
+        }
+        assert_eq!(blank(b"\x21\x1f\xa0\x8a\x0b\x09\x00\xff\x21 "), Some(9));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! the cache: at 512 MiB and 10,000 items looking up took 42 % of a server's time with all buckets in use.
 
 use super::item::At;
+use super::memory::Memory;
 use super::prefetch::prefetch;
 use super::region::Region;
 
@@ -17,7 +18,7 @@ const PER_ITEM: usize = 2;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Index {
-    buckets: Box<[At]>,
+    memory: Memory,
     /// Buckets in use.
     used: usize,
     /// Ones, as many as it takes for the last bucket in use.
@@ -26,10 +27,24 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Room for `most` buckets, or a few more.
-    pub(super) fn new(most: usize) -> Self {
-        let buckets = vec![0; most.max(FIRST_BUCKETS).next_power_of_two()].into();
-        Index { buckets, used: FIRST_BUCKETS, mask: FIRST_BUCKETS - 1, items: 0 }
+    /// Room for `most` buckets, or a few more. None: there is not so much memory.
+    pub(super) fn new(most: usize) -> Option<Self> {
+        let memory = Memory::new(most.max(FIRST_BUCKETS).next_power_of_two() * size_of::<At>())?;
+        Some(Index { memory, used: FIRST_BUCKETS, mask: FIRST_BUCKETS - 1, items: 0 })
+    }
+
+    #[inline]
+    fn buckets(&self) -> &[At] {
+        let (base, len) = (self.memory.base().cast(), self.memory.bytes() / size_of::<At>());
+        // SAFETY: so many numbers, zeroed at first, at an aligned address, and written through `self` alone.
+        unsafe { std::slice::from_raw_parts(base, len) }
+    }
+
+    #[inline]
+    fn buckets_mut(&mut self) -> &mut [At] {
+        let (base, len) = (self.memory.base().cast(), self.memory.bytes() / size_of::<At>());
+        // SAFETY: as above, and `self` is borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(base, len) }
     }
 
     /// Buckets in use.
@@ -39,7 +54,7 @@ impl Index {
 
     /// The first item in bucket `i`; 0 if there is none.
     pub(super) fn head(&self, i: usize) -> At {
-        self.buckets[i]
+        self.buckets()[i]
     }
 
     fn bucket(&self, hash: u32) -> usize {
@@ -50,18 +65,18 @@ impl Index {
 
     /// The first item in the chain of `hash`; 0 if there is none.
     pub(super) fn first(&self, hash: u32) -> At {
-        self.buckets[self.bucket(hash)]
+        self.buckets()[self.bucket(hash)]
     }
 
     /// Has the memory brought where [`Index::first`] will look.
     pub(super) fn prefetch(&self, hash: u32) {
-        prefetch(&raw const self.buckets[self.bucket(hash)]);
+        prefetch(&raw const self.buckets()[self.bucket(hash)]);
     }
 
     /// Puts the item at `at` at the head of its chain.
     pub(super) fn insert(&mut self, region: &mut Region, at: At) {
         self.items += 1;
-        while self.items * PER_ITEM > self.used && self.used < self.buckets.len() {
+        while self.items * PER_ITEM > self.used && self.used < self.buckets().len() {
             self.split(region);
         }
         self.chain(region, at);
@@ -69,7 +84,7 @@ impl Index {
 
     fn chain(&mut self, region: &mut Region, at: At) {
         let bucket = self.bucket(region.header(at).hash);
-        region.header_mut(at).chain = std::mem::replace(&mut self.buckets[bucket], at);
+        region.header_mut(at).chain = std::mem::replace(&mut self.buckets_mut()[bucket], at);
     }
 
     /// One more bucket, with what belongs there of the one it is split off from.
@@ -77,7 +92,8 @@ impl Index {
         let new = self.used;
         self.used += 1;
         self.mask |= new;
-        let mut at = std::mem::take(&mut self.buckets[new & (self.mask >> 1)]);
+        let old = new & (self.mask >> 1);
+        let mut at = std::mem::take(&mut self.buckets_mut()[old]);
         while at != 0 {
             let next = region.header(at).chain;
             self.chain(region, at);
@@ -90,9 +106,9 @@ impl Index {
         self.items -= 1;
         let h = region.header(at);
         let (bucket, after) = (self.bucket(h.hash), h.chain);
-        let mut link = self.buckets[bucket];
+        let mut link = self.buckets()[bucket];
         if link == at {
-            self.buckets[bucket] = after;
+            self.buckets_mut()[bucket] = after;
             return;
         }
         while link != 0 {
@@ -113,7 +129,7 @@ mod tests {
     #[test]
     fn every_item_is_in_the_chain_of_its_hash_however_many_there_are() {
         let mut region = Region::new(1 << 20).unwrap();
-        let mut index = Index::new(4096);
+        let mut index = Index::new(4096).unwrap();
         let place = |i: u32| 1 + i * 4;
         let hash = |i: u32| i.wrapping_mul(0x9E37_79B1) ^ (i >> 3);
         let chain = |index: &Index, region: &Region, hash: u32| {

@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `region.rs`, `space.rs` | the memory, and which of it is free |
+//! | `memory.rs`, `region.rs`, `space.rs` | the memory, and which of it is free |
 //! | `index.rs` | items by their hash |
 //! | `item.rs`, `queue.rs`, `ghost.rs` | items, their order, the names of those that went |
 //! | `shard.rs`, `shard/room.rs` | all of it together: find and store; evict and expire |
@@ -14,6 +14,7 @@
 mod ghost;
 mod index;
 mod item;
+mod memory;
 mod prefetch;
 mod queue;
 mod region;
@@ -25,7 +26,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use item::{At, FETCHED, Header, STALE, WON};
-pub use shard::{Shard, ShardStats};
+pub use shard::{Fresh, Shard, ShardStats};
 
 /// Items that fit into a shard, at least, when each is as large as it may be.
 const LARGEST_PER_SHARD: usize = 8;

@@ -2,33 +2,31 @@
 //!
 //! Positions are numbers of granules. Zero is no position: the first granule is left empty.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::ptr::NonNull;
+use std::ops::Range;
 
 use super::item::{At, GRANULE, HEADER, Header};
+use super::memory::Memory;
 use super::prefetch::prefetch;
+
+/// Bytes that memory is brought by.
+const LINE: usize = 64;
+/// Lines that are brought with a header, for the key and a short value; and of a block in all: those behind come by
+/// themselves, since they are read in order.
+const HEAD_LINES: usize = 3;
+const MOST_LINES: usize = 20;
 
 /// See the module. The system gives the pages when they are first written to.
 #[derive(Debug)]
 pub(super) struct Region {
-    base: NonNull<u8>,
+    memory: Memory,
     granules: u32,
-}
-
-// SAFETY: plain memory, owned by the region alone.
-unsafe impl Send for Region {}
-
-fn layout(granules: u32) -> Option<Layout> {
-    Layout::from_size_align(granules as usize * GRANULE, GRANULE).ok()
 }
 
 impl Region {
     /// None: there is not so much memory, or it is more than positions can name.
     pub(super) fn new(bytes: usize) -> Option<Self> {
         let granules = u32::try_from(bytes / GRANULE).ok().filter(|n| *n > 1)?;
-        // SAFETY: the layout is not empty.
-        let base = unsafe { alloc_zeroed(layout(granules)?) };
-        Some(Region { base: NonNull::new(base)?, granules })
+        Some(Region { memory: Memory::new(granules as usize * GRANULE)?, granules })
     }
 
     pub(super) fn granules(&self) -> u32 {
@@ -41,14 +39,14 @@ impl Region {
     /// Outside the region.
     pub(super) fn address(&self, at: At, offset: usize) -> *mut u8 {
         let byte = at as usize * GRANULE + offset;
-        assert!(at != 0 && byte <= self.granules as usize * GRANULE, "position {at}+{offset} is no item's");
-        self.base.as_ptr().wrapping_add(byte)
+        assert!(at != 0 && byte <= self.memory.bytes(), "position {at}+{offset} is no item's");
+        self.memory.base().wrapping_add(byte)
     }
 
     fn header_at(&self, at: At) -> *mut Header {
-        // A header that begins inside must end there too.
-        let _end = self.address(at, HEADER);
-        self.address(at, 0).cast()
+        let byte = at as usize * GRANULE;
+        assert!(at != 0 && byte + HEADER <= self.memory.bytes(), "position {at} is no item's");
+        self.memory.base().wrapping_add(byte).cast()
     }
 
     pub(super) fn header(&self, at: At) -> &Header {
@@ -64,11 +62,17 @@ impl Region {
 
     /// Has the header at `at` brought, with what lies behind it.
     pub(super) fn prefetch(&self, at: At) {
-        const LINE: usize = 64;
-        let header = self.base.as_ptr().wrapping_add(at as usize * GRANULE);
-        for line in 0..3 {
-            prefetch(header.wrapping_add(line * LINE));
-        }
+        self.prefetch_lines(at, 0..HEAD_LINES);
+    }
+
+    /// Has what lies further behind brought: so many bytes of the block at `at`, or the first of them.
+    pub(super) fn prefetch_rest(&self, at: At, bytes: usize) {
+        self.prefetch_lines(at, HEAD_LINES..bytes.div_ceil(LINE).min(MOST_LINES));
+    }
+
+    fn prefetch_lines(&self, at: At, lines: Range<usize>) {
+        let header = self.memory.base().wrapping_add(at as usize * GRANULE);
+        lines.for_each(|line| prefetch(header.wrapping_add(line * LINE)));
     }
 
     /// `len` bytes of the block at `at`, from byte `offset` on.
@@ -76,10 +80,9 @@ impl Region {
     /// # Panics
     /// Outside the region.
     pub(super) fn bytes(&self, at: At, offset: usize, len: usize) -> &[u8] {
-        let _end = self.address(at, offset + len);
-        // SAFETY: inside the region, initialised by `alloc_zeroed`; who writes there borrows the region mutably, or
+        // SAFETY: inside the region, zeroed at first; who writes there borrows the region mutably, or
         // fills an item that is nobody else's yet.
-        unsafe { std::slice::from_raw_parts(self.address(at, offset), len) }
+        unsafe { std::slice::from_raw_parts(self.piece(at, offset, len), len) }
     }
 
     /// As [`Region::bytes`].
@@ -87,17 +90,12 @@ impl Region {
     /// # Panics
     /// Outside the region.
     pub(super) fn bytes_mut(&mut self, at: At, offset: usize, len: usize) -> &mut [u8] {
-        let _end = self.address(at, offset + len);
         // SAFETY: as above, and `self` is borrowed alone.
-        unsafe { std::slice::from_raw_parts_mut(self.address(at, offset), len) }
+        unsafe { std::slice::from_raw_parts_mut(self.piece(at, offset, len), len) }
     }
-}
 
-impl Drop for Region {
-    fn drop(&mut self) {
-        if let Some(layout) = layout(self.granules) {
-            // SAFETY: it was allocated with this very layout.
-            unsafe { dealloc(self.base.as_ptr(), layout) };
-        }
+    /// Address of byte `offset` of the block at `at`, from which `len` bytes are inside.
+    fn piece(&self, at: At, offset: usize, len: usize) -> *mut u8 {
+        self.address(at, offset + len).wrapping_sub(len)
     }
 }

@@ -56,6 +56,21 @@ pub struct ShardStats {
     pub free: u64,
 }
 
+/// What a `set` brings.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh<'a> {
+    /// The key's.
+    pub hash: u32,
+    /// The key.
+    pub key: &'a [u8],
+    /// The client's own.
+    pub flags: u32,
+    /// When it ends; 0: never.
+    pub expires: u32,
+    /// The value.
+    pub value: &'a [u8],
+}
+
 /// See the module. What is found in it is named by its position, good until the next change.
 #[derive(Debug)]
 pub struct Shard {
@@ -81,7 +96,7 @@ impl Shard {
         Some(Shard {
             region,
             space,
-            index: Index::new(bytes / PER_BUCKET),
+            index: Index::new(bytes / PER_BUCKET)?,
             small: Queue::default(),
             main: Queue::default(),
             ghost: Ghost::new(bytes / PER_GHOST),
@@ -111,25 +126,41 @@ impl Shard {
     }
 
     /// The item of this key, if it is alive. One that is over is removed.
+    #[inline]
     pub fn find(&mut self, hash: u32, key: &[u8], now: u32) -> Option<At> {
         if self.flush_at != 0 && self.flush_at <= now {
             self.flush();
         }
         let at = self.lookup(hash, key)?;
-        if self.is_over(at, now) {
-            self.stats.expired += 1;
-            self.stats.expired_unfetched += u64::from(self.region.header(at).bits & FETCHED == 0);
-            self.remove(at);
-            return None;
-        }
-        Some(at)
+        (!self.ends(at, now)).then_some(at)
     }
 
+    /// Removes the item at `at` if it is over; whether it was.
+    #[inline]
+    fn ends(&mut self, at: At, now: u32) -> bool {
+        let over = self.is_over(at, now);
+        if over {
+            self.end(at);
+        }
+        over
+    }
+
+    #[cold]
+    fn end(&mut self, at: At) {
+        self.stats.expired += 1;
+        self.stats.expired_unfetched += u64::from(self.region.header(at).bits & FETCHED == 0);
+        self.remove(at);
+    }
+
+    #[inline]
     fn lookup(&self, hash: u32, key: &[u8]) -> Option<At> {
         let mut at = self.index.first(hash);
         while at != 0 {
             let h = self.region.header(at);
-            if h.hash == hash && self.key(at) == key {
+            if h.hash == hash
+                && usize::from(h.key_len) == key.len()
+                && self.region.bytes(at, HEADER, key.len()) == key
+            {
                 return Some(at);
             }
             at = h.chain;
@@ -140,12 +171,32 @@ impl Shard {
     /// Has brought what [`Shard::find`] will need for these.
     pub(super) fn expect(&self, hashes: impl Iterator<Item = u32> + Clone) {
         hashes.clone().for_each(|hash| self.index.prefetch(hash));
-        for hash in hashes {
+        for hash in hashes.clone() {
             match self.index.first(hash) {
                 0 => {}
                 at => self.region.prefetch(at),
             }
         }
+        for hash in hashes {
+            match self.first(hash) {
+                Some((_, h)) if h.hash != hash && h.chain != 0 => self.region.prefetch(h.chain),
+                _ => {}
+            }
+        }
+    }
+
+    /// Has brought what copying the value of the item at the front of this chain will need.
+    #[inline]
+    pub fn expect_value(&self, hash: u32) {
+        if let Some((at, h)) = self.first(hash) {
+            self.region.prefetch_rest(at, h.value_at() + h.value_len());
+        }
+    }
+
+    #[inline]
+    fn first(&self, hash: u32) -> Option<(At, &Header)> {
+        let at = self.index.first(hash);
+        (at != 0).then(|| (at, self.region.header(at)))
     }
 
     fn is_over(&self, at: At, now: u32) -> bool {
@@ -154,16 +205,21 @@ impl Shard {
     }
 
     /// Somebody asked for it.
+    #[inline]
     pub fn hit(&mut self, at: At, now: u32) {
-        self.used(at, now);
-        self.region.header_mut(at).bits |= FETCHED;
+        self.use_of(at, now).bits |= FETCHED;
     }
 
     /// Somebody changed it where it lies, or meant to.
     pub fn used(&mut self, at: At, now: u32) {
+        self.use_of(at, now);
+    }
+
+    fn use_of(&mut self, at: At, now: u32) -> &mut Header {
         let h = self.region.header_mut(at);
         h.freq = (h.freq + 1).min(MOST_HITS);
         h.used_at = now;
+        h
     }
 
     /// What is known of an item.
@@ -285,10 +341,41 @@ impl Shard {
         self.space.give_back(&mut self.region, at);
     }
 
+    /// Stores a value that is there whole: where the key's old one lies, if it is just as long and nobody is sending it. False:
+    /// there is no room.
+    pub fn put(&mut self, fresh: &Fresh<'_>, now: u32) -> bool {
+        let Fresh { hash, key, flags, expires, value } = *fresh;
+        let old = self.find(hash, key, now);
+        if let Some(old) = old
+            && self.is_made_for(old, key.len(), value.len())
+        {
+            let cas = self.next_cas();
+            let h = self.region.header_mut(old);
+            (h.cas, h.flags, h.expires, h.used_at) = (cas, flags, expires, now);
+            (h.value_len, h.bits) = (value.len() as u32, 0);
+            self.value_mut(old).copy_from_slice(value);
+            self.stats.total_items += 1;
+            return true;
+        }
+        let Some(at) = self.reserve(hash, key, value.len(), now) else { return false };
+        let h = self.region.header_mut(at);
+        (h.flags, h.expires) = (flags, expires);
+        self.value_mut(at).copy_from_slice(value);
+        self.link(at, now);
+        true
+    }
+
+    /// Whether the block at `at` is the one that an item of these lengths would get, and may be written to.
+    fn is_made_for(&self, at: At, key_len: usize, value_len: usize) -> bool {
+        let h = self.region.header(at);
+        let spare = (h.size as usize).checked_sub((HEADER + key_len + value_len).div_ceil(GRANULE));
+        h.pins == 0 && spare.is_some_and(|spare| spare < MIN_BLOCK as usize)
+    }
+
     /// Puts a reserved item into the store, in place of what its key had before.
     pub fn link(&mut self, at: At, now: u32) {
         let hash = self.region.header(at).hash;
-        let old = self.lookup(hash, self.key(at));
+        let old = self.lookup(hash, self.key(at)).filter(|old| !self.ends(*old, now));
         let cas = self.next_cas();
         let epoch = self.epoch;
         let h = self.region.header_mut(at);

@@ -9,7 +9,16 @@ fn hash(key: &[u8]) -> u32 {
     xxhash_rust::xxh3::xxh3_64(key) as u32
 }
 
+fn fresh<'a>(key: &'a [u8], value: &'a [u8]) -> Fresh<'a> {
+    Fresh { hash: hash(key), key, flags: 7, expires: 0, value }
+}
+
+/// Stores a value in one of the two ways there are.
 fn put(shard: &mut Shard, key: &[u8], value: &[u8], now: u32) -> Option<At> {
+    if value.len() % 2 == 1 {
+        let stored = shard.put(&fresh(key, value), now);
+        return if stored { shard.find(hash(key), key, now) } else { None };
+    }
     let at = shard.reserve(hash(key), key, value.len(), now)?;
     // SAFETY: as many bytes were reserved there.
     unsafe { shard.room(at).copy_from_nonoverlapping(value.as_ptr(), value.len()) };
@@ -102,6 +111,39 @@ fn an_item_as_large_as_it_may_be_finds_room_among_small_ones() {
     assert_eq!(get(&mut shard, b"big", 1), Some(&big[..]));
     assert!(shard.stats().items > 15_000, "no more had to go than its neighbours");
     assert!(put(&mut shard, b"huge", &value(1, 3 << 20), 1).is_none());
+    check(&shard);
+}
+
+#[test]
+fn a_value_as_long_as_the_old_one_takes_its_place_unless_that_is_being_sent() {
+    let mut shard = Shard::new(1 << 20).unwrap();
+    let find = |shard: &mut Shard| shard.find(hash(b"key"), b"key", 1).unwrap();
+    assert!(shard.put(&fresh(b"key", b"old value"), 1));
+    let (at, neighbour) = (find(&mut shard), put(&mut shard, b"neighbour", b"here", 1).unwrap());
+    shard.hit(at, 1);
+    let (cas, total) = (shard.header(at).cas, shard.stats().total_items);
+    assert!(shard.put(&Fresh { flags: 9, expires: 5, ..fresh(b"key", b"new value") }, 2));
+    let h = shard.header(at);
+    assert!(h.cas > cas && h.bits == 0 && (h.flags, h.expires, h.used_at) == (9, 5, 2));
+    assert_eq!(
+        (find(&mut shard), shard.value(at), shard.stats().total_items),
+        (at, &b"new value"[..], total + 1)
+    );
+    // Shorter, as long as the block is not too large for it; longer; sent; over.
+    assert!(shard.put(&fresh(b"key", b"new"), 1));
+    assert_eq!((find(&mut shard), shard.value(at)), (at, &b"new"[..]));
+    assert!(shard.put(&fresh(b"key", &value(1, 300)), 1));
+    let at = find(&mut shard);
+    assert!(shard.value(at) == value(1, 300) && shard.pin(at));
+    assert!(shard.put(&fresh(b"key", &value(2, 300)), 1));
+    let moved = find(&mut shard);
+    assert!(moved != at && shard.value(at) == value(1, 300) && shard.value(moved) == value(2, 300));
+    shard.unpin(at);
+    assert!(shard.put(&Fresh { expires: 3, ..fresh(b"key", &value(2, 300)) }, 1));
+    assert!(shard.put(&fresh(b"key", b"short"), 4));
+    assert_eq!(shard.stats().expired, 1);
+    assert_eq!(get(&mut shard, b"key", 4), Some(&b"short"[..]));
+    assert_eq!(shard.value(neighbour), b"here");
     check(&shard);
 }
 
