@@ -100,6 +100,8 @@ features! {
     SEND_ZC = 21, "send_zc";
     /// Splicing from and to files in the ring (5.7) instead of on the blocking pool.
     SPLICE = 22, "splice";
+    /// A short read from TCP leaves nothing behind; epoll's, which then waits for an event before it tries again.
+    SHORT_READS = 23, "short_reads";
 }
 
 impl Mask {

@@ -96,15 +96,16 @@ pub(crate) fn close(fd: Fd) -> i32 {
     answer(unsafe { libc::close(fd) } as isize)
 }
 
-/// Whether the socket is a byte stream: there, a short read has taken everything.
-pub(crate) fn is_stream_socket(fd: Fd) -> bool {
-    let mut kind: c_int = 0;
+/// Whether the socket is TCP's: there, a short receive has taken everything, or there is urgent data. One of a Unix
+/// stream also ends behind a descriptor that was sent along, and before bytes of another sender's.
+pub(crate) fn is_tcp(fd: Fd) -> bool {
+    let mut protocol: c_int = 0;
     let mut len = size_of::<c_int>() as socklen_t;
     // SAFETY: both pointers are to locals of the sizes given.
     let ret = unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut len)
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL, (&raw mut protocol).cast(), &raw mut len)
     };
-    ret == 0 && kind == libc::SOCK_STREAM
+    ret == 0 && protocol == libc::IPPROTO_TCP
 }
 
 /// One `epoll_ctl` with `data` as the event's number.

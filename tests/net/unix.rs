@@ -1,7 +1,9 @@
 //! Unix sockets: paths, abstract names, credentials, datagrams.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use ouzel::op::is_cancelled;
 use ouzel::time::{sleep, timeout};
 use ouzel_tests::sockets::{pattern, waits};
 use ouzel_tests::{DropCount, on_each};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 /// A path that is free, and removed in the end.
 struct Path(PathBuf);
@@ -196,6 +199,30 @@ fn a_datagram_waits_for_room_and_is_cancelled_there() {
             assert_eq!(b.recv(Vec::with_capacity(5000)).await.1, b"last");
             b.shutdown(Shutdown::Both).await.unwrap();
             assert_eq!(a.send("x").await.0.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        });
+    });
+}
+
+#[test]
+fn bytes_behind_a_descriptor_are_received() {
+    on_each(|setup| {
+        setup.run(async move {
+            let (peer, stream) = UnixStream::pair().unwrap();
+            let mut read = stream.read(Vec::with_capacity(100));
+            assert!(waits(&mut read).await);
+            peer.write_all("first").await.0.unwrap();
+            assert_eq!(read.await.1, b"first");
+            // A receive ends where a descriptor came along: a short one, and there is more.
+            let (mut space, fds) =
+                ([MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))], [peer.as_fd()]);
+            let mut message = SendAncillaryBuffer::new(&mut space);
+            assert!(message.push(SendAncillaryMessage::ScmRights(&fds)));
+            let bytes = [IoSlice::new(b"with it, ")];
+            assert_eq!(sendmsg(&peer, &bytes, &mut message, SendFlags::empty()).unwrap(), 9);
+            assert_eq!(rustix::net::send(&peer, b"behind it", SendFlags::empty()).unwrap(), 9);
+            let (result, got) = stream.read_exact(vec![0; 18]).await;
+            result.unwrap();
+            assert_eq!(got, b"with it, behind it");
         });
     });
 }

@@ -50,6 +50,8 @@ pub struct EpollDriver {
     pub(super) timer: Option<Timer>,
     pub(super) gather: Gather,
     inline_files: bool,
+    /// What a short read says is believed.
+    pub(super) short_reads: bool,
     /// A host may have waited since the last look: an unpark that ended its wait still shows.
     hosted: bool,
     /// `shutdown` was called: nothing is submitted any more.
@@ -104,6 +106,7 @@ impl EpollDriver {
             timer,
             gather: Gather::default(),
             inline_files: !config.mask.has(Mask::INLINE_FILES),
+            short_reads: !config.mask.has(Mask::SHORT_READS),
             hosted: false,
             closing: false,
             made: Generation::current(),

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Per descriptor the driver remembers, for each direction, whether a try makes sense. An event sets
-//! it; `EAGAIN` clears it, and so does a short read from a registered byte stream, which has taken all
-//! there was: what arrives later makes an edge. Once the peer has hung up, or there is urgent data, every
+//! it; `EAGAIN` clears it, and so does a short read from a registered stream of TCP, which has taken all
+//! there was: what arrives later makes an edge. (One from a Unix stream may have ended behind a descriptor
+//! that came along.) Once the peer has hung up, or there is urgent data, every
 //! try makes sense for ever, because the end of a stream may lie behind a short read. So a
 //! request-response server at depth one makes three calls per request: wait, receive, send. With many busy
 //! connections it naps before the wait (`gather`), so that one wait serves many.

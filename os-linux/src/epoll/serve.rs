@@ -80,16 +80,16 @@ impl EpollDriver {
         }
     }
 
-    /// A short read: if it was from a registered stream, that is empty now. Whether a try makes sense all the same.
+    /// A short read: if it was from a registered stream of TCP, that is empty now. Whether a try makes sense all the same.
     #[inline]
     fn drained(&mut self, fd: Fd) -> bool {
         let entry = self.table.entry(fd, &self.fds);
-        if entry.events & IN != 0 {
+        if entry.events & IN != 0 && self.short_reads {
             if entry.kind == Kind::Unknown {
                 self.calls.set(self.calls.get() + 1);
-                entry.kind = if sys::is_stream_socket(fd) { Kind::Stream } else { Kind::Other };
+                entry.kind = if sys::is_tcp(fd) { Kind::Tcp } else { Kind::Other };
             }
-            if entry.kind == Kind::Stream {
+            if entry.kind == Kind::Tcp {
                 entry.side(Way::In).may_try = false;
             }
         }

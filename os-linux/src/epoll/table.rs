@@ -19,7 +19,7 @@ pub(super) enum Way {
 pub(super) enum Kind {
     Unknown,
     /// A short read has taken everything.
-    Stream,
+    Tcp,
     Other,
 }
 
@@ -240,7 +240,7 @@ mod tests {
     fn a_new_generation_forgets_the_registration_and_keeps_the_waiting() {
         let (fds, mut table) = (FdTable::new(), Table::default());
         let entry = table.entry(3, &fds);
-        (entry.events, entry.kind) = (1, Kind::Stream);
+        (entry.events, entry.kind) = (1, Kind::Tcp);
         entry.side(Way::In).may_try = false;
         table.push(OpKey(1), Request::Nop, 3, Way::In, 0);
         fds.changed(3);

@@ -141,7 +141,7 @@ pub(super) fn unregister_fd(ring: &IoUring, index: i32) {
 fn lacking(has: Mask, mask: Mask) -> String {
     let mut text = String::new();
     for (feature, name) in Mask::NAMES {
-        if has.has(*feature) || [Mask::PWAIT2, Mask::URING].contains(feature) {
+        if has.has(*feature) || [Mask::PWAIT2, Mask::URING, Mask::SHORT_READS].contains(feature) {
             continue;
         }
         let why = if mask.has(*feature) { "masked" } else { "not in this kernel" };
