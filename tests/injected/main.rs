@@ -9,11 +9,15 @@
 //! `EAGAIN` out of nowhere cannot happen on a real edge-triggered descriptor that holds data; when it is injected, the
 //! bytes wait for the next event, so clients send something more after a while. (And `futex` is left alone: strace
 //! cannot tell its waits from its wakes, which never fail.)
+//!
+//! Calls that do less than they were asked to are in `short`.
 
 mod client;
 mod copies;
 mod files;
 mod server;
+mod short;
+mod transfers;
 
 use std::fs;
 use std::path::Path;

@@ -16,6 +16,10 @@ const ENV: &str = "OUZEL_INJECTED";
 const FILES: &str = "files ";
 /// As there, of the one that copies a file.
 const COPY: &str = "copy ";
+/// As there, of the one that moves bytes in all ways.
+const TRANSFERS: &str = "transfers ";
+/// The task of the one that loses bytes when a write is short.
+const CARELESS: &str = "careless";
 
 /// What the server counted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,6 +102,16 @@ pub(crate) fn run_copy(strace: &mut Command, driver: Driver, from: &Path, to: &P
     run(strace, &format!("{COPY}{driver} {} {}", from.display(), to.display()))
 }
 
+/// Runs the process that moves bytes in all ways; how many it moved.
+pub(crate) fn run_transfers(under: &mut Command, driver: Driver, folder: &Path) -> String {
+    run(under, &format!("{TRANSFERS}{driver} {}", folder.display()))
+}
+
+/// Runs the process that is careless about short writes: whether it lost nothing.
+pub(crate) fn is_careful(under: &mut Command) -> bool {
+    run(under, CARELESS).parse().unwrap()
+}
+
 fn run(strace: &mut Command, task: &str) -> String {
     let output = spawn_for(strace, task).wait_with_output().unwrap();
     assert!(output.status.success(), "it ended with {output:?}");
@@ -136,6 +150,12 @@ pub(crate) fn inside() {
     }
     if let Some(task) = task.strip_prefix(COPY) {
         return crate::copies::inside(task);
+    }
+    if let Some(task) = task.strip_prefix(TRANSFERS) {
+        return crate::transfers::inside(task);
+    }
+    if task == CARELESS {
+        return crate::transfers::careless();
     }
     let (driver, workers) = task.split_once(' ').unwrap();
     let (driver, workers): (Driver, usize) = (driver.parse().unwrap(), workers.parse().unwrap());
