@@ -4,7 +4,8 @@ use super::{Engine, Inject, Joined};
 use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::Queue;
-use ouzel::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+use ouzel::buf::IoBuf;
+use ouzel::net::{LazyWrite, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
@@ -114,19 +115,36 @@ pub(super) fn listen(over: Over) -> io::Result<(Server, Place)> {
     })
 }
 
-/// The same of streams of both kinds.
+/// The same of streams of both kinds. A reply is begun and not waited for: when the next piece is there it has long gone out.
 macro_rules! echo {
     ($name:ident, $stream:ty) => {
         pub(super) async fn $name(stream: $stream, echoed: &'static Echoed) {
             let mut pieces = stream.recv_stream();
+            let mut begun: Option<LazyWrite<_>> = None;
             while let Some(Ok(piece)) = pieces.next().await {
-                echoed.add(piece.len());
-                if stream.write_all(piece).await.0.is_err() {
+                if let Some(reply) = begun.take()
+                    && ended(reply).await.is_err()
+                {
                     return;
                 }
+                echoed.add(piece.len());
+                let Ok(reply) = stream.write_lazy(piece) else { return };
+                begun = Some(reply);
+            }
+            if let Some(reply) = begun {
+                // Whoever does not read it any more has what was asked for.
+                let _ = ended(reply).await;
             }
         }
     };
+}
+
+/// Waits for a reply's end only if it is not over.
+async fn ended<B: IoBuf>(mut reply: LazyWrite<B>) -> io::Result<usize> {
+    match reply.try_finish() {
+        Some((result, _)) => result,
+        None => reply.await.0,
+    }
 }
 echo!(echo, TcpStream);
 echo!(echo_unix, UnixStream);
