@@ -6,17 +6,17 @@
 
 use super::catalogue::Id;
 use super::echo::load;
+use crate::load::bare;
 use crate::measure::{Outcome, Plan};
 use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{BufRingEntry, Fd};
 use io_uring::{IoUring, cqueue, opcode};
-use rustix::event::epoll;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A server: returns when something goes wrong.
@@ -36,38 +36,12 @@ pub(crate) fn run(id: Id, plan: Plan, serve: Serve) -> Option<Outcome> {
 
 /// `bare-epoll`.
 pub(crate) fn by_epoll(listener: &TcpListener, echoed: &'static Echoed) -> io::Result<()> {
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    epoll::add(&epoll, listener.as_fd(), epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    let mut streams: HashMap<u64, TcpStream> = HashMap::new();
-    let mut events = Vec::with_capacity(256);
     let mut buf = vec![0; ECHO_BUFFER];
-    for next in 1.. {
-        events.clear();
-        match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None) {
-            Err(rustix::io::Errno::INTR) => continue,
-            waited => waited?,
-        };
-        for event in &events {
-            let id = event.data.u64();
-            if id == 0 {
-                let (stream, _) = listener.accept()?;
-                stream.set_nodelay(true)?;
-                epoll::add(&epoll, stream.as_fd(), epoll::EventData::new_u64(next), epoll::EventFlags::IN)?;
-                streams.insert(next, stream);
-                continue;
-            }
-            let Some(stream) = streams.get_mut(&id) else { continue };
-            // Something has come, so that this does not wait; the client reads whatever we do.
-            let served = stream.read(&mut buf).and_then(|n| {
-                echoed.add(n);
-                stream.write_all(&buf[..n]).map(|()| n)
-            });
-            if !matches!(served, Ok(1..)) {
-                streams.remove(&id);
-            }
-        }
-    }
-    Ok(())
+    bare::by_epoll(listener, |stream, (): &mut ()| {
+        let n = stream.read(&mut buf)?;
+        echoed.add(n);
+        stream.write_all(&buf[..n]).map(|()| n)
+    })
 }
 
 /// Buffers of the ring, a power of two, and bytes of each.

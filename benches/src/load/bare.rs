@@ -26,11 +26,30 @@ pub fn serve(listener: &TcpListener, recipe: &Recipe) -> io::Result<()> {
     ONE.append(protocol, recipe, &mut request);
     ONE.append_reply(protocol, recipe, &mut reply);
     let replies = reply.repeat(READ_BYTES / request.len() + 1);
+    let mut piece = [0; READ_BYTES];
+    by_epoll(listener, |stream, pending: &mut usize| {
+        let n = stream.read(&mut piece)?;
+        *pending += n;
+        let answers = *pending / request.len();
+        *pending %= request.len();
+        stream.write_all(&replies[..answers * reply.len()])?;
+        Ok(n)
+    })
+}
+
+/// Calls `serve` with each connection from which something has come, and what it keeps for it, until that fails or
+/// returns zero: the end. The client reads whatever is written.
+///
+/// # Errors
+/// The system's, about anything but a single connection.
+pub(crate) fn by_epoll<S: Default>(
+    listener: &TcpListener,
+    mut serve: impl FnMut(&mut TcpStream, &mut S) -> io::Result<usize>,
+) -> io::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, listener.as_fd(), epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    let mut connections: HashMap<u64, (TcpStream, usize)> = HashMap::new();
+    let mut connections: HashMap<u64, (TcpStream, S)> = HashMap::new();
     let mut events = Vec::with_capacity(256);
-    let mut piece = [0; READ_BYTES];
     for next in 1.. {
         events.clear();
         match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None) {
@@ -43,19 +62,11 @@ pub fn serve(listener: &TcpListener, recipe: &Recipe) -> io::Result<()> {
                 let (stream, _) = listener.accept()?;
                 stream.set_nodelay(true)?;
                 epoll::add(&epoll, stream.as_fd(), epoll::EventData::new_u64(next), epoll::EventFlags::IN)?;
-                connections.insert(next, (stream, 0));
+                connections.insert(next, (stream, S::default()));
                 continue;
             }
-            let Some((stream, pending)) = connections.get_mut(&id) else { continue };
-            // Something has come, so that this does not wait; the client reads whatever we do.
-            let served = stream.read(&mut piece).and_then(|n| {
-                *pending += n;
-                let answers = *pending / request.len();
-                *pending %= request.len();
-                stream.write_all(&replies[..answers * reply.len()])?;
-                Ok(n)
-            });
-            if !matches!(served, Ok(1..)) {
+            let Some((stream, state)) = connections.get_mut(&id) else { continue };
+            if !matches!(serve(stream, state), Ok(1..)) {
                 connections.remove(&id);
             }
         }
