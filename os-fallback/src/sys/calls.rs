@@ -1,14 +1,11 @@
 //! The calls behind `FileCall`, by what every Unix has.
 //!
-//! What no call does on every system is refused with `EOPNOTSUPP`. Setting blocks aside: NetBSD and OpenBSD have no
-//! call, and writing zeros instead could overwrite what others write meanwhile. Renames with flags: Linux and Apple have
-//! calls, with flags of their own. The status of a path that starts at an open directory: the call is there, and its times
-//! are named differently on each system, which std knows for paths and open files alone.
+//! What a system has no call for is refused with `EOPNOTSUPP`: see [`super::system`].
 
 use std::ffi::CStr;
 use std::fs::{self, File, Metadata};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -19,6 +16,7 @@ use rustix::fs::{self as sys, AtFlags, CWD, Mode};
 use rustix::io;
 
 use super::common::pack;
+use super::system;
 use super::unix::{EBADF, EIO, EOPNOTSUPP, descriptor};
 
 /// Makes the call and answers like a completion. Blocks.
@@ -41,7 +39,8 @@ pub(super) unsafe fn execute(call: &FileCall) -> i32 {
             // SAFETY: the caller lends the room.
             answer(status.map(|status| unsafe { out.write(pack(&status)) }))
         }
-        FileCall::Truncate { fd, .. } if fd < 0 => -EBADF,
+        FileCall::Truncate { fd, .. } | FileCall::Allocate { fd, .. } if fd < 0 => -EBADF,
+        FileCall::Allocate { fd, mode, offset, len } => of(|| system::allocate(at(fd), mode, offset, len)),
         FileCall::Truncate { fd, len } => of(|| sys::ftruncate(at(fd), len)),
         FileCall::Rename { from_dir: a, to_dir: b, .. } | FileCall::Link { from_dir: a, to_dir: b, .. }
             if bad(a) || bad(b) =>
@@ -50,6 +49,9 @@ pub(super) unsafe fn execute(call: &FileCall) -> i32 {
         }
         FileCall::Rename { from_dir, from, to_dir, to, flags: 0 } => {
             of(|| sys::renameat(at(from_dir), text(from), at(to_dir), text(to)))
+        }
+        FileCall::Rename { from_dir, from, to_dir, to, flags } => {
+            of(|| system::rename_with((at(from_dir), text(from)), (at(to_dir), text(to)), flags))
         }
         FileCall::Link { from_dir, from, to_dir, to, flags } => {
             let flags = AtFlags::from_bits_retain(flags as _);
@@ -86,13 +88,45 @@ fn status_of_file(fd: Fd) -> std::io::Result<FileStat> {
 }
 
 fn status_of_path(dir: Fd, path: &CStr, flags: i32) -> std::io::Result<FileStat> {
-    let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
+    let (c_path, path) = (path, Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())));
+    let flags = AtFlags::from_bits_retain(flags as _);
     if dir != CWD.as_raw_fd() && !path.is_absolute() {
-        return Err(std::io::Error::from_raw_os_error(EOPNOTSUPP));
+        if dir < 0 {
+            return Err(io::Errno::BADF.into());
+        }
+        // SAFETY: the caller lends the descriptor.
+        return Ok(status_at(unsafe { descriptor(dir) }, c_path, flags)?);
     }
-    let here = AtFlags::from_bits_retain(flags as _).contains(AtFlags::SYMLINK_NOFOLLOW);
+    let here = flags.contains(AtFlags::SYMLINK_NOFOLLOW);
     let found = if here { fs::symlink_metadata(path) } else { fs::metadata(path) };
     found.map(|m| status(&m))
+}
+
+/// The status of a path that begins at an open directory, for which std has no call.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_lossless,
+    reason = "these numbers are of other types on other systems"
+)]
+fn status_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> io::Result<FileStat> {
+    let s = io::retry_on_intr(|| sys::statat(dir, path, flags))?;
+    let time = |secs, nanos| FileTime { secs, nanos };
+    Ok(FileStat {
+        mode: s.st_mode as u32,
+        uid: s.st_uid,
+        gid: s.st_gid,
+        block_size: s.st_blksize as u32,
+        size: s.st_size as u64,
+        blocks: s.st_blocks as u64,
+        links: s.st_nlink as u64,
+        ino: s.st_ino as u64,
+        dev: s.st_dev as u64,
+        rdev: s.st_rdev as u64,
+        accessed: time(s.st_atime as i64, s.st_atime_nsec as u32),
+        modified: time(s.st_mtime as i64, s.st_mtime_nsec as u32),
+        changed: time(s.st_ctime as i64, s.st_ctime_nsec as u32),
+        created: system::created(dir, path, flags, &s),
+    })
 }
 
 fn status(m: &Metadata) -> FileStat {

@@ -5,10 +5,11 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use ouzel_core::op::{AT_POSITION, FileCall, Request, Segment, StatRoom, Submitted};
 use ouzel_os_fallback::file_stat;
-use rustix::fs::{AtFlags, CWD};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::pipe::pipe;
 
@@ -42,6 +43,7 @@ fn a_status_comes_from_the_pool() {
         fs::write(&file, vec![1; 5000]).unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         let opened = fs::File::open(&file).unwrap();
+        let folder = fs::File::open(file.parent().unwrap()).unwrap();
         let of_file = fs::metadata(&file).unwrap();
         let here = AtFlags::SYMLINK_NOFOLLOW.bits() as i32;
         let cwd = CWD.as_raw_fd();
@@ -50,6 +52,9 @@ fn a_status_comes_from_the_pool() {
             (&fs::symlink_metadata(&link).unwrap(), cwd, p(&link_c), here),
             (&of_file, opened.as_raw_fd(), std::ptr::null(), 0),
             (&of_file, opened.as_raw_fd(), p(&file_c), 0),
+            (&of_file, folder.as_raw_fd(), c"file".as_ptr().cast(), 0),
+            (&of_file, folder.as_raw_fd(), c"link".as_ptr().cast(), 0),
+            (&fs::symlink_metadata(&link).unwrap(), folder.as_raw_fd(), c"link".as_ptr().cast(), here),
         ] {
             let mut room = StatRoom::ZERO;
             let stat = FileCall::Stat { dir, path, flags, out: &raw mut room };
@@ -60,13 +65,26 @@ fn a_status_comes_from_the_pool() {
             assert_eq!((got.dev, got.links, got.uid), (expected.dev(), expected.nlink(), expected.uid()));
             let modified = (got.modified.secs, i64::from(got.modified.nanos));
             assert_eq!(modified, (expected.mtime(), expected.mtime_nsec()));
-            assert_eq!(got.created.is_some(), expected.created().is_ok());
+            let times = [got.accessed, got.changed].map(|t| (t.secs, i64::from(t.nanos)));
+            assert_eq!(times[1], (expected.ctime(), expected.ctime_nsec()));
+            // Who follows a link notes the time in it.
+            assert!(expected.is_symlink() || times[0] == (expected.atime(), expected.atime_nsec()));
+            assert_eq!((got.blocks, got.rdev, got.gid), (expected.blocks(), expected.rdev(), expected.gid()));
+            let created = expected.created().ok().map(|t| t.duration_since(UNIX_EPOCH).unwrap());
+            let got = got.created.map(|t| Duration::new(t.secs as u64, t.nanos));
+            assert_eq!(got, created);
         }
         let none = dir.path("none");
         let mut room = StatRoom::ZERO;
         let out = &raw mut room;
         let missing = FileCall::Stat { dir: cwd, path: p(&none), flags: 0, out };
         assert_eq!(call(rig, missing), errno(Errno::NOENT));
+        for (dir, error) in
+            [(folder.as_raw_fd(), Errno::NOENT), (opened.as_raw_fd(), Errno::NOTDIR), (-1, Errno::BADF)]
+        {
+            let missing = FileCall::Stat { dir, path: c"none".as_ptr().cast(), flags: 0, out };
+            assert_eq!(call(rig, missing), errno(error));
+        }
         let bad = FileCall::Stat { dir: -1, path: std::ptr::null(), flags: 0, out };
         assert_eq!(call(rig, bad), errno(Errno::BADF));
     });
@@ -104,8 +122,44 @@ fn names_are_made_changed_and_removed() {
         let file = fs::OpenOptions::new().write(true).open(&new).unwrap();
         assert_eq!(call(rig, FileCall::Truncate { fd: file.as_raw_fd(), len: 100 }), 0);
         assert_eq!(file.metadata().unwrap().len(), 100);
-        let set_aside = FileCall::Allocate { fd: file.as_raw_fd(), mode: 0, offset: 0, len: 1 };
-        assert_eq!(call(rig, set_aside), errno(Errno::OPNOTSUPP));
+    });
+}
+
+/// What other systems may refuse, and Linux does not.
+#[test]
+fn blocks_are_set_aside_and_renames_keep_to_their_flags() {
+    run(|rig| {
+        let dir = TempDir::new("flags");
+        let cwd = CWD.as_raw_fd();
+        let ((one, one_c), (other, other_c)) = (named(&dir, "one"), named(&dir, "other"));
+        let file = fs::File::create_new(&one).unwrap();
+        let set_aside = |mode, len| FileCall::Allocate { fd: file.as_raw_fd(), mode, offset: 4096, len };
+        assert_eq!(call(rig, set_aside(0, 8192)), 0);
+        let status = file.metadata().unwrap();
+        assert_eq!((status.len(), status.blocks() >= 16), (12_288, true));
+        assert_eq!(call(rig, set_aside(FallocateFlags::KEEP_SIZE.bits() as i32, 80_000)), 0);
+        assert_eq!(file.metadata().unwrap().len(), 12_288);
+        assert_eq!(call(rig, set_aside(0, 0)), errno(Errno::INVAL));
+        let nowhere = FileCall::Allocate { fd: -1, mode: 0, offset: 0, len: 1 };
+        assert_eq!(call(rig, nowhere), errno(Errno::BADF));
+
+        let rename = |flags: RenameFlags| FileCall::Rename {
+            from_dir: cwd,
+            from: p(&one_c),
+            to_dir: cwd,
+            to: p(&other_c),
+            flags: flags.bits(),
+        };
+        fs::write(&other, "other").unwrap();
+        assert_eq!(call(rig, rename(RenameFlags::NOREPLACE)), errno(Errno::EXIST));
+        assert_eq!(call(rig, rename(RenameFlags::EXCHANGE)), 0);
+        assert_eq!(
+            (fs::read(&one).unwrap().as_slice(), fs::metadata(&other).unwrap().len()),
+            (&b"other"[..], 12_288)
+        );
+        fs::remove_file(&other).unwrap();
+        assert_eq!(call(rig, rename(RenameFlags::NOREPLACE)), 0);
+        assert!(!one.exists() && other.exists());
     });
 }
 
