@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -335,7 +335,8 @@ fn worker_thread(index: usize, options: &Options, reporter: Reporter<Ready, Arc<
         reactor.close();
     }));
     if result.is_err() {
-        eprintln!("ouzel: worker {index} of {} failed; the process cannot go on", options.name);
+        let name = &options.name;
+        let _ = writeln!(io::stderr(), "ouzel: worker {index} of {name} failed; the process cannot go on");
         std::process::abort();
     }
     drop(reactor);

@@ -9,6 +9,7 @@ use crate::echo::{cpus, pin};
 use crate::measure::{Loader, Plan};
 use lexopt::prelude::*;
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ exit status: 0 done; 1 it failed; 2 bad usage; 3 this engine cannot run this cas
 #[must_use]
 pub fn main() -> ExitCode {
     match parse() {
-        Ok(Command::Help) => println!("{USAGE}"),
+        Ok(Command::Help) => drop(writeln!(std::io::stdout(), "{USAGE}")),
         Ok(Command::List) => println!("{}", list()),
         Ok(Command::Run { engine, case, ops, warmup, workers }) => {
             return cell(&engine, &case, ops, warmup, workers).unwrap_or_else(|e| {

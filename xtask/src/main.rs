@@ -51,6 +51,7 @@ mod zig;
 use bench::search::overhead::{self, Options as Overhead};
 use lexopt::prelude::*;
 use models::Choice;
+use std::io::Write as _;
 use std::process::ExitCode;
 use workspace::{Tool, Workspace};
 
@@ -182,7 +183,8 @@ fn main() -> ExitCode {
     let ws = Workspace::find();
     let result = match command {
         Command::Help => {
-            println!("{HELP}");
+            // A reader that has gone away wants no more.
+            let _ = writeln!(std::io::stdout(), "{HELP}");
             Ok(())
         }
         Command::Rules => return ci::run_rules(&ws),

@@ -2,6 +2,7 @@
 
 use lexopt::prelude::*;
 use ouzel_bench::load::{bare, values::Recipe};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
     let (port, size) = match parse() {
         Ok(Some(told)) => told,
         Ok(None) => {
-            println!("{USAGE}");
+            let _ = writeln!(std::io::stdout(), "{USAGE}");
             return ExitCode::SUCCESS;
         }
         Err(e) => {

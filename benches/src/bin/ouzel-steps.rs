@@ -2,6 +2,7 @@
 
 use lexopt::prelude::*;
 use ouzel_bench::steps::scenario;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         _ => match parse() {
             Ok(Some(options)) => steps::print(&options),
             Ok(None) => {
-                println!("{USAGE}");
+                let _ = writeln!(std::io::stdout(), "{USAGE}");
                 Ok(())
             }
             Err(e) => {

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
@@ -250,7 +251,8 @@ impl Drop for UringDriver {
         }
         if self.in_flight > 0 {
             if cfg!(debug_assertions) && !std::thread::panicking() {
-                eprintln!("io_uring driver dropped with {} operations in flight", self.in_flight);
+                let n = self.in_flight;
+                let _ = writeln!(std::io::stderr(), "io_uring driver dropped with {n} operations in flight");
                 std::process::abort();
             }
             return self.leak();

@@ -6,5 +6,6 @@ pub mod counters;
 pub mod heap;
 pub mod options;
 pub mod proto;
+pub mod say;
 pub mod server;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use ouzel_cached::options::{self, Command};
+use ouzel_cached::say::say;
 use ouzel_cached::{heap, server};
 
 #[global_allocator]
@@ -11,22 +12,28 @@ static HEAP: heap::Counting = heap::Counting;
 fn main() -> ExitCode {
     match options::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => {
-            println!("{}", options::USAGE);
+            print(options::USAGE);
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
-            println!("ouzel-cached {}", env!("CARGO_PKG_VERSION"));
+            print(concat!("ouzel-cached ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
         Ok(Command::Serve(options)) => {
             for warning in &options.warnings {
-                eprintln!("ouzel-cached: {warning}");
+                say(warning);
             }
             server::run(options, heap::allocations)
         }
         Err(e) => {
-            eprintln!("ouzel-cached: {e}; see --help");
+            say(format_args!("{e}; see --help"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A reader that has gone away wants no more.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -7,6 +7,7 @@ mod cli;
 use std::process::ExitCode;
 
 use cli::options::{Command, Options};
+use cli::say::say;
 use cli::{completions, run};
 
 fn main() -> ExitCode {
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
         Ok(Command::Version) => return print(concat!("ouzel-search ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Completions(shell)) => return print(&completions::script(shell)),
         Err(e) => {
-            eprintln!("ouzel-search: {e}; see --help");
+            say(format_args!("{e}; see --help"));
             return ExitCode::from(2);
         }
     };
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(e) => {
-            eprintln!("ouzel-search: {e}");
+            say(e);
             ExitCode::from(2)
         }
     }

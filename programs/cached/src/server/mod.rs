@@ -12,7 +12,7 @@ mod thread;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -26,6 +26,7 @@ use ouzel::signal::unix::{Signal, SignalKind, signal};
 use ouzel::sync::{Receiver, channel};
 
 use crate::options::Options;
+use crate::say::say;
 use crate::store::Store;
 use error::because;
 use listen::Listeners;
@@ -42,7 +43,7 @@ pub fn run(options: Options, allocations: fn() -> u64) -> ExitCode {
     match try_run(options, allocations) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("ouzel-cached: {e}");
+            say(e);
             ExitCode::FAILURE
         }
     }
@@ -87,7 +88,7 @@ fn try_run(mut options: Options, allocations: fn() -> u64) -> io::Result<()> {
         threads.push(std::thread::Builder::new().name(name).spawn(move || {
             let _running = running;
             if let Err(e) = serve(&shared, part) {
-                eprintln!("ouzel-cached: thread {number}: {e}");
+                say(format_args!("thread {number}: {e}"));
                 // The others have nobody to tell them.
                 shared.fail();
                 std::process::exit(1);
@@ -187,7 +188,6 @@ fn announce(
     driver: &str,
     metrics: Option<&TcpListener>,
 ) -> io::Result<()> {
-    use std::io::Write;
     let mut places = Vec::new();
     for listener in &listeners.tcp {
         places.push(listener.local_addr()?.to_string());
@@ -210,6 +210,7 @@ async fn print_stats(mut usr1: Signal, thread: Rc<Thread>) {
         let mut text = Vec::new();
         thread.publish();
         stats::write(&thread.shared, b"", &mut text);
-        eprint!("{}", String::from_utf8_lossy(&text).replace('\r', ""));
+        // Nobody may be listening there.
+        let _ = io::stderr().write_all(String::from_utf8_lossy(&text).replace('\r', "").as_bytes());
     }
 }

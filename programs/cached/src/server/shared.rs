@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::counters::{Counters, Totals};
 use crate::options::Options;
+use crate::say::say;
 use crate::store::Store;
 
 /// See the module.
@@ -72,7 +73,7 @@ impl Shared {
     pub(super) fn log(&self, level: u32, what: impl FnOnce() -> String) {
         // ORDERING: Relaxed: a number that stands for itself.
         if self.verbosity.load(Ordering::Relaxed) >= level {
-            eprintln!("ouzel-cached: {}", what());
+            say(what());
         }
     }
 

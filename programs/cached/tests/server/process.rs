@@ -258,3 +258,21 @@ fn what_has_come_before_it_is_told_to_end_is_answered() {
         assert_eq!(server.wait().code(), Some(0));
     });
 }
+
+#[test]
+fn it_serves_on_when_nobody_listens_to_what_it_says() {
+    on_each(&["-v"], |mut server| {
+        drop(server.process.0.stderr.take());
+        for _ in 0..3 {
+            let mut client = server.client();
+            client.send(&[0x80, 0x0b, 0, 0, 0, 0, 0, 0]);
+            assert!(client.at_end());
+            server.signal(libc::SIGUSR1);
+        }
+        assert_eq!(server.client().ask(b"mn\r\n"), "MN");
+        // A connection that ended in a panic would still be counted.
+        until("connections are left", || (server.stat("curr_connections") == 1).then_some(()));
+        server.signal(libc::SIGTERM);
+        assert_eq!(server.wait().code(), Some(0));
+    });
+}

@@ -7,4 +7,5 @@ pub(crate) mod options;
 mod output;
 mod progress;
 pub(crate) mod run;
+pub(crate) mod say;
 mod snippet;

@@ -7,6 +7,7 @@ use std::path::Path;
 use ouzel_search::{Job, Match, Results, Shower};
 
 use super::options::{Format, What};
+use super::say::say;
 use super::snippet;
 
 /// Prints what was asked for.
@@ -46,7 +47,7 @@ fn matches(
         let shown = match shower.read(&job.files, m) {
             Ok(shown) => shown,
             Err(e) => {
-                eprintln!("ouzel-search: {}: {e}", path(job, m).display());
+                say(format_args!("{}: {e}", path(job, m).display()));
                 continue;
             }
         };

@@ -10,6 +10,7 @@ use super::measure;
 use super::options::{Options, What, When};
 use super::output;
 use super::progress::Progress;
+use super::say::say;
 
 /// Matches printed on a terminal unless told otherwise.
 const ON_A_TERMINAL: usize = 50;
@@ -49,8 +50,7 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
     };
     let mut results = Results::new(&job.files, found, limit, options.oldest);
     let unreadable = sources.unreadable.iter().chain(&results.unreadable);
-    let troubles =
-        unreadable.inspect(|u| eprintln!("ouzel-search: {}: {}", u.path.display(), u.error)).count();
+    let troubles = unreadable.inspect(|u| say(format_args!("{}: {}", u.path.display(), u.error))).count();
     if matches!(options.what, What::Matches(_)) {
         // A file that has gone since is told when its matches are read again.
         let _ = results.number_lines(&job.files);
@@ -67,8 +67,11 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::mem::forget(out.into_parts()),
         printed => printed?,
     }
+    // Whoever was listening there may have gone.
+    let mut err = io::stderr();
     if options.stats {
-        eprintln!(
+        let _ = writeln!(
+            err,
             "{} matches in {} of {} files, {:.1} MiB, {troubles} unreadable, {:.1} ms, engine {}, {} threads",
             results.count,
             results.files_with_matches,
@@ -80,7 +83,7 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
         );
     }
     if options.measure {
-        eprintln!("{}", measure::taken(start)?);
+        let _ = writeln!(err, "{}", measure::taken(start)?);
     }
     if results.count == 0 && troubles > 0 {
         return Err(io::Error::other("nothing found, but not everything could be read"));

@@ -84,6 +84,22 @@ fn what_cannot_be_read_is_told_and_the_rest_is_searched() {
 }
 
 #[test]
+fn nobody_listening_for_warnings_changes_nothing() {
+    let sessions = Sessions::new("deaf");
+    std::os::unix::fs::symlink("nowhere", sessions.0.join("gone.jsonl")).unwrap();
+    for (args, expected) in [
+        (&["needle", "--count", "--stats", "--measure"][..], Some(0)),
+        (&["nowhere", "--count"], Some(2)),
+        (&["a", "--loud"], Some(2)),
+    ] {
+        let (gone, stderr) = std::io::pipe().unwrap();
+        drop(gone);
+        let output = sessions.command(args).stderr(stderr).output().unwrap();
+        assert_eq!(code(&output), expected, "{args:?}");
+    }
+}
+
+#[test]
 fn bad_usage_is_one_line_and_status_two() {
     let sessions = Sessions::new("usage");
     for args in [

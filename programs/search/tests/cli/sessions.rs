@@ -38,8 +38,14 @@ impl Sessions {
         std::fs::write(path, lines.join("\n")).unwrap();
     }
 
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BIN);
+        command.args(args).arg(&self.0).env_remove("NO_COLOR");
+        command
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        Command::new(BIN).args(args).arg(&self.0).env_remove("NO_COLOR").output().unwrap()
+        self.command(args).output().unwrap()
     }
 
     /// What it prints, which it says was found.
