@@ -165,7 +165,7 @@ where
 {
     current::with(|current| match current.map(|c| &c.runtime) {
         Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
-        Some(Flavour::Local(local)) => local.spawn(not_spawned_yet(future)).detach(),
+        Some(Flavour::Local(local)) => local.spawn_detached(future),
         None => panic!("{NO_RUNTIME}"),
     });
 }
@@ -192,7 +192,7 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output>
 #[inline(never)]
 fn spawn_local_further<F: Future + 'static>(future: &mut Option<F>) -> LocalJoinHandle<F::Output> {
     current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Local(local)) => local.spawn(not_spawned_yet(future)),
+        Some(Flavour::Local(local)) => local.spawn(future),
         Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
         None => panic!("{NO_RUNTIME}"),
     })
@@ -205,10 +205,6 @@ fn spawn_here<H>(spawn: impl FnOnce(&Flavour) -> Option<H>) -> Option<H> {
     // SAFETY: where a spawn takes the short way it queues the future and calls none of the user's code; a future that
     // is refused stays where it is.
     unsafe { current::with_top(|current| spawn(&current?.runtime)) }
-}
-
-fn not_spawned_yet<F>(future: &mut Option<F>) -> F {
-    future.take().expect("the short way was not taken")
 }
 
 /// Runs `job` on the current runtime's blocking pool, see [`BlockingConfig`].

@@ -106,7 +106,7 @@ impl LocalRuntime {
     /// Spawns `future` on this runtime. It runs when the runtime does.
     pub fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
         let _entered = self.enter();
-        self.shared.spawn(future)
+        self.shared.spawn(&mut Some(future))
     }
 
     /// One turn: runs what is ready; if nothing was, waits for up to `timeout` (`None`: without an end)

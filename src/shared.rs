@@ -163,8 +163,14 @@ impl LocalShared {
         self.pool.get_or_init(|| BlockingPool::new(self.options.blocking.clone()))
     }
 
-    pub(crate) fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
-        self.executor.spawn(future)
+    /// A refused future stays where it is.
+    pub(crate) fn spawn<F: Future + 'static>(&self, future: &mut Option<F>) -> LocalJoinHandle<F::Output> {
+        self.executor.local().spawn_from(future)
+    }
+
+    /// A refused future stays where it is.
+    pub(crate) fn spawn_detached<F: Future + 'static>(&self, future: &mut Option<F>) {
+        self.executor.local().spawn_detached_from(future);
     }
 
     /// As `spawn`, or the future is where it was. Calls no code of the user's.

@@ -141,7 +141,7 @@ impl<D: Driver> LocalExecutor<D> {
 
     /// Spawns a task. See [`Local::spawn`].
     pub fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
-        self.local.spawn(future)
+        self.local.spawn_from(&mut Some(future))
     }
 
     /// A handle for other threads.

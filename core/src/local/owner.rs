@@ -68,7 +68,25 @@ impl Local {
     /// Allocates only if the slab has to grow. Once the executor is shut down the future is dropped at
     /// once and the handle says cancelled; [`try_spawn`](Local::try_spawn) gives it back instead.
     pub fn spawn<F: Future + 'static>(&self, future: F) -> LocalJoinHandle<F::Output> {
-        self.try_spawn(future).unwrap_or_else(|_refused| LocalJoinHandle::cancelled())
+        self.spawn_from(&mut Some(future))
+    }
+
+    /// As [`Local::spawn`], of a future that is moved once, into its task. A refused one is where it was.
+    ///
+    /// # Panics
+    /// If there is no future.
+    #[inline]
+    pub fn spawn_from<F: Future + 'static>(&self, future: &mut Option<F>) -> LocalJoinHandle<F::Output> {
+        join::spawn::<false, F>(&self.shared, &self.home, future).unwrap_or_else(LocalJoinHandle::cancelled)
+    }
+
+    /// As [`Local::spawn_from`], without a handle. None: refused.
+    ///
+    /// # Panics
+    /// If there is no future.
+    #[inline]
+    pub fn spawn_detached_from<F: Future + 'static>(&self, future: &mut Option<F>) -> Option<()> {
+        join::spawn_detached::<false, F>(&self.shared, &self.home, future)
     }
 
     /// Spawns a task, or gives the future back if the executor is shut down or out of memory.
@@ -86,8 +104,7 @@ impl Local {
     /// The future, untouched.
     pub fn try_spawn_detached<F: Future + 'static>(&self, future: F) -> Result<(), F> {
         let mut future = Some(future);
-        join::spawn_detached::<false, F>(&self.shared, &self.home, &mut future)
-            .ok_or_else(|| untouched(future))
+        self.spawn_detached_from(&mut future).ok_or_else(|| untouched(future))
     }
 
     /// As [`Local::try_spawn`], if a free cell is at hand. None: the future is where it was, for the longer way.

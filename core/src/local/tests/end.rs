@@ -194,3 +194,16 @@ fn a_closed_executor_gives_what_is_spawned_back() {
     assert!(spawner.spawn_send(async { 5 }).is_err());
     spawner.notify();
 }
+
+#[test]
+fn a_future_that_is_refused_stays_where_it_is() {
+    let ex = executor();
+    ex.shutdown().unwrap();
+    let mut future = Some(core::future::ready(5));
+    let mut handle = ex.local().spawn_from(&mut future);
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Err(e)) = Pin::new(&mut handle).poll(&mut cx) else { panic!("it was refused") };
+    assert!(e.is_cancelled());
+    assert!(ex.local().spawn_detached_from(&mut future).is_none());
+    assert_eq!(future.take().map(core::future::Ready::into_inner), Some(5));
+}
