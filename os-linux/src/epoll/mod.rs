@@ -23,7 +23,9 @@
 //! - `EPOLLOUT` is asked for at the first full buffer, not before: most connections never have one.
 //!
 //! Fairness: a descriptor gets a bounded number of completions per turn, the rest in the next; while
-//! some are left over, `wait` does not block. Of what one look at the kernel has found, sixteen descriptors at a
+//! some are left over, `wait` does not block. Of a multishot receive it is four buffers: a task that sees the first bytes
+//! of something long may receive the rest where it belongs. (Values of 1 MiB stored in `ouzel-cached` take 0.83 of the CPU
+//! that they take with sixteen, medians of ten paired rounds.) Of what one look at the kernel has found, sixteen descriptors at a
 //! time have their turn, then their tasks: what a socket needs in user and kernel memory is still in the caches
 //! when the answer is sent, and clients are woken earlier. The next look is after the last of them. CPU per message of
 //! the C echo server, seven rounds: 0.95 of libuv's with 64 connections of depth 1, 0.99 when all had their turn before

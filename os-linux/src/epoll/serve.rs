@@ -13,6 +13,8 @@ use crate::{clock, sys};
 
 /// Completions a descriptor gets per turn.
 const BUDGET: u32 = 16;
+/// Buffers of a multishot receive among them: whoever takes these may know a better place for what comes behind them.
+const BUFFERS: u32 = 4;
 /// Descriptors that have their turn before the tasks have theirs: see the module.
 const TURNS: usize = 16;
 
@@ -244,6 +246,7 @@ impl EpollDriver {
         sink: &mut dyn FnMut(OpKey, Completion),
     ) -> (usize, Received) {
         let mut count = 0;
+        *budget = (*budget).min(BUFFERS);
         while *budget > 0 {
             *budget -= 1;
             let taken =

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use ouzel_core::park::ParkWord;
 use ouzel_os_linux::fork::FORKED;
 use ouzel_os_linux::{DriverConfig, Mask, UringDriver};
 
-use crate::rig::{Any, Kind, Rig, recv, run};
+use crate::rig::{Any, Kind, Rig, pattern, recv, run};
 use crate::sockets::{send_req, tcp_pair};
 
 #[test]
@@ -97,6 +97,28 @@ fn epoll_gives_a_few_their_turn_and_asks_again_after_the_last() {
                 assert_eq!(rig.bytes(completion), b"x");
             }
         }
+    });
+}
+
+#[test]
+fn epoll_fills_a_few_buffers_and_lets_the_task_say_where_the_rest_belongs() {
+    run(Kind::Epoll(Mask::NONE), |rig| {
+        rig.remake(DriverConfig { buffers: 16, buffer_size: 64, ..rig.config.clone() });
+        let (mut a, b) = UnixStream::pair().unwrap();
+        let sent = pattern(10 * 64);
+        rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
+        (0..3).for_each(|_| assert_eq!(rig.reap(), 0));
+        a.write_all(&sent).unwrap();
+        let (mut turns, mut got) = (Vec::new(), Vec::new());
+        while got.len() < sent.len() {
+            turns.push(rig.reap());
+            for (_, completion) in std::mem::take(&mut rig.done) {
+                got.extend(rig.bytes(completion));
+            }
+        }
+        turns.retain(|count| *count > 0);
+        // A look at the kernel is between two turns.
+        assert!(turns == [4, 6] && got == sent, "{turns:?}");
     });
 }
 
