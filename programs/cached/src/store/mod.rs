@@ -186,7 +186,8 @@ impl<'a> Held<'a> {
     }
 
     /// Has the memory brought that looking for keys in these places will need. In a store of several shards the lock
-    /// would have to change hands for it: there it does nothing.
+    /// would have to change hands for it: there it does nothing. (Taken once for each shard of a run, in a store of eight, it
+    /// cost 50 ns a request more than it saved with items in the cache, and saved 15 with items out of it.)
     pub fn expect(&mut self, places: impl Iterator<Item = Place> + Clone) {
         if self.store.shards() == 1 {
             self.shard(0).expect(places.map(|place| place.hash));
