@@ -141,12 +141,27 @@ pub(crate) fn memcached(args: &[&str]) -> Option<(Process, TcpStream)> {
         };
         let lives = || matches!(child.0.try_wait(), Ok(None));
         let stream = try_connect(SocketAddr::from(([127, 0, 0, 1], port)), lives);
-        // The port may have been somebody else's by then.
-        if let (Some(stream), Ok(None)) = (stream, child.0.try_wait()) {
+        // The port may have been somebody else's by then, whom our child has not yet met.
+        if let Some(mut stream) = stream
+            && is_of(&mut stream, child.0.id())
+        {
             return Some((child, stream));
         }
     }
     panic!("memcached does not start");
+}
+
+/// Whether the process `id` is at the other end.
+fn is_of(stream: &mut TcpStream, id: u32) -> bool {
+    let (mut all, mut part) = (Vec::new(), [0; 4096]);
+    let asked = stream.write_all(b"stats\r\nmn\r\n");
+    while asked.is_ok() && !all.ends_with(DONE) {
+        match stream.read(&mut part) {
+            Ok(0) | Err(_) => break,
+            Ok(n) => all.extend_from_slice(&part[..n]),
+        }
+    }
+    String::from_utf8_lossy(&all).contains(&format!("STAT pid {id}\r\n"))
 }
 
 /// What answers a no-op.
