@@ -41,6 +41,12 @@ pub(crate) fn enter(current: Rc<Current>) -> Entered {
     Entered(std::marker::PhantomData)
 }
 
+/// The same unless it is this thread's place already.
+#[inline]
+pub(crate) fn enter_once(current: &Rc<Current>) -> Option<Entered> {
+    if ptr::eq(TOP.get(), Rc::as_ptr(current)) { None } else { Some(enter(Rc::clone(current))) }
+}
+
 /// See [`enter`]. Belongs to its thread.
 #[derive(Debug)]
 pub(crate) struct Entered(std::marker::PhantomData<*const ()>);

@@ -116,7 +116,7 @@ impl LocalRuntime {
     /// The system's, if waiting failed; an error in a forked child.
     pub fn run_once(&self, timeout: Option<Duration>) -> io::Result<Tick> {
         check_not_forked(self.shared.origin)?;
-        let _entered = self.enter();
+        let _entered = current::enter_once(&self.place);
         let deadline = timeout.map(|t| Deadline(platform::now() + t));
         self.shared.executor.run_once(deadline).map_err(|e| io::Error::from_raw_os_error(e.0))
     }
@@ -127,7 +127,7 @@ impl LocalRuntime {
     /// As [`LocalRuntime::run_once`].
     pub fn run_nowait(&self, max_polls: u32) -> io::Result<Tick> {
         check_not_forked(self.shared.origin)?;
-        let _entered = self.enter();
+        let _entered = current::enter_once(&self.place);
         self.shared.executor.run_nowait(max_polls).map_err(|e| io::Error::from_raw_os_error(e.0))
     }
 

@@ -56,6 +56,7 @@ impl AnyDriver {
     pub(crate) fn unparker(&self) -> Arc<dyn Unpark> {
         each!(self, d => d.unparker())
     }
+    #[inline]
     pub(crate) fn submit(&mut self, key: OpKey, request: &Request) -> Submitted {
         each!(self, d => d.submit(key, request))
     }
@@ -135,6 +136,7 @@ impl AnyDriver {
     pub(crate) fn buffer(&self, id: u16) -> *mut u8 {
         each!(self, d => d.buffer(id))
     }
+    #[inline]
     pub(crate) fn recycle(&mut self, id: u16) {
         each!(self, d => d.recycle(id));
     }

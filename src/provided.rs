@@ -25,6 +25,7 @@ impl Provided {
     }
 
     /// The first byte of buffer `id`.
+    #[inline]
     pub(crate) fn at(&self, id: u16) -> *mut u8 {
         self.memory.at(id)
     }

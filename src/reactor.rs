@@ -373,6 +373,7 @@ impl ReactorCell {
     }
 
     /// Gives provided buffer `id` back.
+    #[inline]
     pub(crate) fn recycle(&self, id: u16) {
         match self.driver.try_borrow_mut() {
             Ok(mut driver) => driver.recycle(id),
@@ -392,6 +393,9 @@ impl ReactorCell {
 
     /// When to look at the timers next.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
+        if self.alarms.is_empty() && self.limits.is_empty() {
+            return None;
+        }
         let slack = self.options.timer_slack;
         let operations = self.limits.next_wait(&self.slab, slack);
         operations.into_iter().chain(self.alarms.next_wait(slack)).min()

@@ -22,6 +22,13 @@ struct Loan {
 }
 
 impl Loan {
+    /// Notes a buffer whose word there has not been.
+    #[cold]
+    fn first_in(&mut self, word: usize, bit: u16) {
+        self.out.resize(word + 1, 0);
+        self.out[word] |= 1 << bit;
+    }
+
     fn is_out(&self, id: u16) -> bool {
         self.out.get(usize::from(id) / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
     }
@@ -67,10 +74,10 @@ impl Buffers {
         self.0.with(|loans| {
             let loan = &mut loans[lender];
             let (word, bit) = (usize::from(id) / 64, id % 64);
-            if word >= loan.out.len() {
-                loan.out.resize(word + 1, 0);
+            match loan.out.get_mut(word) {
+                Some(word) => *word |= 1 << bit,
+                None => loan.first_in(word, bit),
             }
-            loan.out[word] |= 1 << bit;
             cqe.extra = loan.lender.at(id) as u64;
         });
     }

@@ -23,6 +23,12 @@ impl<T> Guarded<T> {
         let _locked = self.lock.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
         f(&mut self.value.borrow_mut())
     }
+
+    /// The same of a host-driven runtime; `None` of one with workers.
+    #[inline(always)]
+    pub(crate) fn unlocked<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        if self.lock.is_some() { None } else { Some(f(&mut self.value.borrow_mut())) }
+    }
 }
 
 impl<T> fmt::Debug for Guarded<T> {

@@ -92,6 +92,8 @@ pub(crate) struct Entry {
     pub(crate) flight: Flight,
     pub(crate) delivery: Delivery,
     kept: Option<Kept>,
+    /// One or many completions of the kernel's, and nobody waits for them but who asks: nothing is ever kept.
+    pub(crate) plain: bool,
 }
 
 fn ready<T>(poll: Poll<T>) -> Option<T> {
@@ -103,13 +105,22 @@ fn ready<T>(poll: Poll<T>) -> Option<T> {
 
 impl Entry {
     pub(crate) fn new() -> Self {
-        Entry { generation: 1, next: 0, flight: Flight::Over, delivery: Delivery::default(), kept: None }
+        Entry {
+            generation: 1,
+            next: 0,
+            flight: Flight::Over,
+            delivery: Delivery::default(),
+            kept: None,
+            plain: false,
+        }
     }
 
     /// A free entry is filled: what it holds needs no drop.
     #[inline(always)]
     pub(crate) fn fill(&mut self, flight: Flight, delivery: Delivery) {
         debug_assert!(!self.is_live() && self.delivery.waker.is_none(), "filled while in use");
+        let raw = matches!(flight, Flight::One(_) | Flight::Many(..));
+        self.plain = raw && delivery.waker.is_none() && delivery.done.is_none();
         // SAFETY: ours to write; what is there is `Over`.
         unsafe { (&raw mut self.flight).write(flight) };
         // SAFETY: ours to write; what is there has no waker.
@@ -127,23 +138,16 @@ impl Entry {
         if self.kept.is_some() {
             return self.take_kept(out);
         }
-        self.take(op, how, out)
-    }
-
-    /// After a step of which `how` was told: it is woken for the next one, unless that is there already.
-    #[inline(always)]
-    pub(crate) fn wait(&mut self, how: Look<'_>, cqe: &mut ouzel_cqe) {
-        if let (Flight::Many(raw, _), Some(waker)) = (&mut self.flight, how)
-            && raw.wait_next(&mut Context::from_waker(waker))
-        {
-            cqe.flags |= OUZEL_CQE_WAITING;
-        }
+        self.take(op, how, out, true)
     }
 
     /// A look with a waker, one code for all who come here less often.
     #[inline(never)]
     pub(crate) fn look_for(&mut self, op: ouzel_op, how: &Waker, out: &mut MaybeUninit<ouzel_cqe>) -> Looked {
-        self.look(op, Some(how), out)
+        if self.kept.is_some() {
+            return self.take_kept(out);
+        }
+        self.take(op, Some(how), out, false)
     }
 
     #[cold]
@@ -157,8 +161,15 @@ impl Entry {
         Looked::Step { waiting: self.delivery.waker.is_some() }
     }
 
+    /// `ahead`: after a step, `how` is left for the next one.
     #[inline(always)]
-    fn take(&mut self, op: ouzel_op, how: Look<'_>, out: &mut MaybeUninit<ouzel_cqe>) -> Looked {
+    pub(crate) fn take(
+        &mut self,
+        op: ouzel_op,
+        how: Look<'_>,
+        out: &mut MaybeUninit<ouzel_cqe>,
+        ahead: bool,
+    ) -> Looked {
         let after = match &mut self.flight {
             Flight::One(raw) => {
                 let taken = match how {
@@ -171,12 +182,18 @@ impl Entry {
             }
             Flight::Many(raw, lender) => {
                 let next = match how {
-                    Some(waker) => ready(raw.poll_next(&mut Context::from_waker(waker))).flatten(),
-                    None => raw.try_next(),
+                    Some(waker) if ahead => ready(raw.poll_step(&mut Context::from_waker(waker))).flatten(),
+                    Some(waker) => {
+                        ready(raw.poll_next(&mut Context::from_waker(waker))).flatten().map(|c| (c, false))
+                    }
+                    None => raw.try_next().map(|c| (c, false)),
                 };
-                let Some(c) = next else { return Looked::Pending };
+                let Some((c, waits)) = next else { return Looked::Pending };
                 let cqe = out.write(told(op, c, 0));
                 cqe.buf_id |= u32::from(*lender) << 16;
+                if waits {
+                    cqe.flags |= OUZEL_CQE_WAITING;
+                }
                 if c.more() {
                     return self.step();
                 }

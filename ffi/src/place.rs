@@ -233,16 +233,19 @@ impl OnLoop {
     /// The runtime that an id names, for a `[loop]` function.
     #[inline]
     pub(crate) fn named(anchor: AnchorId) -> Result<Self> {
-        let inside = INSIDE.get();
-        if !inside.is_null() {
-            // SAFETY: places are never freed.
-            let place: &'static ouzel_runtime = unsafe { &*inside };
-            let body = place.body()?;
-            if body.anchor == anchor {
-                return Ok(OnLoop { place, body, inside: true });
-            }
+        match OnLoop::inside(anchor)? {
+            Some(at) => Ok(at),
+            None => OnLoop::pinned(anchor),
         }
-        OnLoop::pinned(anchor)
+    }
+
+    /// The same if it is the one whose callback this thread runs.
+    #[inline(always)]
+    pub(crate) fn inside(anchor: AnchorId) -> Result<Option<Self>> {
+        // SAFETY: places are never freed.
+        let Some(place) = (unsafe { INSIDE.get().as_ref() }) else { return Ok(None) };
+        let body = place.body()?;
+        Ok((body.anchor == anchor).then_some(OnLoop { place, body, inside: true }))
     }
 
     #[cold]

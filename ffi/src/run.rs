@@ -48,6 +48,8 @@ fn run(rt: *mut ouzel_runtime) -> Result<i32> {
     match &body.engine {
         Engine::Local { runtime, .. } => {
             let _running = Running::begin(rt, body)?;
+            // Once for all turns.
+            let _entered = runtime.enter();
             loop {
                 if body.stopped() {
                     return Ok(OUZEL_RUN_STOPPED);

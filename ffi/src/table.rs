@@ -118,20 +118,35 @@ impl OpTable {
                 return Err(Error::INVALID);
             }
             let looked = entry.look(op, how, out);
-            let waker = match looked {
-                Looked::Pending => None,
-                Looked::Step { .. } => {
-                    // SAFETY: a step was written.
-                    entry.wait(how, unsafe { out.assume_init_mut() });
-                    None
-                }
-                Looked::Last(_) => table.end(place.0),
-            };
+            let waker = if matches!(looked, Looked::Last(_)) { table.end(place.0) } else { None };
             Ok((looked, waker))
         })?;
         // Dropped outside: a waker may be the last thing that holds a task.
         drop(waker);
         Ok(looked)
+    }
+
+    /// As `look`, by the short way: of a host-driven runtime, a plain operation. `None`: it is not that, and nothing has
+    /// happened.
+    #[inline(always)]
+    pub(crate) fn look_plain(
+        &self,
+        op: ouzel_op,
+        (index, generation): Place,
+        how: Look<'_>,
+        out: &mut MaybeUninit<ouzel_cqe>,
+    ) -> Option<Looked> {
+        self.table.unlocked(|table| {
+            let entry = table.entries.get_mut(index as usize)?;
+            if entry.generation != generation || !entry.plain {
+                return None;
+            }
+            let looked = entry.take(op, how, out, true);
+            if matches!(looked, Looked::Last(_)) {
+                table.retire(index);
+            }
+            Some(looked)
+        })?
     }
 
     /// As `look`, of an operation that delivers to a callback, by the task that does it: which callback, too.
@@ -266,6 +281,7 @@ impl Table {
             self.wake_waiting(index);
         }
         let entry = &mut self.entries[index as usize];
+        entry.plain = false;
         // An entry whose generations are used up is not used again.
         if let Some(next) = entry.generation.checked_add(1) {
             entry.generation = next;

@@ -24,7 +24,31 @@ pub(crate) fn find(op: ouzel_op) -> Result<(OnLoop, Place)> {
 /// What `ouzel_op_take` and `ouzel_op_poll` have in common: all but the waker.
 #[inline(never)]
 pub(crate) fn take(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> i32 {
-    guard(|| code(take_if_any(op, how, cqe)))
+    guard(|| match take_plain(op, how, cqe) {
+        Some(taken) => taken,
+        None => take_any(op, how, cqe),
+    })
+}
+
+/// The short way, in a callback of a host-driven runtime. `None`: it is not that, or not well-formed.
+#[inline(always)]
+fn take_plain(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> Option<i32> {
+    // SAFETY: the host lends room for one.
+    let out = unsafe { cqe.cast::<MaybeUninit<ouzel_cqe>>().as_mut() }?;
+    let (anchor, index, generation) = unpack(Kind::Op, op.slot, op.generation).ok()?;
+    let at = OnLoop::inside(anchor).ok()??;
+    let looked = at.body.ops.look_plain(op, (index, generation), how, out)?;
+    if matches!(looked, Looked::Pending) {
+        return Some(OUZEL_PENDING);
+    }
+    deliver(at.place, at.body, (index, generation), looked, out);
+    Some(OUZEL_READY)
+}
+
+/// Any other.
+#[inline(never)]
+fn take_any(op: ouzel_op, how: Look<'_>, cqe: *mut ouzel_cqe) -> i32 {
+    code(take_if_any(op, how, cqe))
 }
 
 #[inline(always)]

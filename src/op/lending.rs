@@ -25,6 +25,7 @@ pub(crate) fn begin_receiving(fd: SharedFd) -> Result<Option<Receiving>, SubmitR
 }
 
 /// Gives a buffer of `provided` back, to its driver if that is this thread's.
+#[inline]
 pub(crate) fn end_loan(provided: &Arc<Provided>, id: u16) {
     let here = |c: Option<&Current>| {
         let reactor = c.map(|c| &c.reactor).filter(|r| r.has_provided(provided));
@@ -55,12 +56,14 @@ impl Lender {
     ///
     /// # Panics
     /// If there is no such buffer.
+    #[inline]
     #[must_use]
     pub fn at(&self, id: u16) -> *mut u8 {
         self.0.at(id)
     }
 
     /// Gives buffer `id`, which a completion has named, back. On any thread.
+    #[inline(always)]
     pub fn give_back(&self, id: u16) {
         end_loan(&self.0, id);
     }

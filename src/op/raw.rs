@@ -177,11 +177,12 @@ impl<P> RawOp<P> {
         self.handle.poll_next(cx)
     }
 
-    /// After a completion of a multishot operation: leaves the task's waker for the next one, as polling again would.
-    /// False: there is one already, or there will be none.
-    #[inline]
-    pub fn wait_next(&mut self, cx: &mut Context<'_>) -> bool {
-        self.handle.wait_next(cx)
+    /// As [`poll_next`](Self::poll_next). After a completion that is not the last it leaves the task's waker for the
+    /// next one, unless that is there: whether it did.
+    #[inline(always)]
+    pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Completion, bool)>> {
+        ready!(coop::proceed(cx));
+        self.handle.poll_step(cx)
     }
 
     /// The next completion of a multishot operation if there is one; leaves no waker.

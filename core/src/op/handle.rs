@@ -149,6 +149,11 @@ impl<P> OpHandle<P> {
     /// Off the thread of a local slab.
     #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
+        self.next_or_register(cx)
+    }
+
+    #[inline(always)]
+    fn next_or_register(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completion>> {
         if self.slot.is_none() {
             return Poll::Ready(None);
         }
@@ -169,14 +174,21 @@ impl<P> OpHandle<P> {
         }
     }
 
-    /// After a completion of a multishot operation: leaves the task's waker for the next one. False: there is one
-    /// already, or there will be none.
+    /// As [`poll_next`](Self::poll_next). After a completion that is not the last it leaves the task's waker for the
+    /// next one, unless that is there: whether it did.
     ///
     /// # Panics
     /// Off the thread of a local slab.
     #[inline]
-    pub fn wait_next(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.slot.is_none() || !self.may_touch() || self.has_next() {
+    pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Completion, bool)>> {
+        self.next_or_register(cx).map(|next| next.map(|c| (c, c.more() && self.wait_next(cx))))
+    }
+
+    /// The waker for the next completion, after one that was not the last. False: there is one already, or there will
+    /// be none.
+    #[inline(always)]
+    fn wait_next(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.has_next() {
             return false;
         }
         self.register(cx);

@@ -381,23 +381,29 @@ fn loom_op_multishot_wake_against_poll() {
 
 #[test]
 fn loom_op_multishot_wake_against_wait() {
-    model("op_multishot_wake_against_wait", None, || {
+    model("op_multishot_wake_against_wait", Some(3), || {
         let owner = Owner::new(Flavour::Shared);
         let mut handle = owner.submit((), Request::RecvMulti { fd: 0 });
         let key = handle.key();
         let holder = thread::spawn(move || {
-            let mut waits = false;
-            // Nothing else comes: a lost wake is a deadlock.
-            let first = block_on(poll_fn(|cx| {
-                if !waits && handle.wait_next(cx) {
-                    waits = true;
-                    return Poll::Pending;
+            let mut last = 0;
+            // Told that it waits, it does not look again: a lost wake is a deadlock.
+            block_on(poll_fn(|cx| {
+                while last < 2 {
+                    let Poll::Ready(step) = handle.poll_step(cx) else { return Poll::Pending };
+                    let (c, waits) = step.unwrap();
+                    assert_eq!(c.res, last + 1);
+                    last = c.res;
+                    if last < 2 && waits {
+                        return Poll::Pending;
+                    }
                 }
-                handle.try_next().map_or(Poll::Pending, Poll::Ready)
+                Poll::Ready(())
             }));
-            assert_eq!(first.res, 1);
         });
-        let _ = owner.complete(key, Completion { res: 1, flags: Completion::MORE });
+        for res in [1, 2] {
+            let _ = owner.complete(key, Completion { res, flags: Completion::MORE });
+        }
         owner.wind_down();
         holder.join().unwrap();
         owner.slab.close();

@@ -67,17 +67,28 @@ fn a_stream_is_waited_for_unless_there_is_a_next_one() {
             let after = unsafe { slab.complete(key, completion) };
             assert!(matches!(after, AfterComplete::Delivered));
         };
-        assert!(handle.wait_next(&mut cx));
+        let rung = || bell.0.load(Ordering::Relaxed);
+        assert_eq!(handle.poll_step(&mut cx), Poll::Pending);
         complete(handle.key(), Completion::step(4));
-        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
-        assert!(!handle.wait_next(&mut cx), "it is there");
-        assert_eq!(handle.try_next(), Some(Completion::step(4)));
-        assert!(handle.wait_next(&mut cx));
+        complete(handle.key(), Completion::step(5));
+        assert_eq!(rung(), 1);
+        assert_eq!(
+            handle.poll_step(&mut cx),
+            Poll::Ready(Some((Completion::step(4), false))),
+            "one is there"
+        );
+        assert_eq!(handle.poll_step(&mut cx), Poll::Ready(Some((Completion::step(5), true))));
+        complete(handle.key(), Completion::step(6));
+        assert_eq!(rung(), 2);
         complete(handle.key(), Completion::done(-125));
-        assert_eq!(bell.0.load(Ordering::Relaxed), 2);
-        assert!(!handle.wait_next(&mut cx), "the last one is there");
-        assert_eq!(handle.try_next(), Some(Completion::done(-125)));
-        assert!(!handle.wait_next(&mut cx), "there is none any more");
+        assert_eq!(
+            handle.poll_step(&mut cx),
+            Poll::Ready(Some((Completion::step(6), false))),
+            "the end is there"
+        );
+        assert_eq!(handle.poll_step(&mut cx), Poll::Ready(Some((Completion::done(-125), false))));
+        assert_eq!(handle.poll_step(&mut cx), Poll::Ready(None));
+        assert_eq!(rung(), 2);
         drop(waker);
         assert_eq!(Arc::strong_count(&bell), 1);
     }

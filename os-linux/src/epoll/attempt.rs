@@ -129,7 +129,7 @@ pub(super) unsafe fn send(
     }
 }
 
-pub(super) fn outcome(ret: i32) -> Outcome {
+fn outcome(ret: i32) -> Outcome {
     if ret == -libc::EAGAIN { Outcome::Again } else { Outcome::Done(ret) }
 }
 

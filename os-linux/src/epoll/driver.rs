@@ -12,7 +12,7 @@ use ouzel_core::park::ParkWord;
 use rustix::event::epoll;
 
 use super::attempt::waits_on;
-use super::lazy::Lazy;
+use super::lazy::{KEPT, Lazy};
 use super::table::{Table, Way};
 use super::timer::Timer;
 use crate::buffers::BufferPool;
@@ -133,10 +133,23 @@ impl EpollDriver {
         if self.closing {
             return done(-libc::ECANCELED);
         }
-        if let Request::Send { lazy: true, .. } = *req {
-            return self.keep_lazy(key, req);
+        if let Request::Send { lazy: true, .. } = *req
+            && self.lazy.has_room()
+        {
+            self.lazy.kept.push((key, *req));
+            return Submitted::InFlight;
         }
+        self.submit_other(key, req)
+    }
+
+    #[inline(never)]
+    fn submit_other(&mut self, key: OpKey, req: &Request) -> Submitted {
         self.make_lazy();
+        if let Request::Send { lazy: true, .. } = *req {
+            self.lazy.kept.reserve(KEPT);
+            self.lazy.kept.push((key, *req));
+            return Submitted::InFlight;
+        }
         match *req {
             Request::SendZeroCopy { .. } => self.submit_now(key, &req.with_copies()),
             _ => self.submit_now(key, req),
@@ -160,9 +173,7 @@ impl EpollDriver {
                 }
             }
             Request::OpenAt { .. } | Request::Fsync { .. } | Request::File(_) => Submitted::Blocking,
-            Request::Send { fd, buf, len, flags, .. } if fd >= 0 => {
-                self.start_send(key, req, (fd, buf, len, flags))
-            }
+            Request::Send { fd, .. } if fd >= 0 => self.start_send(key, req),
             Request::RecvMulti { fd } | Request::AcceptMulti { fd } => self.start_multi(key, req, fd),
             Request::Splice { from_offset, to_offset, .. }
                 if from_offset != AT_POSITION || to_offset != AT_POSITION =>
@@ -304,6 +315,7 @@ impl EpollDriver {
     }
 
     /// Gives a provided buffer back.
+    #[inline]
     pub fn recycle(&mut self, id: u16) {
         if let Some(pool) = &mut self.pool {
             pool.put(id);

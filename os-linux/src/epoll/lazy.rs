@@ -17,6 +17,12 @@ pub(super) struct Lazy {
 }
 
 impl Lazy {
+    /// Whether one more can be kept, without an allocation.
+    #[inline(always)]
+    pub(super) fn has_room(&self) -> bool {
+        self.kept.len() < KEPT && self.kept.len() < self.kept.capacity()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.kept.len() + self.made.len()
     }

@@ -23,18 +23,6 @@ const OUT: u32 = libc::EPOLLOUT as u32;
 const ENDED: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
 const BROKEN: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
 
-/// Why a multishot receive has stopped for now, or for good.
-enum Received {
-    /// It has taken all that was there.
-    Dry,
-    /// The budget is spent.
-    Listed,
-    /// A try was in vain.
-    Again,
-    /// With this result.
-    End(i32),
-}
-
 impl EpollDriver {
     #[inline]
     pub(super) fn entry(&mut self, fd: Fd) -> &mut Entry {
@@ -83,13 +71,13 @@ impl EpollDriver {
     }
 
     /// A short read: if it was from a registered stream of TCP, that is empty now. Whether a try makes sense all the same.
-    #[inline]
+    #[inline(always)]
     fn drained(&mut self, fd: Fd) -> bool {
         let entry = self.table.entry(fd, &self.fds);
         if entry.events & IN != 0 && self.short_reads {
             if entry.kind == Kind::Unknown {
                 self.calls.set(self.calls.get() + 1);
-                entry.kind = if sys::is_tcp(fd) { Kind::Tcp } else { Kind::Other };
+                entry.ask(fd);
             }
             if entry.kind == Kind::Tcp {
                 entry.side(Way::In).may_try = false;
@@ -148,16 +136,30 @@ impl EpollDriver {
     /// Hands out what is done, and gives some of the listed descriptors their turn.
     pub(super) fn settle(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
         let mut count = self.done.len();
-        self.done.drain(..).for_each(|(key, c)| sink(key, c));
+        if count > 0 {
+            self.done.drain(..).for_each(|(key, c)| sink(key, c));
+        }
         for _ in 0..self.ready.len().min(TURNS) {
             let Some(fd) = self.ready.pop_front() else { break };
             self.left = self.left.saturating_sub(1);
-            let entry = self.entry(fd);
+            let entry = self.table.entry(fd, &self.fds);
             entry.listed = false;
-            let [reading, writing] = entry.sides.map(|side| !side.is_empty());
+            let may_read = entry.may_try(Way::In);
+            let writing = !entry.sides[Way::Out as usize].is_empty();
             let mut budget = BUDGET;
-            if reading {
-                count += self.serve(fd, Way::In, &mut budget, sink);
+            if let Some(op) = self.table.first(fd, Way::In).filter(|_| may_read) {
+                // What comes most often has the short way.
+                let (served, over) = match op.req {
+                    Request::RecvMulti { .. } => {
+                        let key = op.key;
+                        self.receive(fd, key, &mut budget, sink)
+                    }
+                    _ => (0, true),
+                };
+                count += served;
+                if over {
+                    count += self.serve(fd, Way::In, &mut budget, sink);
+                }
             }
             if writing {
                 count += self.serve(fd, Way::Out, &mut budget, sink);
@@ -178,34 +180,24 @@ impl EpollDriver {
         while self.entry(fd).may_try(way) {
             let Some(op) = self.table.first(fd, way) else { break };
             let key = op.key;
+            if let Request::RecvMulti { .. } = op.req {
+                let (served, over) = self.receive(fd, key, budget, sink);
+                count += served;
+                if over {
+                    continue;
+                }
+                break;
+            }
             if *budget == 0 {
                 self.list(fd);
                 break;
             }
-            let step = match op.req {
-                Request::RecvMulti { .. } => {
-                    let (received, end) = self.receive(fd, key, budget, sink);
-                    count += received;
-                    match end {
-                        Received::Dry => break,
-                        Received::Listed => {
-                            self.list(fd);
-                            break;
-                        }
-                        Received::Again => None,
-                        Received::End(res) => Some(Completion::done(res)),
-                    }
-                }
-                req => {
-                    *budget -= 1;
-                    let mut sent = op.sent;
-                    let step = self.step(&req, fd, &mut sent);
-                    if let Some(op) = self.table.first(fd, way) {
-                        op.sent = sent;
-                    }
-                    step
-                }
-            };
+            *budget -= 1;
+            let (req, mut sent) = (op.req, op.sent);
+            let step = self.step(&req, fd, &mut sent);
+            if let Some(op) = self.table.first(fd, way) {
+                op.sent = sent;
+            }
             let completion = match step {
                 Some(completion) => completion,
                 None => match self.await_edge(fd, way) {
@@ -237,38 +229,51 @@ impl EpollDriver {
         }
     }
 
-    /// What a multishot receive finds, a buffer's worth at a time, handed out: how many, and why it ended.
+    /// What a multishot receive finds is handed out, a buffer's worth at a time: how many, and whether it is over.
     fn receive(
         &mut self,
         fd: Fd,
         key: OpKey,
         budget: &mut u32,
         sink: &mut dyn FnMut(OpKey, Completion),
-    ) -> (usize, Received) {
+    ) -> (usize, bool) {
         let mut count = 0;
         *budget = (*budget).min(BUFFERS);
-        while *budget > 0 {
+        let last = loop {
+            if *budget == 0 {
+                self.list(fd);
+                return (count, false);
+            }
             *budget -= 1;
             let taken =
                 self.pool.as_mut().and_then(|pool| pool.take().map(|id| (id, pool.at(id), pool.size())));
-            let Some((id, at, size)) = taken else { return (count, Received::End(-libc::ENOBUFS)) };
+            let Some((id, at, size)) = taken else { break -libc::ENOBUFS };
             let res = sys::retry(|| {
-                self.calls.set(self.calls.get() + 1);
+                self.called();
                 // SAFETY: the buffer was taken from the pool just now: nobody else has it.
                 unsafe { sys::recv(fd, at, size, libc::MSG_DONTWAIT) }
             });
-            if res <= 0 {
-                self.recycle(id);
-                return (count, if res == -libc::EAGAIN { Received::Again } else { Received::End(res) });
+            if res > 0 {
+                let more = res as usize == size || self.drained(fd);
+                sink(key, Completion::in_buffer(res, id, true));
+                count += 1;
+                if more {
+                    continue;
+                }
+                return (count, false);
             }
-            let more = res as usize == size || self.drained(fd);
-            sink(key, Completion::in_buffer(res, id, true));
-            count += 1;
-            if !more {
-                return (count, Received::Dry);
+            self.recycle(id);
+            if res != -libc::EAGAIN {
+                break res;
             }
-        }
-        (count, Received::Listed)
+            match self.await_edge(fd, Way::In) {
+                Ok(()) => return (count, false),
+                Err(Errno(e)) => break -e,
+            }
+        };
+        self.table.pop(fd, Way::In);
+        sink(key, Completion::done(last));
+        (count + 1, true)
     }
 
     /// Asks the kernel for events and notes them.

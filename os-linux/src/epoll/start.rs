@@ -3,9 +3,8 @@
 use ouzel_core::driver::Errno;
 use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
 
-use super::attempt::{Outcome, outcome, send};
+use super::attempt::{Outcome, send};
 use super::driver::{EpollDriver, done};
-use super::lazy::KEPT;
 use super::table::Way;
 
 impl EpollDriver {
@@ -22,21 +21,16 @@ impl EpollDriver {
     }
 
     /// The same for a send, which is what is started most often.
-    pub(super) fn start_send(
-        &mut self,
-        key: OpKey,
-        req: &Request,
-        what: (Fd, *const u8, usize, i32),
-    ) -> Submitted {
-        let (fd, way) = (what.0, Way::Out);
-        if !self.may_start(fd, way) {
-            return self.line_up(key, req, fd, way);
+    pub(super) fn start_send(&mut self, key: OpKey, req: &Request) -> Submitted {
+        let Request::Send { fd, buf, len, flags, .. } = *req else { return done(-libc::EINVAL) };
+        if !self.may_start(fd, Way::Out) {
+            return self.line_up(key, req, fd, Way::Out);
         }
         let mut sent = 0;
         // SAFETY: a request's buffer stays valid until its completion (the contract of `Request`).
-        match unsafe { send(what, &mut sent, &self.calls) } {
+        match unsafe { send((fd, buf, len, flags), &mut sent, &self.calls) } {
             res if res != -libc::EAGAIN => done(res),
-            res => self.after_try(key, req, (fd, way), outcome(res), sent),
+            _ => self.after_try(key, req, (fd, Way::Out), Outcome::Again, sent),
         }
     }
 
@@ -49,6 +43,7 @@ impl EpollDriver {
     }
 
     /// Without a try: behind the others, or until the next edge.
+    #[inline(never)]
     fn line_up(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
         if let Err(Errno(e)) = self.register(fd, way) {
             return done(-e);
@@ -58,6 +53,7 @@ impl EpollDriver {
     }
 
     /// What the first try leads to.
+    #[inline(never)]
     fn after_try(
         &mut self,
         key: OpKey,
@@ -96,14 +92,6 @@ impl EpollDriver {
         Submitted::InFlight
     }
 
-    pub(super) fn keep_lazy(&mut self, key: OpKey, req: &Request) -> Submitted {
-        if self.lazy.kept.len() >= KEPT {
-            self.make_lazy();
-        }
-        self.lazy.kept.push((key, *req));
-        Submitted::InFlight
-    }
-
     /// Makes the sends that were kept: before anything else is submitted, which might be for the same socket, and
     /// before every look at the kernel.
     #[inline]
@@ -119,7 +107,11 @@ impl EpollDriver {
         let mut count = 0;
         let mut kept = std::mem::take(&mut self.lazy.kept);
         for (key, req) in &kept {
-            if let Submitted::Done(completion) = self.submit_now(*key, req) {
+            let submitted = match *req {
+                Request::Send { fd, .. } if fd >= 0 => self.start_send(*key, req),
+                _ => self.submit_now(*key, req),
+            };
+            if let Submitted::Done(completion) = submitted {
                 count += 1;
                 sink(*key, completion);
             }
@@ -132,7 +124,9 @@ impl EpollDriver {
     /// Makes them and hands their results out; how many.
     pub(super) fn settle_lazy(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
         let count = self.lazy.made.len();
-        self.lazy.made.drain(..).for_each(|(key, completion)| sink(key, completion));
+        if count > 0 {
+            self.lazy.made.drain(..).for_each(|(key, completion)| sink(key, completion));
+        }
         if self.lazy.kept.is_empty() { count } else { count + self.make_kept(sink) }
     }
 }

@@ -4,6 +4,7 @@ use ouzel_core::op::{Fd, OpKey, Request};
 
 use crate::fds::FdTable;
 use crate::keys::KeyMap;
+use crate::sys;
 
 const NONE: u32 = u32::MAX;
 
@@ -85,6 +86,12 @@ impl Entry {
         self.sides.iter().all(Side::is_empty)
     }
 
+    /// Finds out what the descriptor is.
+    #[cold]
+    pub(super) fn ask(&mut self, fd: Fd) {
+        self.kind = if sys::is_tcp(fd) { Kind::Tcp } else { Kind::Other };
+    }
+
     /// Forgets the registration, and all that was concluded from it.
     pub(super) fn forget(&mut self) {
         let sides = self.sides.map(|s| Side { may_try: true, ..s });
@@ -119,14 +126,14 @@ impl Table {
     pub(super) fn entry(&mut self, fd: Fd, fds: &FdTable) -> &mut Entry {
         let generation = fds.generation(fd);
         if self.entries.get(fd as usize).is_none_or(|entry| entry.generation != generation) {
-            self.renew(fd as usize, generation);
+            return self.renew(fd as usize, generation);
         }
         &mut self.entries[fd as usize]
     }
 
     /// Makes an entry, or lets one begin another generation.
     #[cold]
-    fn renew(&mut self, index: usize, generation: u32) {
+    fn renew(&mut self, index: usize, generation: u32) -> &mut Entry {
         if index >= self.entries.len() {
             self.entries.resize((index + 1).next_power_of_two().max(64), Entry::NEW);
         }
@@ -135,6 +142,7 @@ impl Table {
             entry.forget();
             entry.generation = generation;
         }
+        entry
     }
 
     /// The entry of `fd`, if there is one.
