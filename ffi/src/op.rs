@@ -92,7 +92,7 @@ pub(crate) struct Entry {
     pub(crate) flight: Flight,
     pub(crate) delivery: Delivery,
     kept: Option<Kept>,
-    /// One or many completions of the kernel's, and nobody waits for them but who asks: nothing is ever kept.
+    /// In use, and nobody waits for its completions but who asks for them: none is ever kept.
     pub(crate) plain: bool,
 }
 
@@ -119,8 +119,7 @@ impl Entry {
     #[inline(always)]
     pub(crate) fn fill(&mut self, flight: Flight, delivery: Delivery) {
         debug_assert!(!self.is_live() && self.delivery.waker.is_none(), "filled while in use");
-        let raw = matches!(flight, Flight::One(_) | Flight::Many(..));
-        self.plain = raw && delivery.waker.is_none() && delivery.done.is_none();
+        self.plain = delivery.waker.is_none() && delivery.done.is_none();
         // SAFETY: ours to write; what is there is `Over`.
         unsafe { (&raw mut self.flight).write(flight) };
         // SAFETY: ours to write; what is there has no waker.

@@ -126,8 +126,8 @@ impl OpTable {
         Ok(looked)
     }
 
-    /// As `look`, by the short way: of a host-driven runtime, a plain operation. `None`: it is not that, and nothing has
-    /// happened.
+    /// As `look`, by the short way: of a host-driven runtime, an operation for which nobody waits but who asks. `None`: it
+    /// is not that, and nothing has happened.
     #[inline(always)]
     pub(crate) fn look_plain(
         &self,
