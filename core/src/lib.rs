@@ -14,6 +14,7 @@
 //! | [`fixed`] | the executor for tasks in static storage: no allocator, woken by interrupts |
 //! | `op` | the operation slot between a future and a driver |
 //! | [`anchor`] | weak ids of runtimes |
+//! | [`presence`] | whether there is one of something, without its lock |
 //! | `coop` | how long a task may go on without letting others run |
 //! | `timer` | the hierarchical timer wheel |
 //! | `alarm` | timers that futures wait for, on a thread's wheel |
@@ -50,6 +51,7 @@ pub mod owned;
 #[cfg(feature = "alloc")]
 mod pages;
 pub mod park;
+pub mod presence;
 pub mod queue;
 pub(crate) mod runnable;
 pub mod sched;

@@ -2,11 +2,11 @@
 
 use core::ffi::c_char;
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use ouzel::TaskId;
+use ouzel::presence::Presence;
 
 use crate::options::Ud;
 
@@ -39,8 +39,8 @@ impl fmt::Debug for Name {
 #[derive(Debug, Default)]
 pub(crate) struct Newborns {
     inner: Mutex<Inner>,
-    /// How many have an id, so that where there is none nobody needs the lock.
-    count: AtomicUsize,
+    /// Those that have an id.
+    named: Presence,
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +70,7 @@ impl Newborns {
         let mut inner = self.lock();
         inner.all[number as usize] = Some(id);
         inner.ids.insert(id);
-        // ORDERING: Relaxed: whoever has the id has it from this thread, by a hand-over that orders this too.
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.named.arrive();
     }
 
     /// It has been polled, or will never be.
@@ -79,8 +78,7 @@ impl Newborns {
         let mut inner = self.lock();
         if let Some(id) = inner.all[number as usize].take() {
             inner.ids.remove(&id);
-            // ORDERING: Release pairs with the load in `contains`: who finds none here finds the task in its runtime.
-            self.count.fetch_sub(1, Ordering::Release);
+            self.named.leave();
         }
         inner.free.push(number);
     }
@@ -88,8 +86,8 @@ impl Newborns {
     /// Whether it is one. A signal handler must not wait: where there are some and it cannot have the answer that is
     /// "yes", since who holds the lock may be making or ending this one.
     pub(crate) fn contains(&self, id: TaskId, may_wait: bool) -> bool {
-        // ORDERING: Acquire pairs with `end`.
-        if self.count.load(Ordering::Acquire) == 0 {
+        // Who finds none here finds the task in its runtime.
+        if self.named.is_empty() {
             return false;
         }
         if may_wait {

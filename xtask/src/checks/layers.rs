@@ -19,6 +19,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("alarm", &["task", "slab", "owned", "sched", "local", "op", "fixed"]),
     ("waiting", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer", "alarm", "fixed"]),
     ("anchor", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),
+    ("presence", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),
     ("driver", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer", "park"]),
     ("park", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer"]),
     ("sync", &["task", "slab", "queue", "owned", "sched", "local", "op", "timer", "park", "context"]),
