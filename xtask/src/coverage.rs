@@ -34,7 +34,8 @@ pub(crate) fn run(ws: &Workspace) -> Result<(), String> {
     cargo.arg("--no-run").env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", "-Cinstrument-coverage");
     // Build scripts and macros are instrumented too, and write where they run.
     cargo.env("LLVM_PROFILE_FILE", folder.join("build-%p.tmp"));
-    let programs: Vec<PathBuf> = build(&mut cargo)?.into_iter().filter_map(|a| a.executable).collect();
+    let tests = build(&mut cargo)?.into_iter().filter(|a| a.is_test);
+    let programs: Vec<PathBuf> = tests.filter_map(|a| a.executable).collect();
     for program in &programs {
         let mut test = std::process::Command::new(program);
         test.current_dir(&ws.root).env("LLVM_PROFILE_FILE", profiles.join("%m-%p.profraw"));

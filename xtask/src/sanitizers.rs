@@ -116,8 +116,8 @@ impl Built {
         let flags = format!("{flags} -Cunsafe-allow-abi-mismatch=sanitizer");
         let mut cargo = nightly::cargo(ws, folder, &flags);
         cargo.args(["test", "--no-run", "--target", TARGET]).args(what);
-        let found = build(&mut cargo)?;
-        let tests: Vec<_> = found.into_iter().filter_map(|a| Some((a.name, a.executable?))).collect();
+        let found = build(&mut cargo)?.into_iter().filter(|a| a.is_test);
+        let tests: Vec<_> = found.filter_map(|a| Some((a.name, a.executable?))).collect();
         if tests.is_empty() {
             return Err("cargo names no test program".into());
         }

@@ -104,6 +104,7 @@ pub(crate) fn build(command: &mut Command) -> Result<Vec<Artifact>, String> {
                 name: message["target"]["name"].as_str().unwrap_or_default().to_string(),
                 files: files.filter_map(|f| f.as_str().map(PathBuf::from)).collect(),
                 executable: message["executable"].as_str().map(PathBuf::from),
+                is_test: message["profile"]["test"] == true,
             });
         }
     }
@@ -117,6 +118,8 @@ pub(crate) struct Artifact {
     pub(crate) name: String,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) executable: Option<PathBuf>,
+    /// With libtest's main function; not a program that tests start.
+    pub(crate) is_test: bool,
 }
 
 fn show(command: &Command) -> String {
