@@ -22,4 +22,5 @@ pub mod load;
 pub mod measure;
 pub mod place;
 pub mod steps;
+mod sync;
 pub mod work;

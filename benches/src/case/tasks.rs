@@ -3,9 +3,11 @@
 use crate::case::parts;
 use crate::engine::Engine;
 use crate::measure::{Outcome, Plan, Span};
-use crate::work::{Baton, Latch, yield_now};
-use std::future::Future;
+use crate::work::{Baton, Latch, repeat, yield_now};
+use std::future::{Future, poll_fn};
 use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// Tasks alive at once in [`spawn_join`].
 const JOINED: u64 = 100_000;
@@ -67,7 +69,7 @@ async fn bursts<E: Engine>(n: u64, latch: &'static Latch) -> u64 {
     for part in parts(n, BURST) {
         latch.arm(part);
         for _ in 0..part {
-            E::spawn_detached(async { latch.hit() });
+            E::spawn_detached(at_once(|| latch.hit()));
         }
         latch.wait().await;
         done += part - latch.left();
@@ -97,13 +99,21 @@ async fn chains<E: Engine>(n: u64, latch: &'static Latch) -> u64 {
 
 /// The next link of a chain; the last one tells how many there were, so that a link costs no more than a task.
 fn link<E: Engine>(left: u64, done: u64, latch: &'static Latch) {
-    E::spawn_detached(async move {
+    E::spawn_detached(at_once(move || {
         if left > 1 {
             link::<E>(left - 1, done + 1, latch);
         } else {
             latch.hit_times(done + 1);
         }
-    });
+    }));
+}
+
+/// A task that calls `f` and is over: an `async` block without the state that says whether it was polled.
+fn at_once(f: impl Fn() + Send) -> impl Future<Output = ()> + Send {
+    poll_fn(move |_| {
+        f();
+        Poll::Ready(())
+    })
 }
 
 /// A thousand tasks that wake themselves and are pending.
@@ -123,7 +133,7 @@ pub(crate) async fn yield_many<E: Engine>(plan: Plan) -> Outcome {
 
 async fn requeues<E: Engine, F, Y>(tasks: u64, plan: Plan, pause: F) -> Outcome
 where
-    F: Fn() -> Y + Copy + Send + 'static,
+    F: Fn() -> Y + Copy + Send + Unpin + 'static,
     Y: Future<Output = ()> + Send + 'static,
 {
     requeue_all::<E, F, Y>(tasks, plan.warmup, pause).await;
@@ -134,20 +144,13 @@ where
 
 async fn requeue_all<E: Engine, F, Y>(tasks: u64, n: u64, pause: F) -> u64
 where
-    F: Fn() -> Y + Copy + Send + 'static,
+    F: Fn() -> Y + Copy + Send + Unpin + 'static,
     Y: Future<Output = ()> + Send + 'static,
 {
     let handles: Vec<_> = (0..tasks)
         .map(|i| {
             let share = n / tasks + u64::from(i < n % tasks);
-            E::spawn(async move {
-                let mut done = 0;
-                for _ in 0..share {
-                    pause().await;
-                    done += 1u64;
-                }
-                done
-            })
+            E::spawn(repeat(share, pause))
         })
         .collect();
     let mut done = 0;
@@ -159,30 +162,64 @@ where
 
 /// Two tasks that wake each other in turn. An operation is there and back.
 pub(crate) async fn ping_pong<E: Engine>(plan: Plan) -> Outcome {
-    let table: &'static [Baton; 2] = Box::leak(Box::default());
-    rally::<E>(plan.warmup, table).await;
+    rally::<E>(plan.warmup).await;
     let span = Span::begin();
-    let done = rally::<E>(plan.ops, table).await;
+    let done = rally::<E>(plan.ops).await;
     span.end(done)
 }
 
-async fn rally<E: Engine>(n: u64, table: &'static [Baton; 2]) -> u64 {
-    let back = E::spawn(async move {
-        for _ in 0..n {
-            table[0].take().await;
-            table[1].give();
-        }
-    });
-    let there = E::spawn(async move {
-        let mut done = 0;
-        for _ in 0..n {
-            table[0].give();
-            table[1].take().await;
-            done += 1u64;
-        }
-        done
-    });
-    let done = there.await;
+async fn rally<E: Engine>(n: u64) -> u64 {
+    let table: &'static [Baton; 2] = Box::leak(Box::default());
+    let [there, back] =
+        [1, 0].map(|own| E::spawn(Player { own: &table[own], other: &table[1 - own], left: n }));
+    // Begins it.
+    table[0].give();
     back.await;
-    done
+    n - there.await
+}
+
+/// Waits for its own baton and gives the other one, so many times. Written by hand: an `async` block's loop costs as much as
+/// what is in it.
+struct Player {
+    own: &'static Baton,
+    other: &'static Baton,
+    left: u64,
+}
+
+impl Future for Player {
+    type Output = u64;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        if self.left == 0 {
+            return Poll::Ready(0);
+        }
+        if self.own.poll_take(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.left -= 1;
+        self.other.give();
+        if self.left == 0 {
+            return Poll::Ready(0);
+        }
+        if self.own.poll_take(cx).is_pending() { Poll::Pending } else { self.go_on(cx) }
+    }
+}
+
+impl Player {
+    /// It was back before this player had let go of it.
+    #[cold]
+    #[inline(never)]
+    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<u64> {
+        loop {
+            self.left -= 1;
+            self.other.give();
+            if self.left == 0 {
+                return Poll::Ready(0);
+            }
+            if self.own.poll_take(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! | [`Latch`] | the root waits until so many tasks have done their work, and knows how many did |
 //! | [`Baton`] | one task tells one other that it is its turn |
 //! | [`yield_now`] | back to the end of the queue, once |
+//! | [`repeat`] | the same pause over and over |
 //! | [`burn`] | a little work |
 //! | [`files`] | small files, and the list of what is to be read |
 //! | [`echo`] | what echo servers count |
@@ -16,6 +17,7 @@ mod baton;
 pub mod echo;
 pub mod files;
 mod latch;
+mod repeat;
 mod yields;
 
 /// About a microsecond of arithmetic that the compiler cannot shorten.
@@ -29,4 +31,5 @@ pub fn burn() {
 
 pub use baton::Baton;
 pub use latch::Latch;
+pub use repeat::{Repeat, repeat};
 pub use yields::{YieldNow, yield_now};

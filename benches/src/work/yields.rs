@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Wakes its own task and is pending once.
+#[inline]
 pub fn yield_now() -> YieldNow {
     YieldNow(false)
 }
@@ -17,6 +18,7 @@ pub struct YieldNow(bool);
 impl Future for YieldNow {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if std::mem::replace(&mut self.0, true) {
             return Poll::Ready(());
