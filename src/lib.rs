@@ -93,7 +93,10 @@ pub use shared::ShutdownError;
 pub use task::{YieldNow, task_id, task_is_aborted, yield_now};
 pub use time::{sleep, timeout};
 
-use current::Flavour;
+use current::{Flavour, Place};
+use ouzel_core::local::Local;
+use ouzel_core::task::Given;
+use shared::Inner;
 
 const NO_RUNTIME: &str = "no ouzel runtime on this thread: call this inside a task or a block_on";
 
@@ -109,11 +112,11 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let mut future = Some(future);
-    let here = spawn_here(|runtime| match runtime {
-        Flavour::Shared(inner) => inner.spawn_here(&mut future),
-        Flavour::Local(_) => None,
-    });
+    let mut future = Given::new(future);
+    // SAFETY: the future is there.
+    let spawn = |inner: &Inner| unsafe { inner.spawn_here(&mut future) };
+    // SAFETY: the short way queues the future and calls none of the user's code.
+    let here = unsafe { current::on_shared(spawn) };
     match here {
         Some(handle) => handle,
         None => spawn_further(&mut future),
@@ -122,13 +125,15 @@ where
 
 #[cold]
 #[inline(never)]
-fn spawn_further<F>(future: &mut Option<F>) -> JoinHandle<F::Output>
+fn spawn_further<F>(future: &mut Given<F>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    // SAFETY: the short way has not taken it, and its holder gives it up.
+    let mut future = Some(unsafe { future.take() });
     current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Shared(inner)) => inner.spawn(future),
+        Some(Flavour::Shared(inner)) => inner.spawn(&mut future),
         Some(Flavour::Local(_)) => {
             panic!("the runtime of this thread is a LocalRuntime: use spawn_local")
         }
@@ -146,11 +151,15 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let mut future = Some(future);
-    let here = spawn_here(|runtime| match runtime {
-        Flavour::Shared(inner) => inner.spawn_detached_here(&mut future),
-        Flavour::Local(local) => local.spawn_detached_here(&mut future),
-    });
+    let mut future = Given::new(future);
+    let spawn = |place: Place<'_>| match place {
+        // SAFETY: the future is there.
+        Place::Local(local) => unsafe { local.spawn_detached_listed(&mut future) },
+        // SAFETY: as above.
+        Place::Shared(inner) => unsafe { inner.spawn_detached_here(&mut future) },
+    };
+    // SAFETY: the short way queues the future and calls none of the user's code.
+    let here = unsafe { current::on_either(spawn) };
     if here.is_none() {
         spawn_detached_further(&mut future);
     }
@@ -158,14 +167,16 @@ where
 
 #[cold]
 #[inline(never)]
-fn spawn_detached_further<F>(future: &mut Option<F>)
+fn spawn_detached_further<F>(future: &mut Given<F>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    // SAFETY: the short way has not taken it, and its holder gives it up.
+    let mut future = Some(unsafe { future.take() });
     current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Shared(inner)) => inner.spawn_detached(future),
-        Some(Flavour::Local(local)) => local.spawn_detached(future),
+        Some(Flavour::Shared(inner)) => inner.spawn_detached(&mut future),
+        Some(Flavour::Local(local)) => local.spawn_detached(&mut future),
         None => panic!("{NO_RUNTIME}"),
     });
 }
@@ -177,11 +188,11 @@ where
 /// # Panics
 /// Outside a `LocalRuntime`.
 pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output> {
-    let mut future = Some(future);
-    let here = spawn_here(|runtime| match runtime {
-        Flavour::Local(local) => local.spawn_here(&mut future),
-        Flavour::Shared(_) => None,
-    });
+    let mut future = Given::new(future);
+    // SAFETY: the future is there.
+    let spawn = |local: &Local| unsafe { local.spawn_listed(&mut future) };
+    // SAFETY: the short way queues the future and calls none of the user's code.
+    let here = unsafe { current::on_local(spawn) };
     match here {
         Some(handle) => handle,
         None => spawn_local_further(&mut future),
@@ -190,21 +201,14 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output>
 
 #[cold]
 #[inline(never)]
-fn spawn_local_further<F: Future + 'static>(future: &mut Option<F>) -> LocalJoinHandle<F::Output> {
+fn spawn_local_further<F: Future + 'static>(future: &mut Given<F>) -> LocalJoinHandle<F::Output> {
+    // SAFETY: the short way has not taken it, and its holder gives it up.
+    let mut future = Some(unsafe { future.take() });
     current::with(|current| match current.map(|c| &c.runtime) {
-        Some(Flavour::Local(local)) => local.spawn(future),
+        Some(Flavour::Local(local)) => local.spawn(&mut future),
         Some(Flavour::Shared(_)) => panic!("the runtime of this thread is a Runtime: use spawn"),
         None => panic!("{NO_RUNTIME}"),
     })
-}
-
-/// The short way of a spawn: on the runtime whose task, or worker, this thread runs. `None`: take the long way,
-/// which counts a reference to the runtime meanwhile and knows what is wrong.
-#[inline(always)]
-fn spawn_here<H>(spawn: impl FnOnce(&Flavour) -> Option<H>) -> Option<H> {
-    // SAFETY: where a spawn takes the short way it queues the future and calls none of the user's code; a future that
-    // is refused stays where it is.
-    unsafe { current::with_top(|current| spawn(&current?.runtime)) }
 }
 
 /// Runs `job` on the current runtime's blocking pool, see [`BlockingConfig`].

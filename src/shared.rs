@@ -7,8 +7,9 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ouzel_core::local::LocalExecutor;
+use ouzel_core::local::{Local, LocalExecutor};
 use ouzel_core::sched::Shared;
+use ouzel_core::task::Given;
 
 use crate::blocking::{BlockingConfig, BlockingPool};
 use crate::driver::DriverOptions;
@@ -66,8 +67,11 @@ impl Inner {
     }
 
     /// As `spawn`, if this thread is one of the workers; else the future is where it was. Calls no code of the user's.
+    ///
+    /// # Safety
+    /// The future is there: no spawn has taken it.
     #[inline(always)]
-    pub(crate) fn spawn_here<F>(&self, future: &mut Option<F>) -> Option<JoinHandle<F::Output>>
+    pub(crate) unsafe fn spawn_here<F>(&self, future: &mut Given<F>) -> Option<JoinHandle<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -75,12 +79,16 @@ impl Inner {
         if self.origin.is_another_process() {
             return None;
         }
-        self.shared.spawn_here(future).map(JoinHandle::new)
+        // SAFETY: the caller's promise.
+        unsafe { self.shared.spawn_here(future) }.map(JoinHandle::new)
     }
 
     /// As `spawn_detached`, where and as `spawn_here` does.
+    ///
+    /// # Safety
+    /// As there.
     #[inline(always)]
-    pub(crate) fn spawn_detached_here<F>(&self, future: &mut Option<F>) -> Option<()>
+    pub(crate) unsafe fn spawn_detached_here<F>(&self, future: &mut Given<F>) -> Option<()>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -88,7 +96,8 @@ impl Inner {
         if self.origin.is_another_process() {
             return None;
         }
-        self.shared.spawn_detached_here(future)
+        // SAFETY: the caller's promise.
+        unsafe { self.shared.spawn_detached_here(future) }
     }
 
     pub(crate) fn trim(&self) {
@@ -173,19 +182,9 @@ impl LocalShared {
         self.executor.local().spawn_detached_from(future);
     }
 
-    /// As `spawn`, or the future is where it was. Calls no code of the user's.
-    #[inline(always)]
-    pub(crate) fn spawn_here<F: Future + 'static>(
-        &self,
-        future: &mut Option<F>,
-    ) -> Option<LocalJoinHandle<F::Output>> {
-        self.executor.local().spawn_listed(future)
-    }
-
-    /// The same without a handle.
-    #[inline(always)]
-    pub(crate) fn spawn_detached_here<F: Future + 'static>(&self, future: &mut Option<F>) -> Option<()> {
-        self.executor.local().spawn_detached_listed(future)
+    /// Where a spawn takes the short way.
+    pub(crate) fn local(&self) -> &Local {
+        self.executor.local()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::TaskId;
 /// # Ok(())
 /// # }
 /// ```
+#[inline]
 pub fn yield_now() -> YieldNow {
     YieldNow(false)
 }
@@ -30,6 +31,7 @@ pub struct YieldNow(bool);
 impl Future for YieldNow {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if std::mem::replace(&mut self.0, true) {
             return Poll::Ready(());

@@ -100,10 +100,9 @@ pub(crate) fn polling() -> *const () {
 #[inline(always)]
 pub(crate) fn wake_self(task: *const ()) -> bool {
     get(false, |c| {
-        let woken = task.map_addr(|a| a | WOKEN);
-        let mine = c.polling.get().map_addr(|a| a | WOKEN) == woken;
+        let mine = (c.polling.get().addr() ^ task.addr()) & !WOKEN == 0;
         if mine {
-            c.polling.set(woken);
+            c.polling.set(task.map_addr(|a| a | WOKEN));
         }
         mine
     })
@@ -152,6 +151,12 @@ impl Drop for EnteredSlab {
 #[inline(always)]
 pub(crate) fn sched(sched: *const ()) -> Option<*const ()> {
     get(None, |c| (c.sched.get() == sched).then(|| c.core.get()))
+}
+
+/// As [`sched`], with whether what is woken now belongs at the tail of its queue.
+#[inline(always)]
+pub(crate) fn sched_and_tail(sched: *const ()) -> Option<(*const (), bool)> {
+    get(None, |c| (c.sched.get() == sched).then(|| (c.core.get(), c.to_tail.get())))
 }
 
 /// This thread works for a scheduler. Dropping it, on the same thread, brings back the one before.

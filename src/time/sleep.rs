@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use ouzel_core::alarm::{Alarm, AlarmState, Alarms, NotSet};
 use ouzel_core::coop;
 use ouzel_core::driver::{Deadline, Nanos};
+use ouzel_core::task;
 
 use super::clock::now;
 use crate::current::{self, Current};
@@ -28,6 +29,7 @@ use crate::current::{self, Current};
 /// # Ok(())
 /// # }
 /// ```
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep { deadline: now() + duration, alarm: None, ahead: !duration.is_zero() }
 }
@@ -91,16 +93,29 @@ impl Sleep {
     #[inline]
     fn let_go(&mut self) {
         let Some(alarm) = self.alarm.take() else { return };
-        match at_home(alarm, |alarms, alarm| alarms.end(alarm)) {
-            Ok(waker) => drop(waker),
+        let (place, local) = current::place();
+        // SAFETY: it is this thread's present place; ending an alarm calls nothing of the user's.
+        match unsafe { place.as_ref() }.map(|c| &c.reactor.alarms) {
+            Some(alarms) if alarms.made(&alarm) => {
+                let Some(waker) = alarms.end(alarm) else { return };
+                // SAFETY: as above: nothing of the user's was called yet.
+                let others = match unsafe { local.as_ref() } {
+                    Some(local) => local.drop_waker(waker),
+                    None => Some(waker),
+                };
+                if let Some(waker) = others {
+                    task::drop_waker(waker);
+                }
+            }
             // Its owner is told.
-            Err(stray) => drop(stray),
+            _ => drop(alarm),
         }
     }
 
     /// Whether the alarm that was set will wake this task. Otherwise there is none any more.
     #[inline(never)]
-    fn is_awaited(&mut self, alarm: Alarm, cx: &Context<'_>) -> bool {
+    fn is_awaited(&mut self, cx: &Context<'_>) -> bool {
+        let Some(alarm) = self.alarm.take() else { return false };
         let looked = at_home(alarm, |alarms, alarm| (alarms.state(&alarm, cx.waker()), alarm));
         // Elsewhere: the alarm goes, and another one is set here.
         let Ok((state, alarm)) = looked else { return false };
@@ -119,9 +134,7 @@ impl Sleep {
     pub(super) fn poll_unbudgeted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // An alarm can ring without its time having come: its runtime was closed, or its thread's `block_on`
         // returned. Then the sleep goes on where it is polled now.
-        if let Some(alarm) = self.alarm.take()
-            && self.is_awaited(alarm, cx)
-        {
+        if self.alarm.is_some() && self.is_awaited(cx) {
             return Poll::Pending;
         }
         if !std::mem::take(&mut self.ahead) && self.is_elapsed() {
@@ -133,15 +146,41 @@ impl Sleep {
 
     #[inline]
     fn set_alarm(&mut self, cx: &Context<'_>) {
-        let (deadline, waker) = (Deadline(self.deadline), cx.waker().clone());
+        let (place, local) = current::place();
+        // SAFETY: it is this thread's present place, while nothing of the user's is called.
+        let waker = match unsafe { local.as_ref() } {
+            Some(local) => local.clone_waker(cx.waker()),
+            None => task::clone_waker(cx.waker()),
+        };
+        // SAFETY: as above: a waker of ours was cloned, or none.
+        match (waker, unsafe { place.as_ref() }) {
+            (Some(waker), Some(current)) => self.set_alarm_at(current, waker),
+            (waker, _) => self.set_alarm_further(waker, cx),
+        }
+    }
+
+    /// Of a waker that is not of our own tasks, or without a runtime.
+    #[cold]
+    #[inline(never)]
+    fn set_alarm_further(&mut self, waker: Option<Waker>, cx: &Context<'_>) {
+        let waker = waker.unwrap_or_else(|| cx.waker().clone());
         let set = |current: Option<&Current>| match current {
-            Some(current) => current.reactor.alarms.set(deadline, waker).map_err(Some),
-            None => Err(None),
+            Some(current) => self.set_alarm_at(current, waker),
+            None => refuse(None),
         };
         // SAFETY: setting an alarm calls nothing of the user's.
-        match unsafe { current::with_top(set) } {
-            Ok(alarm) => self.alarm = Some(alarm),
-            Err(refused) => refuse(refused),
+        unsafe { current::with_top(set) };
+    }
+
+    #[inline(always)]
+    fn set_alarm_at(&mut self, current: &Current, waker: Waker) {
+        match current.reactor.alarms.set(Deadline(self.deadline), waker) {
+            Ok(alarm) => {
+                let none = self.alarm.replace(alarm);
+                debug_assert!(none.is_none(), "two alarms for one sleep");
+                std::mem::forget(none);
+            }
+            Err(refused) => refuse(Some(refused)),
         }
     }
 }

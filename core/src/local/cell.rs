@@ -2,32 +2,16 @@
 //!
 //! The cell, its payload and its vtable are those of [`crate::task`]; the transitions are plain (`word`).
 
-use core::future::Future;
 use core::ptr::NonNull;
 
 use super::newborn::Newborn;
 use super::shared::Shared;
 use super::word::{can_grow, get, has_more, is_last, set};
 use super::{refs, remote};
-use crate::slab::{self, Slab};
+use crate::slab;
 use crate::sync::{Bits, Ordering};
-use crate::task::in_slab::build;
 use crate::task::state::{CANCELLED, COMPLETE, NOTIFIED, REF, SCHED};
 use crate::task::{Header, TaskId, WakeResult};
-
-/// Makes a task of `future` and puts it on the run queue. If it is `joined`, its handle's reference is the caller's.
-/// None when memory has run out, or, if it is to be `LISTED`, no free cell is at hand: then the future is where it was.
-#[inline(always)]
-pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
-    shared: &Shared,
-    slab: &Slab,
-    future: &mut Option<F>,
-    joined: bool,
-) -> Option<NonNull<Header>> {
-    let task = build::<LISTED, F>(slab, future)?;
-    begin(shared, task, joined);
-    Some(task)
-}
 
 /// Makes a task of what another thread has built, and puts it on the run queue. It has no handle.
 pub(super) fn adopt(shared: &Shared, task: Newborn) -> NonNull<Header> {
@@ -36,9 +20,10 @@ pub(super) fn adopt(shared: &Shared, task: Newborn) -> NonNull<Header> {
     task
 }
 
-/// The cell is built, and nobody else's yet.
+/// Makes a task of a cell that is built, and nobody else's yet, and puts it on the run queue. If it is `joined`, its
+/// handle's reference is the caller's.
 #[inline(always)]
-fn begin(shared: &Shared, task: NonNull<Header>, joined: bool) {
+pub(super) fn begin(shared: &Shared, task: NonNull<Header>, joined: bool) {
     // The remote word is left as it is: a late weak wake of the cell's last task may be in it.
     // SAFETY: the cell is the caller's.
     unsafe { task.as_ref() }.state.spawn(joined);

@@ -411,7 +411,7 @@ unsafe fn poll_frame<F: Future>(frame: *mut (), cx: &mut Context<'_>) -> Poll<()
     let Poll::Ready(output) = frame.future.as_mut().poll(cx) else { return Poll::Pending };
     frame.output = Some(output);
     // Whoever waits for `block_on` is not to wait for the rest of the batch.
-    frame.local.stop.set(true);
+    frame.local.stop();
     Poll::Ready(())
 }
 

@@ -15,7 +15,8 @@ use super::word::{get, joiner_is, put_joiner, set, take_joiner};
 use crate::error::JoinError;
 use crate::sync::Bits;
 use crate::task::cell::{drop_payload_caught, take_output};
-use crate::task::in_slab::InSlab;
+use crate::task::given::Source;
+use crate::task::in_slab::{InSlab, build};
 use crate::task::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, REF};
 use crate::task::unwind::{Caught, discard};
 use crate::task::{Header, TaskId};
@@ -26,7 +27,7 @@ use crate::task::{Header, TaskId};
 pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
-    future: &mut Option<F>,
+    future: &mut impl Source<F>,
 ) -> Option<LocalJoinHandle<F::Output>> {
     // The task is spawned with a reference for its handle.
     let task = make::<LISTED, F>(shared, home, future, true)?;
@@ -38,7 +39,7 @@ pub(super) fn spawn<const LISTED: bool, F: Future + 'static>(
 pub(super) fn spawn_detached<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
-    future: &mut Option<F>,
+    future: &mut impl Source<F>,
 ) -> Option<()> {
     make::<LISTED, F>(shared, home, future, false).map(drop)
 }
@@ -47,14 +48,16 @@ pub(super) fn spawn_detached<const LISTED: bool, F: Future + 'static>(
 fn make<const LISTED: bool, F: Future + 'static>(
     shared: &Shared,
     home: &Home,
-    future: &mut Option<F>,
+    future: &mut impl Source<F>,
     joined: bool,
 ) -> Option<NonNull<Header>> {
     if home.closed.get() {
         return None;
     }
-    let task = cell::spawn::<LISTED, F>(shared, &home.slab, future, joined)?;
+    let task = build::<LISTED, F>(&home.slab, future)?;
+    // Before the push, which is a call if the queue has to grow: so nothing is kept over it.
     home.spawned.set(home.spawned.get() + 1);
+    cell::begin(shared, task, joined);
     Some(task)
 }
 

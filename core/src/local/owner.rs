@@ -24,7 +24,7 @@ use crate::context;
 use crate::slab::Slab;
 use crate::sync::per_thread;
 use crate::task::in_slab::untouched;
-use crate::task::{Header, TaskId, TaskState, WakeResult};
+use crate::task::{Given, Header, TaskId, TaskState, WakeResult};
 
 // The executor in whose turn this thread is; null if none.
 per_thread! {
@@ -40,8 +40,6 @@ pub struct Local {
     pub(super) home: Home,
     /// Inside a turn: no second one may start.
     running: Cell<bool>,
-    /// The batch in progress is to end with the poll in progress.
-    pub(super) stop: Cell<bool>,
     pub(super) polls: Cell<u64>,
     /// An empty list, for the next look into the inbox.
     jobs: Cell<VecDeque<Job>>,
@@ -57,7 +55,6 @@ impl Local {
             },
             shared,
             running: Cell::new(false),
-            stop: Cell::new(false),
             polls: Cell::new(0),
             jobs: Cell::default(),
         }
@@ -109,22 +106,22 @@ impl Local {
 
     /// As [`Local::try_spawn`], if a free cell is at hand. None: the future is where it was, for the longer way.
     ///
-    /// # Panics
-    /// If there is no future.
+    /// # Safety
+    /// The future is there: no spawn has taken it.
     #[inline(always)]
-    pub fn spawn_listed<F: Future + 'static>(
+    pub unsafe fn spawn_listed<F: Future + 'static>(
         &self,
-        future: &mut Option<F>,
+        future: &mut Given<F>,
     ) -> Option<LocalJoinHandle<F::Output>> {
         join::spawn::<true, F>(&self.shared, &self.home, future)
     }
 
     /// As [`Local::try_spawn_detached`], where and as [`Local::spawn_listed`] does.
     ///
-    /// # Panics
-    /// If there is no future.
+    /// # Safety
+    /// As there.
     #[inline(always)]
-    pub fn spawn_detached_listed<F: Future + 'static>(&self, future: &mut Option<F>) -> Option<()> {
+    pub unsafe fn spawn_detached_listed<F: Future + 'static>(&self, future: &mut Given<F>) -> Option<()> {
         join::spawn_detached::<true, F>(&self.shared, &self.home, future)
     }
 
@@ -148,6 +145,20 @@ impl Local {
     #[must_use]
     pub fn waker(&self, id: TaskId) -> Option<Waker> {
         waker::by_id(&self.shared, id)
+    }
+
+    /// A clone of `waker` if it is of a task of this executor: asks no thread-local, and runs none of the user's code.
+    #[inline(always)]
+    #[must_use]
+    pub fn clone_waker(&self, waker: &Waker) -> Option<Waker> {
+        waker::clone_here(&self.shared, waker)
+    }
+
+    /// Drops `waker` if it is of a task of this executor, as [`Local::clone_waker`] does. Else it comes back.
+    #[inline(always)]
+    #[must_use = "it is still to be dropped"]
+    pub fn drop_waker(&self, waker: Waker) -> Option<Waker> {
+        waker::drop_here(&self.shared, waker)
     }
 
     /// Tasks that have not completed.
@@ -179,7 +190,6 @@ impl Local {
         if self.running.replace(true) {
             return None;
         }
-        self.stop.set(false);
         let outer = CURRENT.try_with(|c| c.replace(self)).unwrap_or(ptr::null());
         // SAFETY: the turn borrows the executor, which neither moves its slab nor is `Send`.
         let slab = unsafe { self.home.slab.enter() };
@@ -188,17 +198,21 @@ impl Local {
 
     /// Polls up to `most` tasks; how many it polled.
     pub(super) fn run(&self, most: u32) -> u32 {
-        let own = &self.shared.own;
-        let mut polled = 0;
-        while polled < most && !self.stop.get() {
-            let Some(task) = own.pop() else { break };
-            polled += 1;
+        let shared = &*self.shared;
+        let before = shared.own.allow(most as usize);
+        while let Some(task) = shared.own.pop() {
             context::set_budget(COOP_BUDGET);
             // SAFETY: it comes from the run queue, so it is scheduled, and ours to poll.
-            unsafe { run::run(&self.shared, task) };
+            unsafe { run::run(shared, task) };
         }
+        let polled = shared.own.taken().wrapping_sub(before) as u32;
         self.polls.set(self.polls.get() + u64::from(polled));
         polled
+    }
+
+    /// The batch in progress ends with the poll in progress.
+    pub(super) fn stop(&self) {
+        self.shared.own.allow(0);
     }
 
     /// Takes in what other threads left: wakes, references, spawns.

@@ -1,15 +1,16 @@
 //! A task's polls and its end, on its owner's thread.
 
 use core::ptr::NonNull;
-use core::task::{Context, Poll};
+use core::task::Context;
 
 use super::cell::free;
 use super::shared::Shared;
-use super::word::{get, is_last, set, take_joiner};
+use super::word::{flags_and_own, get, is_last, set, take_joiner};
 use super::{refs, remote, waker};
+use crate::slab;
 use crate::task::Header;
 use crate::task::cell::{drop_payload_caught, put_panic};
-use crate::task::header::Stage;
+use crate::task::header::{Polled, Stage};
 use crate::task::state::{CANCELLED, COMPLETE, JOIN_INTEREST, JOIN_WAKER, NOTIFIED, REF, SCHED, Word};
 use crate::task::unwind::{Caught, catch, discard};
 
@@ -36,29 +37,51 @@ pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) {
     let mut cx = Context::from_waker(&waker);
     // SAFETY: the future is the run queue's taker's; a task at rest that is not complete has one.
     let polled = catch(|| unsafe { (cell.vtable().poll)(task, &mut cx) });
-    match polled {
-        Ok(Poll::Pending) => {
-            let word = get(cell);
-            if word & CANCELLED != 0 {
-                // SAFETY: scheduled, not complete, and off the queue.
-                unsafe { drop_future(shared, task) };
-            } else if word & NOTIFIED != 0 {
-                shared.own.push(task);
-            } else {
-                set(cell, word & !SCHED);
-            }
+    let polled = match polled {
+        Ok(polled) => polled,
+        // SAFETY: scheduled, not complete, and off the queue; what panicked was the poll.
+        Err(caught) => return unsafe { panicked(shared, task, caught) },
+    };
+    let word = get(cell);
+    // Not a `match`, which would look for the rarest first.
+    if polled == Polled::Pending {
+        if word & CANCELLED != 0 {
+            // SAFETY: scheduled, not complete, and off the queue.
+            unsafe { drop_future(shared, task) };
+        } else if word & NOTIFIED != 0 {
+            shared.own.push(task);
+        } else {
+            set(cell, word & !SCHED);
+        }
+    } else if polled == Polled::Plain
+        // The last reference, so not joined either, for the handle would have a second; and no weak ids.
+        && flags_and_own(word) == SCHED | REF
+        && remote::is_untouched(&cell.remote)
+    {
+        set(cell, word - (SCHED | REF));
+        shared.own.completed.set(shared.own.completed.get() + 1);
+        // SAFETY: that was the last reference, and there is no handle that could have left a waker.
+        unsafe { slab::free_unexported(task) };
+    } else {
+        if polled == Polled::Plain {
+            cell.set_stage(Stage::Plain);
         }
         // SAFETY: the future is gone, the output there.
-        Ok(Poll::Ready(())) => unsafe { finish(shared, task) },
-        Err(caught) => {
-            // SAFETY: what panicked was the poll, so the future is still there, and ours.
-            if let Err(second) = unsafe { drop_payload_caught(task) } {
-                discard(second);
-            }
-            // SAFETY: the future is gone now.
-            unsafe { finish_panicked(shared, task, caught) };
-        }
+        unsafe { finish(shared, task) };
     }
+}
+
+/// # Safety
+/// As for `finish`, but that the future is there; its poll has panicked.
+#[cold]
+#[inline(never)]
+unsafe fn panicked(shared: &Shared, task: NonNull<Header>, caught: Caught) {
+    // SAFETY: what panicked was the poll, so the future is still there, and the caller's.
+    if let Err(second) = unsafe { drop_payload_caught(task) } {
+        discard(second);
+    }
+    // SAFETY: the future is gone now.
+    unsafe { finish_panicked(shared, task, caught) };
 }
 
 /// Shutdown: cancels an idle task; marks a scheduled one, which is on the run queue.
@@ -116,15 +139,6 @@ unsafe fn finish(shared: &Shared, task: NonNull<Header>) {
     // SAFETY: the task's own reference is still there.
     let cell = unsafe { task.as_ref() };
     let word = get(cell);
-    // The last one, so not joined either: the handle would have a second.
-    if is_last(word) && cell.stage() == Stage::Plain && remote::is_untouched(&cell.remote) {
-        debug_assert!(word & (JOIN_INTEREST | COMPLETE) == 0);
-        set(cell, word + COMPLETE - REF);
-        shared.own.completed.set(shared.own.completed.get() + 1);
-        // SAFETY: that was the last reference, and there is no handle that could have left a waker.
-        unsafe { free(task) };
-        return;
-    }
     if word & (JOIN_INTEREST | JOIN_WAKER) == JOIN_INTEREST {
         // Its handle has a reference, so this one is not the last, and waits for nothing.
         debug_assert!(!is_last(word) || !remote::is_untouched(&cell.remote));

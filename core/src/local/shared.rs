@@ -161,7 +161,18 @@ impl Own {
         self.ring.pushed() as u64
     }
 
-    /// Takes the first task of the run queue.
+    /// Lets so many tasks be taken, from now on; how many ever were.
+    pub(super) fn allow(&self, tasks: usize) -> usize {
+        self.ring.allow(tasks);
+        self.ring.popped()
+    }
+
+    /// Tasks taken from the run queue, ever.
+    pub(super) fn taken(&self) -> usize {
+        self.ring.popped()
+    }
+
+    /// Takes the first task of the run queue, if it is allowed.
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<NonNull<Header>> {
         self.ring.pop()

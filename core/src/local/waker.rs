@@ -67,6 +67,43 @@ pub(super) unsafe fn shared_of(task: NonNull<Header>) -> NonNull<Shared> {
     unsafe { NonNull::new_unchecked(sched) }
 }
 
+/// The task of `waker`, if it is one of the executor's whose `shared` is given.
+#[inline(always)]
+fn task_here(shared: &Shared, waker: &Waker) -> Option<NonNull<Header>> {
+    if !core::ptr::eq(waker.vtable(), &VTABLE) {
+        return None;
+    }
+    // SAFETY: `borrowed` made it of a `NonNull`.
+    let task = unsafe { NonNull::new_unchecked(waker.data().cast_mut().cast::<Header>()) };
+    // SAFETY: the waker keeps the task alive.
+    let its = unsafe { shared_of(task) };
+    (its == NonNull::from(shared)).then_some(task)
+}
+
+/// A clone of `waker`, on the thread of the executor whose `shared` is given, if it is of one of its tasks: runs none of
+/// the user's code, and asks no thread-local.
+#[inline(always)]
+pub(super) fn clone_here(shared: &Shared, waker: &Waker) -> Option<Waker> {
+    let task = task_here(shared, waker)?;
+    // SAFETY: the owner's thread, and the waker is a reference.
+    if !unsafe { cell::clone_plain(task) } {
+        return None;
+    }
+    // SAFETY: the reference made above is this waker's.
+    Some(ManuallyDrop::into_inner(unsafe { borrowed(task) }))
+}
+
+/// Drops `waker`, on that thread, if it is of one of its tasks: runs none of the user's code. Else it comes back.
+#[inline(always)]
+#[must_use = "it is still to be dropped"]
+pub(super) fn drop_here(shared: &Shared, waker: Waker) -> Option<Waker> {
+    let Some(task) = task_here(shared, &waker) else { return Some(waker) };
+    core::mem::forget(waker);
+    // SAFETY: the owner's thread, and the waker's reference, given up.
+    unsafe { cell::drop_own(task) };
+    None
+}
+
 // Below, whatever is rare is one call with the same argument: so the rest needs no stack frame.
 
 unsafe fn clone(data: *const ()) -> RawWaker {

@@ -44,6 +44,12 @@ pub(super) fn set(cell: &Header, word: Bits) {
     cell.state.0.store(word, Ordering::Relaxed);
 }
 
+/// All but the generation.
+#[inline(always)]
+pub(super) fn flags_and_own(word: Bits) -> Bits {
+    word & (OWN | (REF - 1))
+}
+
 /// Whether the own count is one.
 #[inline(always)]
 pub(super) fn is_last(word: Bits) -> bool {

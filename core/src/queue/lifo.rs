@@ -25,7 +25,7 @@ use core::fmt;
 /// `N` owner-only slots, newest first. See the module.
 pub struct Lifo<T, const N: usize> {
     slots: [Cell<Option<T>>; N],
-    /// Position after the newest, counted without end; the slot is `top % N`.
+    /// Position after the newest, counted without end; the slot is `top % N`. Unused if there is one slot, as is `len`.
     top: Cell<usize>,
     len: Cell<usize>,
 }
@@ -39,28 +39,37 @@ impl<T, const N: usize> Lifo<T, N> {
     }
 
     /// How many tasks wait here.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len.get()
+        if N != 1 {
+            return self.len.get();
+        }
+        let task = self.slots[0].take();
+        let len = usize::from(task.is_some());
+        self.slots[0].set(task);
+        len
     }
 
     /// Whether none waits here.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len.get() == 0
+        self.len() == 0
     }
 
     /// Puts the newest task in. What comes back is the oldest, for the ring's tail: there was no slot left.
     #[inline(always)]
     #[must_use = "the evicted task must go to the ring"]
     pub fn push(&self, task: T) -> Option<T> {
-        if N == 0 {
-            return Some(task);
+        match N {
+            0 => return Some(task),
+            // One slot is always the same, and says by itself whether it is filled.
+            1 => return self.slots[0].replace(Some(task)),
+            _ => {}
         }
         let top = self.top.get();
-        self.set_top(top.wrapping_add(1));
+        self.top.set(top.wrapping_add(1));
         let evicted = self.slots[top % N].replace(Some(task));
         if evicted.is_none() {
             self.len.set(self.len.get() + 1);
@@ -68,22 +77,17 @@ impl<T, const N: usize> Lifo<T, N> {
         evicted
     }
 
-    /// One slot is always the same.
-    #[inline(always)]
-    fn set_top(&self, top: usize) {
-        if N > 1 {
-            self.top.set(top);
-        }
-    }
-
     /// Takes the newest task.
     #[inline(always)]
     pub fn pop(&self) -> Option<T> {
+        if N == 1 {
+            return self.slots[0].take();
+        }
         if N == 0 || self.len.get() == 0 {
             return None;
         }
         let newest = self.top.get().wrapping_sub(1);
-        self.set_top(newest);
+        self.top.set(newest);
         self.len.set(self.len.get() - 1);
         self.slots[newest % N].take()
     }
@@ -91,8 +95,8 @@ impl<T, const N: usize> Lifo<T, N> {
     /// Takes the oldest task: called until empty, it flushes the slots in age order.
     #[inline]
     pub fn pop_oldest(&self) -> Option<T> {
-        if N == 0 || self.len.get() == 0 {
-            return None;
+        if N <= 1 || self.len.get() == 0 {
+            return self.pop();
         }
         let oldest = self.top.get().wrapping_sub(self.len.get());
         self.len.set(self.len.get() - 1);

@@ -18,8 +18,10 @@ use crate::context;
 use crate::sched::private::Private;
 use crate::sched::shared::{Remote, Shared, count, count_shared};
 use crate::slab::Slab;
+use crate::task::given::Source;
 use crate::task::in_slab::untouched;
-use crate::task::{self, JoinHandle, Notified, Schedule};
+use crate::task::schedule::Here;
+use crate::task::{self, Given, JoinHandle, Notified, Schedule};
 
 /// The part of a worker that the tasks it polls can reach (through the thread-local context).
 pub(super) struct Core {
@@ -49,7 +51,7 @@ enum Mode {
 
 /// How a future becomes a task without a join handle, as `task::spawn_in` makes one with it.
 #[inline(always)]
-fn detached<const LISTED: bool, F>(slab: &Slab, future: &mut Option<F>) -> Option<(Notified, ())>
+fn detached<const LISTED: bool, F>(slab: &Slab, future: &mut impl Source<F>) -> Option<(Notified, ())>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -97,10 +99,10 @@ impl Core {
 
     /// Makes a task of `future` with `make`, one of the task module's two ways, and queues it. None: it is where it was.
     #[inline(always)]
-    fn spawn<F, H>(
+    fn spawn<S, H>(
         &self,
-        future: &mut Option<F>,
-        make: impl FnOnce(&Slab, &mut Option<F>) -> Option<(Notified, H)>,
+        future: &mut S,
+        make: impl FnOnce(&Slab, &mut S) -> Option<(Notified, H)>,
     ) -> Option<H> {
         // Only the flag: whoever walks the tasks later comes after this worker has left its loop.
         if self.shared.is_closing() {
@@ -114,7 +116,7 @@ impl Core {
 
     /// A task was spawned on this worker's thread.
     // Whatever is rare is a call in tail position: so the rest needs no stack frame.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, task: Notified) {
         match self.mode.get() {
             Mode::Alone => {
@@ -129,8 +131,8 @@ impl Core {
 
     /// A task was woken on this worker's thread.
     #[inline]
-    fn push_woken(&self, task: Notified) {
-        if !context::to_tail() {
+    fn push_woken(&self, to_tail: bool, task: Notified) {
+        if !to_tail {
             return self.push(task);
         }
         match self.mode.get() {
@@ -288,10 +290,10 @@ impl Shared {
     /// As [`Shared::spawn`], if this thread is one of the workers and has a free cell at hand: queues the task and
     /// calls no code of the user's. None: the future is where it was, for the longer way.
     ///
-    /// # Panics
-    /// If there is no future.
+    /// # Safety
+    /// The future is there: no spawn has taken it.
     #[inline(always)]
-    pub fn spawn_here<F>(&self, future: &mut Option<F>) -> Option<JoinHandle<F::Output>>
+    pub unsafe fn spawn_here<F>(&self, future: &mut Given<F>) -> Option<JoinHandle<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -304,10 +306,10 @@ impl Shared {
 
     /// As [`Shared::spawn_detached`], where and as [`Shared::spawn_here`] does.
     ///
-    /// # Panics
-    /// If there is no future.
+    /// # Safety
+    /// As there.
     #[inline(always)]
-    pub fn spawn_detached_here<F>(&self, future: &mut Option<F>) -> Option<()>
+    pub unsafe fn spawn_detached_here<F>(&self, future: &mut Given<F>) -> Option<()>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -359,11 +361,16 @@ impl Shared {
 unsafe impl Schedule for Shared {
     fn schedule(&self, task: Notified) {
         if let Some(core) = self.current() {
-            return core.push_woken(task);
+            return core.push_woken(context::to_tail(), task);
         }
         // A thread keeps to one shard, so its wake-ups stay in order.
         self.inject.push(context::token() as usize, task);
         count_shared(&self.injected);
         self.notify();
+    }
+
+    unsafe fn schedule_here(&self, here: Here, task: Notified) {
+        // SAFETY: the caller's promise: a worker of this runtime put its core there, as in `current`.
+        unsafe { &*here.core.cast::<Core>() }.push_woken(here.to_tail, task);
     }
 }

@@ -127,7 +127,7 @@ impl Private {
     fn push_grown(&mut self, task: Notified) -> Result<(), Notified> {
         let Some(task) = self.own.push_if_room(task.into_raw()) else { return Ok(()) };
         // SAFETY: given up above, and refused twice.
-        self.own.push_grown(task).map_err(|(task, _)| unsafe { Notified::from_raw(task) })
+        self.own.push_further(task).map_err(|(task, _)| unsafe { Notified::from_raw(task) })
     }
 
     #[inline(always)]

@@ -30,6 +30,9 @@ impl Core {
             polled += 1;
         }
         self.lifo_polls.set(in_a_row);
+        if ALONE {
+            count(&self.remote().counts.polls, u64::from(polled));
+        }
         polled
     }
 
@@ -43,7 +46,12 @@ impl Core {
         if self.searching.get() {
             self.leave_search();
         }
-        if self.alone { self.run_task::<true>(task) } else { self.run_task::<false>(task) }
+        if self.alone {
+            count(&self.remote().counts.polls, 1);
+            self.run_task::<true>(task);
+        } else {
+            self.run_task::<false>(task);
+        }
     }
 
     /// From the LIFO slots, at most [`LIFO_POLL_CAP`] `in_a_row`, then from the ring.
@@ -85,12 +93,14 @@ impl Core {
 
     #[inline(always)]
     fn run_task<const ALONE: bool>(&self, task: Notified) {
-        let counts = &self.remote().counts;
-        count(&counts.polls, 1);
+        if !ALONE {
+            // Before the poll: a watcher looks whether this stands still.
+            count(&self.remote().counts.polls, 1);
+        }
         coop::refill();
         match task::run(task) {
             AfterRun::Idle => {}
-            AfterRun::Done => count(&counts.completed, 1),
+            AfterRun::Done => count(&self.remote().counts.completed, 1),
             AfterRun::Again(task) | AfterRun::Yielded(task) => self.push_tail::<ALONE>(task),
         }
     }

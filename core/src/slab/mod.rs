@@ -42,7 +42,7 @@ pub use table::ChunkTable;
 use crate::context;
 use crate::sync::{AtomicI64, AtomicPtr, CachePadded, Ordering, UnsafeCell};
 use crate::task::chunk::{CLASS_BYTES, CLASSES, Chunk, ChunkHead, chunk_of, head_of};
-use crate::task::header::Header;
+use crate::task::header::{Header, Stage};
 use crate::task::schedule::Schedule;
 use crate::task::state::{EXPORTED, Kept};
 use table::Reserved;
@@ -213,10 +213,14 @@ fn set_next(cell: NonNull<Header>, next: *mut Header) {
 /// References are 0, the caller made them so, and the payload is gone.
 #[inline(always)]
 pub(crate) unsafe fn free(cell: NonNull<Header>) {
-    // SAFETY: the cell is out: mapped, and its word the caller's.
-    let state = &unsafe { cell.as_ref() }.state;
+    // SAFETY: the cell is out: mapped, and it is the caller's.
+    let header = unsafe { cell.as_ref() };
+    header.set_stage(Stage::Future);
+    let state = &header.state;
     // ORDERING: Relaxed: the word of a free cell, which nobody writes.
-    if state.load(Ordering::Relaxed).has(EXPORTED) {
+    let word = state.load(Ordering::Relaxed);
+    state.rest(word);
+    if word.has(EXPORTED) {
         // SAFETY: the caller's promise.
         unsafe { free_further(cell) };
     } else {
@@ -225,7 +229,8 @@ pub(crate) unsafe fn free(cell: NonNull<Header>) {
     }
 }
 
-/// The same for a cell of which there are no weak ids: its generations may begin anew.
+/// The same for a cell of which there are no weak ids: its generations may begin anew. Its word and its
+/// stage are those of a free cell already.
 ///
 /// # Safety
 /// As for `free`.
@@ -234,12 +239,14 @@ pub(crate) unsafe fn free(cell: NonNull<Header>) {
 pub(crate) unsafe fn free_unexported(cell: NonNull<Header>) {
     // SAFETY: the cell is out, which keeps its chunk.
     let head = unsafe { head_of(cell) };
+    // SAFETY: a field of the head. Volatile, so that it is read beside the other, and its address not made twice.
+    let free = unsafe { (&raw const head.free).read_volatile() };
     if context::slab() == head.slab {
         told(cell);
         // SAFETY: a slab lives while one of its cells is out.
         let inner = unsafe { &*head.slab.cast::<Inner>() };
         // SAFETY: the list is in the slab, and this thread is its owner.
-        inner.free_local(cell, unsafe { &*head.free });
+        inner.free_local(cell, unsafe { &*free });
     } else {
         // SAFETY: the caller's promise.
         unsafe { free_further(cell) };

@@ -8,9 +8,10 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
+use super::given::Source;
 #[cfg(feature = "std")]
 use super::header::payload;
-use super::header::{Header, Stage, VTable};
+use super::header::{Header, Polled, Stage, VTable};
 use super::home::Home;
 use super::unwind::{Caught, catch, discard};
 use crate::error::JoinError;
@@ -23,18 +24,23 @@ impl<F: Future, H: Home> Of<F, H> {
 }
 
 /// See [`VTable::poll`].
-unsafe fn poll<F: Future, H: Home>(cell: NonNull<Header>, cx: &mut Context<'_>) -> Poll<()> {
+unsafe fn poll<F: Future, H: Home>(cell: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
     // SAFETY: the stage is `Future`, and the holder of N owns it.
     let at = unsafe { H::place::<F>(cell) };
     // SAFETY: as above.
     let future = unsafe { &mut *at };
     // SAFETY: the future stays in its cell or box until it is dropped there.
     let output = match unsafe { Pin::new_unchecked(future) }.poll(cx) {
-        Poll::Pending => return Poll::Pending,
+        Poll::Pending => return Polled::Pending,
         Poll::Ready(output) => output,
     };
     // SAFETY: the caller's cell.
     let header = unsafe { cell.as_ref() };
+    if !H::has_end::<F>() && !H::has_end::<F::Output>() {
+        // SAFETY: the payload is the caller's, and the future has no end to come to.
+        unsafe { H::put(cell, output) };
+        return Polled::Plain;
+    }
     header.set_stage(Stage::Gone);
     // SAFETY: it is there, and it is marked as gone: not dropped again, whatever its drop does.
     let drop_future = || unsafe { H::drop_there::<F>(cell) };
@@ -46,12 +52,17 @@ unsafe fn poll<F: Future, H: Home>(cell: NonNull<Header>, cx: &mut Context<'_>) 
         }
         // SAFETY: nothing is in the payload, and it is still the caller's.
         unsafe { put_panic(cell, caught) };
-        return Poll::Ready(());
+        return Polled::Done;
     }
     // SAFETY: the future has just left the payload.
     unsafe { H::put(cell, output) };
-    header.set_stage(if H::has_end::<F::Output>() { Stage::Output } else { Stage::Plain });
-    Poll::Ready(())
+    if H::has_end::<F::Output>() {
+        header.set_stage(Stage::Output);
+        Polled::Done
+    } else {
+        header.set_stage(Stage::Future);
+        Polled::Plain
+    }
 }
 
 /// See [`VTable::drop_payload`].
@@ -73,22 +84,21 @@ unsafe fn drop_payload<F: Future, H: Home>(cell: NonNull<Header>) {
     }
 }
 
-/// Moves the future into a cell, which lacks the state word alone after this.
+/// Moves the future into a cell, which lacks the state word alone after this: its stage is `Future`, as of a free cell.
 ///
 /// # Safety
 /// There is a future. The cell is the caller's alone, its payload is empty, and it lies in an `H` with room for a task of type `F`.
 #[inline(always)]
-pub(super) unsafe fn fill<F: Future, H: Home>(cell: NonNull<Header>, future: &mut Option<F>) {
-    let from = &raw const *future.as_mut().expect("there is a future to spawn");
+pub(super) unsafe fn fill<F: Future, H: Home>(cell: NonNull<Header>, future: &mut impl Source<F>) {
+    let from = future.place();
     // SAFETY: the caller's cell.
     let header = unsafe { cell.as_ref() };
     // SAFETY: nobody else reads it yet.
     header.vtable.with_mut(|v| unsafe { *v = &Of::<F, H>::VTABLE });
     // SAFETY: empty, with room for an `F`, which is forgotten on the next line.
     unsafe { H::put_from::<F>(cell, from) };
-    // SAFETY: not dropped: it has moved.
-    unsafe { core::ptr::from_mut(future).write(None) };
-    header.set_stage(Stage::Future);
+    // SAFETY: as the line above says.
+    unsafe { future.moved() };
 }
 
 /// Drops the future or output, whichever it is. A panic is caught and returned.

@@ -25,7 +25,7 @@
 use core::fmt;
 use core::mem::{self, ManuallyDrop, MaybeUninit};
 use core::ptr::{self, NonNull};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Waker};
 
 use super::state::State;
 #[cfg(feature = "alloc")]
@@ -57,11 +57,11 @@ pub(crate) union Tail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Stage {
-    /// Nothing: it has been taken, or is being dropped. A drop that panics is not repeated. Zero, so that it is what
-    /// a cell that was never used says.
-    Gone = 0,
-    /// The future.
-    Future,
+    /// The future. In a free cell nothing: so neither a spawn nor the end of a task that nobody joins writes it. Zero, so
+    /// that it is what a cell that was never used says.
+    Future = 0,
+    /// Nothing: it has been taken, or is being dropped. A drop that panics is not repeated.
+    Gone,
     /// The output.
     Output,
     /// An output that needs no drop: most tasks have none to speak of, and their end should cost nothing.
@@ -73,14 +73,25 @@ pub(crate) enum Stage {
     Panicked,
 }
 
+/// What a poll left in the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polled {
+    /// The future.
+    Pending,
+    /// What the stage says.
+    Done,
+    /// An output that needs no drop, and its stage is not written yet: if nobody is to see it, it need not be.
+    Plain,
+}
+
 /// What depends on the future's type.
 pub(crate) struct VTable {
     /// Polls the future; if it is ready, drops it and stores the output, or what that drop panicked with.
-    /// Unwinds only out of the future's poll.
+    /// Unwinds only out of the future's poll. After `Plain` the stage is still `Future`.
     ///
     /// # Safety
     /// The caller holds N, and the stage is `Future`.
-    pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
+    pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
     /// Marks the payload as gone, then drops it: the future, or the output. May unwind.
     ///
     /// # Safety
@@ -121,7 +132,7 @@ impl Header {
                 link: UnsafeCell::new(ptr::null_mut()),
                 tail: UnsafeCell::new(Tail { next: ptr::null_mut() }),
                 remote: AtomicU32::new(0),
-                stage: UnsafeCell::new(Stage::Gone),
+                stage: UnsafeCell::new(Stage::Future),
             }
         }
 

@@ -16,7 +16,7 @@ use core::ptr::NonNull;
 use core::task::RawWakerVTable;
 
 use super::header::{Header, payload};
-use super::schedule::Schedule;
+use super::schedule::{Here, Schedule};
 
 /// See the module. It cannot be implemented elsewhere.
 ///
@@ -35,12 +35,12 @@ pub unsafe trait Home: 'static {
     #[doc(hidden)]
     unsafe fn scheduler<'a>(cell: NonNull<Header>) -> &'a dyn Schedule;
 
-    /// Whether the calling thread needs no reference to keep the task's scheduler while it calls it.
+    /// Whether the calling thread needs no reference to keep the task's scheduler while it calls it, and how it does that.
     ///
     /// # Safety
     /// The cell lies here and is alive.
     #[doc(hidden)]
-    unsafe fn keeps_scheduler(cell: NonNull<Header>) -> bool;
+    unsafe fn here_kept(cell: NonNull<Header>) -> Option<Here>;
 
     /// Gives the cell back.
     ///
@@ -49,7 +49,7 @@ pub unsafe trait Home: 'static {
     #[doc(hidden)]
     unsafe fn free(cell: NonNull<Header>);
 
-    /// The same where `State::free_sole` has just said so.
+    /// The same where `State::free_sole` has just been called, and the stage is `Future`.
     ///
     /// # Safety
     /// As for `free`.

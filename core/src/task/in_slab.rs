@@ -11,11 +11,12 @@ use core::task::{RawWakerVTable, Waker};
 
 use super::cell;
 use super::chunk::{LARGEST, class_of, head_of};
+use super::given::Source;
 use super::header::{Header, PAYLOAD, payload};
 use super::home::Home;
 use super::join::JoinHandle;
 use super::raw::{self, AfterRun};
-use super::schedule::{Notified, Schedule};
+use super::schedule::{Here, Notified, Schedule};
 use super::unwind::Caught;
 use super::waker;
 use crate::context;
@@ -77,10 +78,10 @@ unsafe impl Home for InSlab {
     }
 
     #[inline(always)]
-    unsafe fn keeps_scheduler(cell: NonNull<Header>) -> bool {
+    unsafe fn here_kept(cell: NonNull<Header>) -> Option<Here> {
         // SAFETY: the caller keeps the cell.
         let head = unsafe { head_of(cell) };
-        context::sched(head.sched.cast()).is_some()
+        context::sched_and_tail(head.sched.cast()).map(|(core, to_tail)| Here { core, to_tail })
     }
 
     #[inline(always)]
@@ -165,7 +166,7 @@ unsafe impl Home for InSlab {
 #[inline(always)]
 pub(crate) fn build<const LISTED: bool, F: Future>(
     slab: &Slab,
-    future: &mut Option<F>,
+    future: &mut impl Source<F>,
 ) -> Option<NonNull<Header>> {
     let class = const { class_of(cell_size::<F>()) };
     let task = if LISTED { slab.alloc_listed(class) } else { slab.alloc(class) }?;
@@ -223,7 +224,7 @@ pub(crate) unsafe fn unstore<T>(cell: NonNull<Header>) -> T {
 #[inline(always)]
 pub(crate) fn spawn_in<const LISTED: bool, F>(
     slab: &Slab,
-    future: &mut Option<F>,
+    future: &mut impl Source<F>,
 ) -> Option<(Notified, JoinHandle<F::Output, InSlab>)>
 where
     F: Future + Send + 'static,
@@ -242,7 +243,7 @@ where
 #[inline(always)]
 pub(crate) fn spawn_detached_in<const LISTED: bool, F>(
     slab: &Slab,
-    future: &mut Option<F>,
+    future: &mut impl Source<F>,
 ) -> Option<Notified>
 where
     F: Future + Send + 'static,
@@ -264,6 +265,19 @@ pub(crate) fn run(task: Notified) -> AfterRun {
 /// See [`raw::cancel`].
 pub(crate) fn cancel(task: Notified) {
     raw::cancel::<InSlab>(task);
+}
+
+/// A clone of `waker` if it is of a task of a stealing scheduler, made without a call. None otherwise.
+#[inline(always)]
+#[must_use]
+pub fn clone_waker(waker: &Waker) -> Option<Waker> {
+    waker::clone_known::<InSlab>(waker, &WAKERS)
+}
+
+/// Drops `waker`, without a call if it is of a task of a stealing scheduler and not its last reference.
+#[inline(always)]
+pub fn drop_waker(waker: Waker) {
+    waker::drop_known::<InSlab>(waker, &WAKERS);
 }
 
 /// The task that a waker wakes, if it is a waker of a task in a slab. Alive as long as the waker.

@@ -6,6 +6,7 @@
 //! | `header`   | what every cell begins with                                                 |
 //! | `chunk`    | what every chunk of cells begins with                                       |
 //! | `cell`     | a future or an output behind a header: store, poll, drop                    |
+//! | `given`    | where a future waits to be moved there                                      |
 //! | `raw`      | `run` and `cancel`: what the holder of a [`Notified`] does with it          |
 //! | `waker`    | the `Waker` of a task                                                       |
 //! | `schedule` | what a task asks of its scheduler                                           |
@@ -22,6 +23,7 @@ mod abort;
 pub(crate) mod cell;
 #[cfg(feature = "alloc")]
 pub(crate) mod chunk;
+pub(crate) mod given;
 pub(crate) mod header;
 mod home;
 #[cfg(feature = "alloc")]
@@ -36,12 +38,15 @@ pub(crate) mod state;
 pub(crate) mod unwind;
 mod waker;
 
+pub use given::Given;
 #[cfg(all(test, ouzel_loom))]
 pub(crate) use home::Home;
 #[cfg(feature = "alloc")]
 pub use id::{TaskId, TaskState, WakeResult, id_of, is_aborted};
 #[cfg(feature = "alloc")]
 pub(crate) use in_slab::{cancel, run, spawn_detached_in, spawn_in};
+#[cfg(feature = "alloc")]
+pub use in_slab::{clone_waker, drop_waker};
 pub(crate) use {
     header::Header,
     raw::AfterRun,

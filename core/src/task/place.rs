@@ -17,16 +17,16 @@
 use core::cell;
 use core::future::Future;
 use core::mem::{ManuallyDrop, MaybeUninit, offset_of};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use core::task::RawWakerVTable;
 
 use super::abort::AbortHandle;
 use super::cell::fill;
-use super::header::{Header, PAYLOAD};
+use super::header::{Header, PAYLOAD, Stage};
 use super::home::Home;
 use super::join::JoinHandle;
 use super::raw::{self, AfterRun};
-use super::schedule::{Notified, Schedule};
+use super::schedule::{Here, Notified, Schedule};
 use super::unwind::Caught;
 use super::waker;
 use crate::error::JoinError;
@@ -108,6 +108,7 @@ impl<P> Place<P> {
         let cell = unsafe { cell.add(CELL) }.cast::<Header>();
         // SAFETY: as above; the last task's payload went before its last reference, and this one fits (asserted).
         unsafe { fill::<F, InPlace>(cell, &mut Some(future)) };
+        self.header.set_stage(Stage::Future);
         // SAFETY: the claim set SCHED, and this is its N.
         Ok(unsafe { Notified::from_raw(cell) })
     }
@@ -150,8 +151,8 @@ unsafe impl Home for InPlace {
 
     /// It lives for ever, whoever calls.
     #[inline(always)]
-    unsafe fn keeps_scheduler(_: NonNull<Header>) -> bool {
-        true
+    unsafe fn here_kept(_: NonNull<Header>) -> Option<Here> {
+        Some(Here { core: ptr::null(), to_tail: false })
     }
 
     /// The word says it all: from here on the storage may be another task's.

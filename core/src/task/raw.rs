@@ -9,10 +9,10 @@
 
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Waker};
 
 use super::cell::{drop_payload_caught, put_panic};
-use super::header::{Header, Stage};
+use super::header::{Header, Polled, Stage};
 use super::home::Home;
 use super::schedule::Notified;
 use super::state::{After, AfterPoll, Completed, Start};
@@ -55,30 +55,38 @@ pub(super) fn run<H: Home>(task: Notified) -> AfterRun {
     let polled = catch(|| unsafe { (header.vtable().poll)(cell, &mut cx) });
     let self_woken = poll.self_woken();
     drop(poll);
-    match polled {
-        Ok(Poll::Pending) => {
-            if self_woken {
-                // SAFETY: SCHED is still set, and its N is ours.
-                return AfterRun::Yielded(unsafe { Notified::from_raw(cell) });
-            }
-            match header.state.end_pending() {
-                AfterPoll::Idle => return AfterRun::Idle,
-                // SAFETY: SCHED is still set, and its N is ours.
-                AfterPoll::Again => return AfterRun::Again(unsafe { Notified::from_raw(cell) }),
-                // SAFETY: as above.
-                AfterPoll::Cancel => unsafe { cancel_cell::<H>(cell) },
-            }
+    let polled = match polled {
+        Ok(polled) => polled,
+        Err(caught) => {
+            // SAFETY: N is ours, and what panicked was the poll.
+            unsafe { panicked::<H>(cell, caught) };
+            return AfterRun::Done;
+        }
+    };
+    // Not a `match`, which would look for the rarest first.
+    if polled == Polled::Pending {
+        if self_woken {
+            // SAFETY: SCHED is still set, and its N is ours.
+            return AfterRun::Yielded(unsafe { Notified::from_raw(cell) });
+        }
+        match header.state.end_pending() {
+            AfterPoll::Idle => return AfterRun::Idle,
+            // SAFETY: SCHED is still set, and its N is ours.
+            AfterPoll::Again => return AfterRun::Again(unsafe { Notified::from_raw(cell) }),
+            // SAFETY: as above.
+            AfterPoll::Cancel => unsafe { cancel_cell::<H>(cell) },
+        }
+    } else if polled == Polled::Plain && header.state.is_sole() {
+        // Sole, so not joined either: J would be a second reference.
+        header.state.free_sole();
+        // SAFETY: nobody else can reach the cell, whose word says so, and its payload is gone.
+        unsafe { H::free_sole(cell) };
+    } else {
+        if polled == Polled::Plain {
+            header.set_stage(Stage::Plain);
         }
         // SAFETY: N is ours, and the future is gone.
-        Ok(Poll::Ready(())) => unsafe { finish::<H>(cell) },
-        Err(caught) => {
-            // SAFETY: N is ours; what panicked was the poll, so the future is still there.
-            if let Err(second) = unsafe { drop_payload_caught(cell) } {
-                discard(second);
-            }
-            // SAFETY: the future is gone now.
-            unsafe { finish_panicked::<H>(cell, caught) };
-        }
+        unsafe { finish::<H>(cell) };
     }
     AfterRun::Done
 }
@@ -108,6 +116,19 @@ unsafe fn cancel_cell<H: Home>(cell: NonNull<Header>) {
 }
 
 /// # Safety
+/// The caller holds N and gives it up; the future is there, and its poll has panicked.
+#[cold]
+#[inline(never)]
+unsafe fn panicked<H: Home>(cell: NonNull<Header>, caught: Caught) {
+    // SAFETY: N is the caller's, and the future is still there.
+    if let Err(second) = unsafe { drop_payload_caught(cell) } {
+        discard(second);
+    }
+    // SAFETY: the future is gone now.
+    unsafe { finish_panicked::<H>(cell, caught) };
+}
+
+/// # Safety
 /// As for `finish`; nothing is in the payload.
 #[cold]
 unsafe fn finish_panicked<H: Home>(cell: NonNull<Header>, caught: Caught) {
@@ -125,12 +146,6 @@ unsafe fn finish_panicked<H: Home>(cell: NonNull<Header>, caught: Caught) {
 unsafe fn finish<H: Home>(cell: NonNull<Header>) {
     // SAFETY: T keeps the cell until `complete` or `free_sole`.
     let header = unsafe { cell.as_ref() };
-    // Sole, so not joined either: J would be a second reference.
-    if header.stage() == Stage::Plain && header.state.is_sole() {
-        header.state.free_sole();
-        // SAFETY: nobody else can reach the cell, whose word says so, and its payload is gone.
-        return unsafe { H::free_sole(cell) };
-    }
     if header.state.is_joined() {
         // SAFETY: the caller's promise.
         unsafe { finish_counted::<H>(cell, true) };
@@ -149,13 +164,14 @@ unsafe fn finish_detached<H: Home>(cell: NonNull<Header>) {
     // SAFETY: the caller's promise.
     unsafe { drop_unwanted(cell) };
     // SAFETY: as in `finish`.
-    let state = &unsafe { cell.as_ref() }.state;
-    if !state.is_sole() {
+    let header = unsafe { cell.as_ref() };
+    if !header.state.is_sole() {
         // SAFETY: the caller's promise.
         return unsafe { finish_counted::<H>(cell, false) };
     }
-    state.free_sole();
-    // SAFETY: as in `finish`.
+    header.set_stage(Stage::Future);
+    header.state.free_sole();
+    // SAFETY: nobody else can reach the cell, whose word says so, and its payload is gone.
     unsafe { H::free_sole(cell) };
 }
 

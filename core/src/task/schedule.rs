@@ -46,6 +46,13 @@ impl Drop for Notified {
     }
 }
 
+/// What a thread was entered with for its scheduler, and whether what it wakes now belongs at the tail.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    pub(crate) core: *const (),
+    pub(crate) to_tail: bool,
+}
+
 /// Takes runnable tasks. Chunks of cells hold it: the scheduler's shared part lives as long as any of its
 /// tasks' cells is out, however long a waker keeps one.
 ///
@@ -56,4 +63,14 @@ impl Drop for Notified {
 pub(crate) unsafe trait Schedule: Send + Sync {
     /// Queues `task`. Called from any thread, also inside polls and destructors.
     fn schedule(&self, task: Notified);
+
+    /// The same on a thread that is entered with this object.
+    ///
+    /// # Safety
+    /// `here` is what this thread was entered with, for this object.
+    #[inline]
+    unsafe fn schedule_here(&self, here: Here, task: Notified) {
+        let _ = here;
+        self.schedule(task);
+    }
 }

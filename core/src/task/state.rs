@@ -196,6 +196,17 @@ pub(crate) enum After {
     Free,
 }
 
+/// What a wake leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum AfterWake {
+    Nothing,
+    /// As `After::Submit`.
+    Submit,
+    /// Nothing was done, nor a reference given up: the task is complete.
+    Over,
+}
+
 /// What the completer does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -265,10 +276,19 @@ impl State {
     pub(crate) fn spawn(&self, joined: bool) {
         // ORDERING: Relaxed: the cell is free and came off the caller's own free list; nobody writes the word.
         let old = self.load(Ordering::Relaxed);
-        debug_assert!(old.is_free() && !old.is_retired(), "a cell in use was taken for a new task");
+        debug_assert!(old.0 & !KEPT == 0 && !old.is_retired(), "a cell in use was taken for a new task");
         // ORDERING: Release pairs with the Acquire load of a walk (`owned`) and of a weak id: future, vtable
         // and stage are written before the task is there to be found.
-        self.0.store(old.begun(joined), Ordering::Release);
+        self.0.store(old.0.wrapping_add(const { Word(0) }.begun(joined)), Ordering::Release);
+    }
+
+    /// Whoever frees a cell, nobody holding it: leaves of the word what outlives the task.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn rest(&self, word: Word) {
+        debug_assert!(word.is_free(), "freed under a reference");
+        // ORDERING: Release, as in `free_alone`: the store goes on with what the last drop published.
+        store_alone(&self.0, word.0 & KEPT, Ordering::Release);
     }
 
     /// The same for storage that anyone may try to take: true for one of them, and if it is free. The task is
@@ -328,32 +348,35 @@ impl State {
     /// Any thread: a wake that keeps its reference.
     #[inline(always)]
     pub(crate) fn wake_by_ref(&self) -> After {
-        self.wake(0, 0)
+        match self.wake(0, 0) {
+            AfterWake::Submit => After::Submit,
+            AfterWake::Nothing | AfterWake::Over => After::Nothing,
+        }
     }
 
     /// A wake that gives its reference up. After `Submit` N alone keeps the cell, and perhaps the scheduler:
     /// for a worker of that scheduler only.
     #[inline(always)]
-    pub(crate) fn wake_by_val(&self) -> After {
+    pub(crate) fn wake_by_val(&self) -> AfterWake {
         self.wake(REF, REF)
     }
 
     /// The same for any thread. After `Submit` the reference is still held: `drop_ref` it when the scheduler has
     /// returned.
     #[inline(always)]
-    pub(crate) fn wake_by_val_elsewhere(&self) -> After {
+    pub(crate) fn wake_by_val_elsewhere(&self) -> AfterWake {
         self.wake(0, REF)
     }
 
     /// References given up if the task is idle, and if it is not.
     #[inline(always)]
-    fn wake(&self, given_idle: Bits, given: Bits) -> After {
+    fn wake(&self, given_idle: Bits, given: Bits) -> AfterWake {
         // ORDERING: Relaxed: the CAS decides, and a complete task needs nothing of what the waker wrote.
         let mut seen = self.load(Ordering::Relaxed);
         loop {
             debug_assert!(!seen.is_free(), "woken without a reference");
             if seen.has(COMPLETE) {
-                return if given == 0 { After::Nothing } else { self.drop_ref() };
+                return AfterWake::Over;
             }
             debug_assert!(seen.refs() > given, "T was given away by a waker");
             let idle = !seen.has(SCHED);
@@ -362,7 +385,7 @@ impl State {
             // what the waker wrote. Also when NOTIFIED is already set: else the poll would acquire the first waker's
             // write and not this one's. Acquire pairs with `end_pending`: N carries the future as it was left.
             match self.0.compare_exchange(seen.0, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return if idle { After::Submit } else { After::Nothing },
+                Ok(_) => return if idle { AfterWake::Submit } else { AfterWake::Nothing },
                 Err(now) => seen = Word(now),
             }
         }

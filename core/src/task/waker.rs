@@ -13,13 +13,14 @@
 //! "Itself" is a question of the thread, not of the waker: a scoped thread may wake through a borrowed
 //! `&Waker` during the poll, and takes the word like any other.
 
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::header::Header;
 use super::home::Home;
 use super::schedule::Notified;
-use super::state::After;
+use super::state::{After, AfterWake};
 use crate::context;
 
 /// What the wakers of tasks in an `H` point to beside their task. For the one static that is [`Home::wakers`].
@@ -66,7 +67,7 @@ pub(super) unsafe fn follow<H: Home>(cell: NonNull<Header>, after: After) {
         // SAFETY: the caller's promise.
         After::Submit => unsafe { submit::<H>(cell) },
         // SAFETY: it was the last reference, so the cell is ours to give back.
-        After::Free => unsafe { H::free(cell) },
+        After::Free => unsafe { free::<H>(cell) },
     }
 }
 
@@ -76,29 +77,76 @@ unsafe fn clone<H: Home>(data: *const ()) -> RawWaker {
     RawWaker::new(data, H::wakers())
 }
 
+/// A clone of `waker` if its table is `table`, an `H`'s: without a call.
+#[inline(always)]
+pub(super) fn clone_known<H: Home>(waker: &Waker, table: &'static RawWakerVTable) -> Option<Waker> {
+    if !core::ptr::eq(waker.vtable(), table) {
+        return None;
+    }
+    let cell = cell_of(waker.data());
+    // SAFETY: the waker holds a reference, or is the poll's own.
+    unsafe { cell.as_ref() }.state.add_ref();
+    // SAFETY: the reference is that made above.
+    Some(unsafe { waker_for::<H>(cell) })
+}
+
+/// Drops `waker`: without a call if its table is `table`, an `H`'s, and it is not the task's last reference.
+#[inline(always)]
+pub(super) fn drop_known<H: Home>(waker: Waker, table: &'static RawWakerVTable) {
+    if core::ptr::eq(waker.vtable(), table) {
+        // SAFETY: the waker's reference, given up with it.
+        unsafe { drop_waker::<H>(ManuallyDrop::new(waker).data()) };
+    }
+}
+
+// Below, whatever is rare is one call in tail position with the same argument: so the rest needs few registers.
+
 unsafe fn wake<H: Home>(data: *const ()) {
     let cell = cell_of(data);
-    // SAFETY: the waker holds a reference.
-    let state = &unsafe { cell.as_ref() }.state;
-    let after = if context::wake_self(data) {
-        state.drop_ref()
-    } else {
-        // SAFETY: the waker's reference keeps the cell.
-        if unsafe { H::keeps_scheduler(cell) } {
-            state.wake_by_val()
-        } else {
-            let after = state.wake_by_val_elsewhere();
-            if after != After::Submit {
-                after
-            } else {
-                // SAFETY: SCHED was set just now, and our reference is still held.
-                unsafe { submit::<H>(cell) };
-                state.drop_ref()
-            }
-        }
+    if context::wake_self(data) {
+        // SAFETY: the waker's reference, given up.
+        return unsafe { drop_waker::<H>(data) };
+    }
+    // SAFETY: the waker's reference keeps the cell.
+    let Some(here) = (unsafe { H::here_kept(cell) }) else {
+        // SAFETY: the caller's waker.
+        return unsafe { wake_elsewhere::<H>(data) };
     };
-    // SAFETY: just returned by the word; `Submit` is left only to one who keeps the task's scheduler.
-    unsafe { follow::<H>(cell, after) };
+    // SAFETY: the waker holds a reference.
+    match unsafe { cell.as_ref() }.state.wake_by_val() {
+        AfterWake::Nothing => {}
+        AfterWake::Submit => {
+            // SAFETY: T is in N, which is ours, and this thread keeps the scheduler.
+            let sched = unsafe { H::scheduler(cell) };
+            // SAFETY: SCHED was set just now.
+            let task = unsafe { Notified::from_raw(cell) };
+            // SAFETY: it is what this thread was entered with for the task's scheduler.
+            unsafe { sched.schedule_here(here, task) };
+        }
+        // SAFETY: the waker's reference, given up.
+        AfterWake::Over => unsafe { drop_waker::<H>(data) },
+    }
+}
+
+/// On a thread that does not keep the task's scheduler.
+///
+/// # Safety
+/// As for a waker's `wake`.
+#[inline(never)]
+unsafe fn wake_elsewhere<H: Home>(data: *const ()) {
+    let cell = cell_of(data);
+    // SAFETY: the waker holds a reference.
+    match unsafe { cell.as_ref() }.state.wake_by_val_elsewhere() {
+        AfterWake::Nothing => {}
+        AfterWake::Submit => {
+            // SAFETY: SCHED was set just now, and our reference is still held.
+            unsafe { submit::<H>(cell) };
+            // SAFETY: the waker's reference, given up.
+            unsafe { drop_waker::<H>(data) };
+        }
+        // SAFETY: as above.
+        AfterWake::Over => unsafe { drop_waker::<H>(data) },
+    }
 }
 
 unsafe fn wake_by_ref<H: Home>(data: *const ()) {
@@ -115,7 +163,17 @@ unsafe fn wake_by_ref<H: Home>(data: *const ()) {
 unsafe fn drop_waker<H: Home>(data: *const ()) {
     let cell = cell_of(data);
     // SAFETY: the waker holds the reference that is dropped here.
-    let after = unsafe { cell.as_ref() }.state.drop_ref();
-    // SAFETY: just returned by the word.
-    unsafe { follow::<H>(cell, after) };
+    if unsafe { cell.as_ref() }.state.drop_ref() == After::Free {
+        // SAFETY: it was the last reference.
+        unsafe { free::<H>(cell) };
+    }
+}
+
+/// # Safety
+/// As for [`Home::free`].
+#[cold]
+#[inline(never)]
+unsafe fn free<H: Home>(cell: NonNull<Header>) {
+    // SAFETY: the caller's promise.
+    unsafe { H::free(cell) };
 }
