@@ -47,6 +47,7 @@ impl Drop for Notified {
 }
 
 /// What a thread was entered with for its scheduler, and whether what it wakes now belongs at the tail.
+#[cfg_attr(not(feature = "alloc"), expect(dead_code, reason = "read by a scheduler with workers"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Here {
     pub(crate) core: *const (),

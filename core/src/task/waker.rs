@@ -13,7 +13,6 @@
 //! "Itself" is a question of the thread, not of the waker: a scoped thread may wake through a borrowed
 //! `&Waker` during the poll, and takes the word like any other.
 
-use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -78,6 +77,7 @@ unsafe fn clone<H: Home>(data: *const ()) -> RawWaker {
 }
 
 /// A clone of `waker` if its table is `table`, an `H`'s: without a call.
+#[cfg(feature = "alloc")]
 #[inline(always)]
 pub(super) fn clone_known<H: Home>(waker: &Waker, table: &'static RawWakerVTable) -> Option<Waker> {
     if !core::ptr::eq(waker.vtable(), table) {
@@ -91,11 +91,12 @@ pub(super) fn clone_known<H: Home>(waker: &Waker, table: &'static RawWakerVTable
 }
 
 /// Drops `waker`: without a call if its table is `table`, an `H`'s, and it is not the task's last reference.
+#[cfg(feature = "alloc")]
 #[inline(always)]
 pub(super) fn drop_known<H: Home>(waker: Waker, table: &'static RawWakerVTable) {
     if core::ptr::eq(waker.vtable(), table) {
         // SAFETY: the waker's reference, given up with it.
-        unsafe { drop_waker::<H>(ManuallyDrop::new(waker).data()) };
+        unsafe { drop_waker::<H>(core::mem::ManuallyDrop::new(waker).data()) };
     }
 }
 

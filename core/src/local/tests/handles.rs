@@ -1,6 +1,6 @@
 //! Join handles, those who wait in them, and cells that others still hold when their task ends.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::future::{Future, pending, poll_fn};
 use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::thread;
 
-use super::{Guard, executor};
+use super::{Guard, Local, executor};
 use crate::sync::{AtomicUsize, Ordering};
 use crate::task::TaskState;
 
@@ -200,4 +200,29 @@ fn a_task_that_ends_while_others_hold_it_gives_its_cell_back_when_they_let_go() 
         assert_eq!(ex.local().home.slab.out(), out);
     });
     assert_eq!(ex.metrics().polls, 2, "what is over was polled");
+}
+
+#[test]
+fn a_waker_is_cloned_and_dropped_here_if_it_is_of_a_task_of_this_executor() {
+    let (ex, other) = (executor(), executor());
+    let kept: Rc<RefCell<Option<Waker>>> = Rc::default();
+    let keeper = Rc::clone(&kept);
+    let task = ex.spawn(poll_fn(move |cx| {
+        if keeper.take().is_some() {
+            return Poll::Ready(());
+        }
+        let clone = Local::with_current(|l| l.and_then(|l| l.clone_waker(cx.waker())));
+        keeper.replace(Some(clone.expect("its own")));
+        Poll::Pending
+    }));
+    ex.run_nowait(1).unwrap();
+    let waker = kept.borrow().clone().expect("it waits");
+    assert!(other.local().clone_waker(&waker).is_none(), "another executor's");
+    assert!(ex.local().clone_waker(Waker::noop()).is_none(), "nobody's");
+    let waker = other.local().drop_waker(waker).expect("comes back from a stranger");
+    assert!(ex.local().drop_waker(waker).is_none());
+    assert!(!task.is_finished());
+    kept.borrow().as_ref().unwrap().wake_by_ref();
+    ex.run_nowait(1).unwrap();
+    assert!(task.is_finished(), "what was cloned wakes it");
 }
