@@ -42,3 +42,20 @@ impl Presence {
         self.0.load(Ordering::Acquire) == 0
     }
 }
+
+#[cfg(all(test, not(ouzel_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_empty_when_as_many_have_left_as_came() {
+        let here = Presence::default();
+        assert!(here.is_empty());
+        here.arrive();
+        here.arrive();
+        here.leave();
+        assert!(!here.is_empty());
+        here.leave();
+        assert!(here.is_empty());
+    }
+}
