@@ -1,6 +1,7 @@
 //! The future that waits for a deadline.
 
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -50,7 +51,8 @@ pub fn sleep_until(deadline: Nanos) -> Sleep {
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Sleep {
     deadline: Nanos,
-    alarm: Option<Alarm>,
+    /// Not dropped by itself: `let_go` has done that.
+    alarm: Option<ManuallyDrop<Alarm>>,
     /// The deadline lay ahead when this was made: the first poll need not ask the clock, for if it has
     /// passed since, the alarm rings at once.
     ahead: bool,
@@ -92,19 +94,16 @@ impl Sleep {
     /// Ends the alarm, if there is one.
     #[inline]
     fn let_go(&mut self) {
-        let Some(alarm) = self.alarm.take() else { return };
+        let Some(alarm) = self.alarm.take().map(ManuallyDrop::into_inner) else { return };
         let (place, local) = current::place();
         // SAFETY: it is this thread's present place; ending an alarm calls nothing of the user's.
         match unsafe { place.as_ref() }.map(|c| &c.reactor.alarms) {
             Some(alarms) if alarms.made(&alarm) => {
                 let Some(waker) = alarms.end(alarm) else { return };
                 // SAFETY: as above: nothing of the user's was called yet.
-                let others = match unsafe { local.as_ref() } {
-                    Some(local) => local.drop_waker(waker),
-                    None => Some(waker),
-                };
-                if let Some(waker) = others {
-                    task::drop_waker(waker);
+                match unsafe { local.as_ref() } {
+                    Some(local) => drop(local.drop_waker(waker)),
+                    None => task::drop_waker(waker),
                 }
             }
             // Its owner is told.
@@ -115,11 +114,12 @@ impl Sleep {
     /// Whether the alarm that was set will wake this task. Otherwise there is none any more.
     #[inline(never)]
     fn is_awaited(&mut self, cx: &Context<'_>) -> bool {
-        let Some(alarm) = self.alarm.take() else { return false };
+        let Some(alarm) = self.alarm.take().map(ManuallyDrop::into_inner) else { return false };
+        self.ahead = false;
         let looked = at_home(alarm, |alarms, alarm| (alarms.state(&alarm, cx.waker()), alarm));
         // Elsewhere: the alarm goes, and another one is set here.
         let Ok((state, alarm)) = looked else { return false };
-        self.alarm = Some(alarm);
+        self.alarm = Some(ManuallyDrop::new(alarm));
         match state {
             AlarmState::Set => true,
             AlarmState::OtherWaker | AlarmState::Rung => {
@@ -137,7 +137,7 @@ impl Sleep {
         if self.alarm.is_some() && self.is_awaited(cx) {
             return Poll::Pending;
         }
-        if !std::mem::take(&mut self.ahead) && self.is_elapsed() {
+        if !self.ahead && self.is_elapsed() {
             return Poll::Ready(());
         }
         self.set_alarm(cx);
@@ -150,20 +150,21 @@ impl Sleep {
         // SAFETY: it is this thread's present place, while nothing of the user's is called.
         let waker = match unsafe { local.as_ref() } {
             Some(local) => local.clone_waker(cx.waker()),
+            None if place.is_null() => None,
             None => task::clone_waker(cx.waker()),
         };
-        // SAFETY: as above: a waker of ours was cloned, or none.
-        match (waker, unsafe { place.as_ref() }) {
-            (Some(waker), Some(current)) => self.set_alarm_at(current, waker),
-            (waker, _) => self.set_alarm_further(waker, cx),
+        match waker {
+            // SAFETY: as above; where there is a `local` there is a place.
+            Some(waker) => self.set_alarm_at(unsafe { &*place }, waker),
+            None => self.set_alarm_further(cx),
         }
     }
 
-    /// Of a waker that is not of our own tasks, or without a runtime.
+    /// With a waker that is not of our own tasks, or without a runtime.
     #[cold]
     #[inline(never)]
-    fn set_alarm_further(&mut self, waker: Option<Waker>, cx: &Context<'_>) {
-        let waker = waker.unwrap_or_else(|| cx.waker().clone());
+    fn set_alarm_further(&mut self, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
         let set = |current: Option<&Current>| match current {
             Some(current) => self.set_alarm_at(current, waker),
             None => refuse(None),
@@ -176,9 +177,8 @@ impl Sleep {
     fn set_alarm_at(&mut self, current: &Current, waker: Waker) {
         match current.reactor.alarms.set(Deadline(self.deadline), waker) {
             Ok(alarm) => {
-                let none = self.alarm.replace(alarm);
-                debug_assert!(none.is_none(), "two alarms for one sleep");
-                std::mem::forget(none);
+                debug_assert!(self.alarm.is_none(), "two alarms for one sleep");
+                self.alarm = Some(ManuallyDrop::new(alarm));
             }
             Err(refused) => refuse(Some(refused)),
         }

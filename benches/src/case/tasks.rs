@@ -90,20 +90,21 @@ async fn chains<E: Engine>(n: u64, latch: &'static Latch) -> u64 {
     let mut done = 0;
     for part in parts(n, BURST) {
         latch.arm(part);
-        link::<E>(part, 0, latch);
+        link::<E>(part, latch);
         latch.wait().await;
         done += part - latch.left();
     }
     done
 }
 
-/// The next link of a chain; the last one tells how many there were, so that a link costs no more than a task.
-fn link<E: Engine>(left: u64, done: u64, latch: &'static Latch) {
+/// The next link of a chain, of which so many are `left`; the last one tells the latch for all of them, so that a link
+/// costs no more than a task.
+fn link<E: Engine>(left: u64, latch: &'static Latch) {
     E::spawn_detached(at_once(move || {
         if left > 1 {
-            link::<E>(left - 1, done + 1, latch);
+            link::<E>(left - 1, latch);
         } else {
-            latch.hit_times(done + 1);
+            latch.hit_times(latch.left());
         }
     }));
 }

@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 /// Timers between two yields: runtimes that limit what a task does in one poll allow this many.
 const PER_POLL: u64 = 32;
 
-/// Makes a timer of a minute or more, polls it once, drops it.
+/// What [`timers_cancel`] does not wait for.
+const FAR: Duration = Duration::from_secs(60);
+
+/// Makes a timer of a minute, polls it once, drops it.
 pub(crate) async fn timers_cancel<E: Engine>(plan: Plan) -> Outcome {
     cancel::<E>(plan.warmup).await;
     let span = Span::begin();
@@ -27,8 +30,8 @@ async fn cancel<E: Engine>(n: u64) -> u64 {
     while made < n {
         let until = n.min(made + PER_POLL);
         poll_fn(|cx| {
-            for i in made..until {
-                let sleep = pin!(E::sleep(Duration::from_secs(60 + i % 64)));
+            for _ in made..until {
+                let sleep = pin!(E::sleep(FAR));
                 pending += u64::from(sleep.poll(cx).is_pending());
             }
             Poll::Ready(())
