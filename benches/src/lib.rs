@@ -22,5 +22,4 @@ pub mod load;
 pub mod measure;
 pub mod place;
 pub mod steps;
-mod sync;
 pub mod work;

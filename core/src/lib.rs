@@ -30,8 +30,6 @@ extern crate std;
 #[cfg(feature = "alloc")]
 pub mod alarm;
 pub mod anchor;
-#[cfg(all(test, feature = "std", ouzel_loom))]
-mod baton_tests;
 pub mod config;
 #[cfg_attr(
     not(feature = "alloc"),

@@ -203,7 +203,7 @@ impl Future for Player {
         if self.left == 0 {
             return Poll::Ready(0);
         }
-        if self.own.poll_take(cx).is_pending() { Poll::Pending } else { self.go_on(cx) }
+        if self.own.poll_awaited(cx).is_pending() { Poll::Pending } else { self.go_on(cx) }
     }
 }
 
