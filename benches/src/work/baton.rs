@@ -14,6 +14,7 @@ pub struct Baton {
 
 impl Baton {
     /// Gives it, which wakes the taker.
+    #[inline(always)]
     pub fn give(&self) {
         // ORDERING: Release pairs with the Acquire load in `try_take`: the taker sees what the giver wrote.
         self.here.store(true, Ordering::Release);
@@ -26,18 +27,19 @@ impl Baton {
     }
 
     /// As a poll of [`Baton::take`]'s future.
-    #[inline]
+    #[inline(always)]
     pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.try_take() { Poll::Ready(()) } else { self.poll_awaited(cx) }
     }
 
     /// The same for who has no reason to think that it is there.
-    #[inline]
+    #[inline(always)]
     pub fn poll_awaited(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.taker.register(cx.waker());
         if self.try_take() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    #[inline(always)]
     fn try_take(&self) -> bool {
         // ORDERING: Acquire pairs with the Release store in `give`.
         let here = self.here.load(Ordering::Acquire);
