@@ -170,6 +170,9 @@ pub(crate) async fn ping_pong<E: Engine>(plan: Plan) -> Outcome {
 }
 
 async fn rally<E: Engine>(n: u64) -> u64 {
+    if n == 0 {
+        return 0;
+    }
     let table: &'static [Baton; 2] = Box::leak(Box::default());
     let [there, back] =
         [1, 0].map(|own| E::spawn(Player { own: &table[own], other: &table[1 - own], left: n }));
@@ -184,6 +187,7 @@ async fn rally<E: Engine>(n: u64) -> u64 {
 struct Player {
     own: &'static Baton,
     other: &'static Baton,
+    /// One at the least.
     left: u64,
 }
 
@@ -192,9 +196,6 @@ impl Future for Player {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
-        if self.left == 0 {
-            return Poll::Ready(0);
-        }
         if self.own.poll_take(cx).is_pending() {
             return Poll::Pending;
         }

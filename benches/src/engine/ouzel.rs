@@ -4,7 +4,6 @@ use super::{Engine, Inject, Joined};
 use crate::place::{Over, Place};
 use crate::work::echo::{ECHO_BUFFER, Echoed};
 use crate::work::files::Queue;
-use ouzel::buf::IoBuf;
 use ouzel::net::{LazyWrite, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use std::future::Future;
 use std::io;
@@ -115,20 +114,26 @@ pub(super) fn listen(over: Over) -> io::Result<(Server, Place)> {
     })
 }
 
-/// The same of streams of both kinds. A reply is begun and not waited for: when the next piece is there it has long gone out.
+/// The same of streams of both kinds. A reply is begun and not waited for: when the next piece is there it has long gone out. It
+/// is a copy, so that the ring has its buffer back meanwhile.
 macro_rules! echo {
     ($name:ident, $stream:ty) => {
         pub(super) async fn $name(stream: $stream, echoed: &'static Echoed) {
             let mut pieces = stream.recv_stream();
-            let mut begun: Option<LazyWrite<_>> = None;
+            let mut begun: Option<LazyWrite<Vec<u8>>> = None;
             while let Some(Ok(piece)) = pieces.next().await {
-                if let Some(reply) = begun.take()
-                    && ended(reply).await.is_err()
-                {
-                    return;
-                }
+                let mut bytes = match begun.take() {
+                    None => Vec::new(),
+                    Some(reply) => match ended(reply).await {
+                        (Ok(_), bytes) => bytes,
+                        (Err(_), _) => return,
+                    },
+                };
                 echoed.add(piece.len());
-                let Ok(reply) = stream.write_lazy(piece) else { return };
+                bytes.clear();
+                bytes.extend_from_slice(&piece);
+                drop(piece);
+                let Ok(reply) = stream.write_lazy(bytes) else { return };
                 begun = Some(reply);
             }
             if let Some(reply) = begun {
@@ -140,10 +145,10 @@ macro_rules! echo {
 }
 
 /// Waits for a reply's end only if it is not over.
-async fn ended<B: IoBuf>(mut reply: LazyWrite<B>) -> io::Result<usize> {
+async fn ended(mut reply: LazyWrite<Vec<u8>>) -> (io::Result<usize>, Vec<u8>) {
     match reply.try_finish() {
-        Some((result, _)) => result,
-        None => reply.await.0,
+        Some(done) => done,
+        None => reply.await,
     }
 }
 echo!(echo, TcpStream);
