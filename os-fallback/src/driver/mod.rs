@@ -331,10 +331,9 @@ impl PollDriver {
         let fd = "no";
         format!(
             "poll: readiness by the polling crate, one-shot (level {}, edge {} there), {fd} host descriptor; \
-             files on the blocking pool{}; {} buffers of {} bytes",
+             files on the blocking pool; {} buffers of {} bytes",
             self.poller.supports_level(),
             self.poller.supports_edge(),
-            sys::REFUSES,
             self.config.buffers,
             self.config.buffer_size,
         )

@@ -1,6 +1,8 @@
 //! The calls behind `FileCall`, by what every Unix has.
 //!
-//! What a system has no call for is refused with `EOPNOTSUPP`: see [`super::system`].
+//! What no call does on every system is refused with `EOPNOTSUPP`. Setting blocks aside: NetBSD and OpenBSD have no
+//! call, and writing zeros instead could overwrite what others write meanwhile. Renames with flags: Linux and Apple have
+//! calls, with flags of their own. The status of a path that starts at an open directory does not tell when the file was made.
 
 use std::ffi::CStr;
 use std::fs::{self, File, Metadata};
@@ -16,7 +18,6 @@ use rustix::fs::{self as sys, AtFlags, CWD, Mode};
 use rustix::io;
 
 use super::common::pack;
-use super::system;
 use super::unix::{EBADF, EIO, EOPNOTSUPP, descriptor};
 
 /// Makes the call and answers like a completion. Blocks.
@@ -39,8 +40,7 @@ pub(super) unsafe fn execute(call: &FileCall) -> i32 {
             // SAFETY: the caller lends the room.
             answer(status.map(|status| unsafe { out.write(pack(&status)) }))
         }
-        FileCall::Truncate { fd, .. } | FileCall::Allocate { fd, .. } if fd < 0 => -EBADF,
-        FileCall::Allocate { fd, mode, offset, len } => of(|| system::allocate(at(fd), mode, offset, len)),
+        FileCall::Truncate { fd, .. } if fd < 0 => -EBADF,
         FileCall::Truncate { fd, len } => of(|| sys::ftruncate(at(fd), len)),
         FileCall::Rename { from_dir: a, to_dir: b, .. } | FileCall::Link { from_dir: a, to_dir: b, .. }
             if bad(a) || bad(b) =>
@@ -49,9 +49,6 @@ pub(super) unsafe fn execute(call: &FileCall) -> i32 {
         }
         FileCall::Rename { from_dir, from, to_dir, to, flags: 0 } => {
             of(|| sys::renameat(at(from_dir), text(from), at(to_dir), text(to)))
-        }
-        FileCall::Rename { from_dir, from, to_dir, to, flags } => {
-            of(|| system::rename_with((at(from_dir), text(from)), (at(to_dir), text(to)), flags))
         }
         FileCall::Link { from_dir, from, to_dir, to, flags } => {
             let flags = AtFlags::from_bits_retain(flags as _);
@@ -125,7 +122,7 @@ fn status_at(dir: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> io::Result<Fil
         accessed: time(s.st_atime as i64, s.st_atime_nsec as u32),
         modified: time(s.st_mtime as i64, s.st_mtime_nsec as u32),
         changed: time(s.st_ctime as i64, s.st_ctime_nsec as u32),
-        created: system::created(dir, path, flags, &s),
+        created: None,
     })
 }
 

@@ -10,12 +10,10 @@ mod message;
 #[cfg(not(unix))]
 mod other;
 #[cfg(unix)]
-mod system;
-#[cfg(unix)]
 mod unix;
 
 pub(crate) use common::{Attempt, Direction, Style, file_stat, first_segment, waits_for};
 #[cfg(not(unix))]
 pub(crate) use other::*;
 #[cfg(unix)]
-pub(crate) use {file::execute, system::REFUSES, unix::*};
+pub(crate) use {file::execute, unix::*};

@@ -15,9 +15,6 @@ pub(crate) const ENOBUFS: i32 = 105;
 pub(crate) const EOPNOTSUPP: i32 = 95;
 const ENOSYS: i32 = 38;
 
-/// What this system refuses, for the driver's description.
-pub(crate) const REFUSES: &str = ", but neither sockets nor files: this system has them in another form";
-
 pub(crate) fn style(_: Fd) -> Result<Style, i32> {
     Err(-ENOSYS)
 }
