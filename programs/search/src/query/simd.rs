@@ -20,22 +20,35 @@ pub(super) fn find(
     if !is_x86_feature_detected!("avx2") {
         return Err(from);
     }
-    // SAFETY: the processor knows AVX2.
-    unsafe { find_avx2(pair, hay, from, is_right) }
+    let mut from = from;
+    loop {
+        // SAFETY: the processor knows AVX2.
+        let (block, mut places) = unsafe { next_block(pair, hay, from) };
+        if places == 0 {
+            return Err(block);
+        }
+        while places != 0 {
+            let place = block + places.trailing_zeros() as usize;
+            if is_right(place) {
+                return Ok(place);
+            }
+            places &= places - 1;
+        }
+        from = block + 2 * WIDTH;
+    }
 }
 
 /// Bytes of a vector.
 const WIDTH: usize = 32;
 
+/// The next block with both marks somewhere, and at which of its places; without any, where what is less than a block begins.
+///
+/// By itself: a loop from which something else is called has no vector in a register, and takes two thirds longer.
 #[target_feature(enable = "avx2")]
-fn find_avx2(
-    pair: [Mark; 2],
-    hay: &[u8],
-    from: usize,
-    is_right: impl Fn(usize) -> bool,
-) -> Result<usize, usize> {
+#[inline(never)]
+fn next_block(pair: [Mark; 2], hay: &[u8], from: usize) -> (usize, u64) {
     let [(at0, mask0, value0), (at1, mask1, value1)] = pair;
-    // In blocks of a known size no load needs a check of its own: 62 GB/s instead of 36, in the second cache.
+    // In blocks of a known size no load needs a check of its own: 66 GB/s instead of 36, in the second cache.
     let [first, second] = [at0, at1].map(|far| hay.get(from + far..).unwrap_or_default().as_chunks().0);
     let [mask0, value0, mask1, value1] = [mask0, value0, mask1, value1].map(|b| _mm256_set1_epi8(b as i8));
     let right = |a: &[u8; WIDTH], b: &[u8; WIDTH]| {
@@ -49,18 +62,11 @@ fn find_avx2(
         let either = _mm256_or_si256(low, high);
         if _mm256_testz_si256(either, either) == 0 {
             let [low, high] = [low, high].map(|v| u64::from(_mm256_movemask_epi8(v) as u32));
-            let mut places = low | high << WIDTH;
-            while places != 0 {
-                let place = at + places.trailing_zeros() as usize;
-                if is_right(place) {
-                    return Ok(place);
-                }
-                places &= places - 1;
-            }
+            return (at, low | high << WIDTH);
         }
         at += 2 * WIDTH;
     }
-    Err(at)
+    (at, 0)
 }
 
 #[target_feature(enable = "avx2")]
