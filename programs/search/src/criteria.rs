@@ -11,6 +11,7 @@ pub struct Criteria {
     pub(crate) query: Query,
     pub(crate) filter: Option<Filter>,
     pub(crate) reading_only: bool,
+    pub(crate) numbered: bool,
     /// Lines of this role alone.
     pub role: Option<Role>,
     /// Lines of the session whose id begins so.
@@ -26,7 +27,16 @@ impl Criteria {
     #[must_use]
     pub fn new(query: Query) -> Self {
         let filter = Filter::of(&query);
-        Criteria { query, filter, reading_only: false, role: None, session: None, after: None, before: None }
+        Criteria {
+            query,
+            filter,
+            reading_only: false,
+            numbered: false,
+            role: None,
+            session: None,
+            after: None,
+            before: None,
+        }
     }
 
     /// Has lines found by `memchr` alone: what a program without a filter of its own would do.
@@ -40,6 +50,14 @@ impl Criteria {
     #[must_use]
     pub fn reading_only(mut self) -> Self {
         self.reading_only = true;
+        self
+    }
+
+    /// Has lines numbered while files are searched, by all threads: worth it where every match is shown, as what is not shown needs
+    /// no number.
+    #[must_use]
+    pub fn numbered(mut self) -> Self {
+        self.numbered = true;
         self
     }
 

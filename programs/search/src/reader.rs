@@ -138,6 +138,9 @@ mod tests {
                     part.line = if part.line == 0 { whole.line } else { part.line };
                 }
                 assert_eq!(numbered, whole.hits, "{text} {query}");
+                let all =
+                    reader.search(&Criteria::new(Query::parse(query).unwrap()).numbered(), &path).unwrap();
+                assert_eq!(all.hits, whole.hits, "{text} {query}");
                 assert!(reader.window.room().len() >= WINDOW);
             }
         }

@@ -2,13 +2,11 @@
 
 use std::cmp::Reverse;
 use std::fs::File;
-use std::io::{self, Read};
-
-use memchr::memchr_iter;
+use std::io;
 
 use crate::files::{Source, Unreadable};
 use crate::reader::Found;
-use crate::scan::Hit;
+use crate::scan::{Hit, count_lines};
 
 /// A hit and its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,16 +116,8 @@ fn first<T>(all: &mut Vec<T>, limit: usize, order: impl Fn(&T, &T) -> std::cmp::
 fn count(file: &mut File, matches: &mut [&mut Match], buf: &mut [u8]) -> io::Result<()> {
     let (mut lines, mut place) = (1, 0);
     for m in matches {
-        while place < m.hit.offset {
-            let most = (m.hit.offset - place).min(buf.len() as u64) as usize;
-            let n = file.read(&mut buf[..most])?;
-            if n == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            lines += memchr_iter(b'\n', &buf[..n]).count() as u32;
-            place += n as u64;
-        }
-        m.hit.line = lines;
+        lines += count_lines(file, m.hit.offset - place, buf)?;
+        (place, m.hit.line) = (m.hit.offset, lines);
     }
     Ok(())
 }

@@ -7,12 +7,12 @@
 //! ```
 //!
 //! A hit is a place, not a text: what is printed is read again, so that memory does not grow with what matches.
-//! The line's number is counted only in files that have a hit; where the first one lies behind the first buffer it is left
-//! open, for whoever prints it. Nothing else is: the time of a summary, which is that of the last line before it that has
-//! one, is looked for as soon as a summary matches.
+//! The line's number is counted only in files that have a hit; where the first one lies behind the first buffer what comes before
+//! is read again for that, if every match is to be shown, and otherwise it is left open, for whoever prints it. Nothing else is:
+//! the time of a summary, which is that of the last line before it that has one, is looked for as soon as a summary matches.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use crate::criteria::Criteria;
 use crate::filter::Places;
 use crate::instant::Instant;
 use crate::message::{Lines, Role};
-use crate::window::Window;
+use crate::window::{WINDOW, Window};
 
 /// A line that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Hit {
 pub(crate) struct Scanner {
     places: Places,
     lines: Lines,
+    /// For counting what is read again.
+    buf: Vec<u8>,
 }
 
 /// A file being searched.
@@ -137,6 +139,11 @@ impl Scanner {
         }
         let time = head.time.unwrap_or_else(|| self.time_before(file, bytes, base, begin));
         if head.time.is_some() || wanted.is_in_time(time) {
+            if wanted.numbered && file.counted.is_none() {
+                // As if nobody had counted if it has gone since.
+                let lines = count_before(file.path, base, &mut self.buf);
+                file.counted = lines.ok().map(|lines| (base, lines));
+            }
             let line_number = number(file, bytes, base, begin);
             let len = line.len() as u32;
             file.hits.push(Hit { time, offset, len, line: line_number, role: head.role });
@@ -236,6 +243,27 @@ fn count_to_end(file: &mut Progress<'_>, bytes: &[u8], base: u64) {
     } else {
         number(file, bytes, base, bytes.len());
     }
+}
+
+/// The lines before `end` in the file at `path`: on the spot, since it was in memory just now.
+fn count_before(path: &Path, end: u64, buf: &mut Vec<u8>) -> io::Result<u32> {
+    buf.resize(WINDOW / 4, 0);
+    count_lines(&mut File::open(path)?, end, buf)
+}
+
+/// The lines in the next `len` bytes of `file`.
+pub(crate) fn count_lines(file: &mut File, len: u64, buf: &mut [u8]) -> io::Result<u32> {
+    let (mut lines, mut left) = (0, len);
+    while left > 0 {
+        let most = left.min(buf.len() as u64) as usize;
+        let n = file.read(&mut buf[..most])?;
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        lines += memchr_iter(b'\n', &buf[..n]).count() as u32;
+        left -= n as u64;
+    }
+    Ok(lines)
 }
 
 /// The number of the line that begins at `begin`, 0 if what comes before has not been counted.

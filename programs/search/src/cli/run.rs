@@ -36,11 +36,6 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
     criteria.role = options.role;
     criteria.session = options.session;
     (criteria.after, criteria.before) = (options.after, options.before);
-    let job = Arc::new(Job::new(criteria, sources.files));
-    let progress = Progress::of(&job);
-    let found = options.engine.run(&job, options.threads)?;
-    drop(progress);
-
     let terminal = io::stdout().is_terminal();
     let limit = match (options.what, options.limit) {
         (What::Count, _) => Some(0),
@@ -48,6 +43,14 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
         (What::Matches(_), None) if terminal => Some(ON_A_TERMINAL),
         _ => None,
     };
+    if limit.is_none() && matches!(options.what, What::Matches(_)) {
+        criteria = criteria.numbered();
+    }
+    let job = Arc::new(Job::new(criteria, sources.files));
+    let progress = Progress::of(&job);
+    let found = options.engine.run(&job, options.threads)?;
+    drop(progress);
+
     let mut results = Results::new(&job.files, found, limit, options.oldest);
     let unreadable = sources.unreadable.iter().chain(&results.unreadable);
     let troubles = unreadable.inspect(|u| say(format_args!("{}: {}", u.path.display(), u.error))).count();
