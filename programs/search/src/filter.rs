@@ -7,12 +7,12 @@
 //! - `\/`, where a run has a `/`.
 //!
 //! Each of these is looked for by itself, and the places found are merged: a pass over the buffer each, while it is in the
-//! processor's cache.
+//! processor's cache. Escapes are looked for in the pass of the first run, where the processor has what is needed for that.
 
 use memchr::memmem::Finder;
 
 use crate::json::hex;
-use crate::query::{Node, Query, Run, find_escape};
+use crate::query::{Node, Query, Run, is_vectored};
 
 /// What stands in every line that can match.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Filter {
     number: Finder<'static>,
     /// Characters that an escape may stand for.
     escaped: Escaped,
+    /// Look for escapes and the first run at once.
+    together: bool,
     /// Look for runs without instructions of one kind of processor.
     plainly: bool,
 }
@@ -61,12 +63,13 @@ impl Filter {
         others.dedup();
         let others = others.iter().map(|o| Finder::new(o).into_owned()).collect();
         let runs = runs.into_iter().cloned().collect();
-        Some(Filter { runs, others, number: Finder::new("\\u"), escaped, plainly: false })
+        let number = Finder::new("\\u");
+        Some(Filter { runs, others, number, escaped, together: is_vectored(), plainly: false })
     }
 
     /// As a program would do it that has but `memchr`.
     pub(crate) fn plainly(mut self) -> Filter {
-        self.plainly = true;
+        (self.plainly, self.together) = (true, false);
         self
     }
 
@@ -100,12 +103,16 @@ impl Filter {
     }
 
     fn parts(&self) -> usize {
-        self.runs.len() + self.others.len() + 1
+        self.runs.len() + self.others.len() + usize::from(!self.together)
     }
 
     fn find(&self, part: usize, hay: &[u8], from: usize) -> Option<usize> {
         if let Some(run) = self.runs.get(part) {
-            return if self.plainly { run.find_by_rarest(hay, from) } else { run.find(hay, from) };
+            return match part {
+                0 if self.together => self.find_together(run, hay, from),
+                _ if self.plainly => run.find_by_rarest(hay, from),
+                _ => run.find(hay, from),
+            };
         }
         match self.others.get(part - self.runs.len()) {
             Some(other) => other.find(hay.get(from..)?).map(|p| from + p),
@@ -113,15 +120,17 @@ impl Filter {
         }
     }
 
-    fn find_number(&self, hay: &[u8], mut from: usize) -> Option<usize> {
-        let is_wanted = |at: usize| self.escaped.has(&hay[at + 2..]);
-        if !self.plainly {
-            match find_escape(hay, from, is_wanted) {
-                Ok(place) => return Some(place),
-                Err(rest) => from = rest,
-            }
+    fn find_together(&self, run: &Run, hay: &[u8], from: usize) -> Option<usize> {
+        match run.find_or_escape(hay, from, |at| self.escaped.has(&hay[at + 2..])) {
+            Ok(place) => Some(place),
+            // Little is left: less than vectors take.
+            Err(rest) => run.find_by_rarest(hay, rest).into_iter().chain(self.find_number(hay, rest)).min(),
         }
-        self.number.find_iter(hay.get(from..)?).map(|p| from + p).find(|p| is_wanted(*p))
+    }
+
+    fn find_number(&self, hay: &[u8], from: usize) -> Option<usize> {
+        let is_wanted = |at: &usize| self.escaped.has(&hay[at + 2..]);
+        self.number.find_iter(hay.get(from..)?).map(|p| from + p).find(is_wanted)
     }
 }
 

@@ -22,7 +22,14 @@ use lex::{Token, lex};
 pub use literal::Literal;
 use python::Pattern;
 pub use run::Run;
-pub(crate) use run::find_escape;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use simd::is_vectored;
+
+/// Whether this processor looks for escapes in the pass for a run.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn is_vectored() -> bool {
+    false
+}
 
 /// A query, ready to judge texts.
 ///
