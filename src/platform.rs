@@ -115,6 +115,26 @@ impl AnyDriver {
             }
         }
     }
+    /// Takes a copy of `bytes` and sends it soon, without an operation. False: it is not taken, an operation is the way.
+    #[inline]
+    pub(crate) fn try_send(&mut self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Epoll(d) => d.try_send(fd, bytes),
+            _ => {
+                let _ = (fd, bytes);
+                Ok(false)
+            }
+        }
+    }
+    /// Sends what `try_send` has taken.
+    pub(crate) fn send_taken(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let AnyDriver::Epoll(d) = self {
+            // Never an error.
+            let _ = d.flush();
+        }
+    }
     /// Sends without a copy whose memory is free only when a peer has acknowledged.
     pub(crate) fn unacknowledged(&self) -> usize {
         match self {

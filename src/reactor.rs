@@ -21,7 +21,7 @@ use std::time::Duration;
 use ouzel_core::alarm::Alarms;
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
 use ouzel_core::op::{
-    AfterComplete, Completion, Fd, Flavour, OpHandle, OpKey, OpSlab, Rejected, Request, Scratch, Submitted,
+    AfterComplete, Completion, Flavour, OpHandle, OpKey, OpSlab, Rejected, Request, Scratch, Submitted,
 };
 use ouzel_core::park::ParkWord;
 use ouzel_core::sched::Seat;
@@ -34,6 +34,7 @@ use crate::provided::Provided;
 
 mod limits;
 mod mailbox;
+mod tries;
 
 use limits::{Limits, Rung};
 use mailbox::{Letter, Mailbox};
@@ -317,20 +318,6 @@ impl ReactorCell {
         Ok(count)
     }
 
-    /// Whether a call on a socket is to be tried now, by the caller, before it is made an operation; if so it is counted.
-    pub(crate) fn tries_sockets(&self) -> bool {
-        let tries = self.tries_sockets && !self.origin.is_another_process();
-        self.tries.set(self.tries.get() + u64::from(tries));
-        tries
-    }
-
-    /// The call would have had to wait: for room if it is `writing`, else for something to read.
-    pub(crate) fn tried_in_vain(&self, fd: Fd, writing: bool) {
-        if let Ok(mut driver) = self.driver.try_borrow_mut() {
-            driver.tried_in_vain(fd, writing);
-        }
-    }
-
     /// Somebody polled a lazy send and waits for it.
     pub(crate) fn lazy_is_waited_for(&self) {
         self.lazy_waited.set(true);
@@ -404,6 +391,7 @@ impl ReactorCell {
     /// Cancels everything in flight and waits for the kernel's answers. The reactor stays usable.
     pub(crate) fn cancel_everything(&self) {
         self.alarms.end_all();
+        self.send_taken();
         let mut keys = Vec::new();
         self.slab.for_each_live(|key| keys.push(key));
         for key in keys {

@@ -5,15 +5,16 @@
 
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, null_mut};
+use core::slice;
 
 use libc::{msghdr, sockaddr};
-use ouzel::op::raw::{Request, Scratch};
+use ouzel::op::raw::{self, Request, Scratch};
 
-use crate::error::{Error, Result, code};
+use crate::error::{Error, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::files::position;
 use crate::guard::guard;
 use crate::id::ouzel_op;
-use crate::place::ouzel_runtime;
+use crate::place::{OnLoop, ouzel_runtime};
 use crate::submit::{Shape, begin, given, given_if, ouzel_op_opts, submit, submit_with};
 
 /// `OUZEL_SEND_LAZY`.
@@ -151,6 +152,37 @@ pub unsafe extern "C" fn ouzel_send(
 ) -> i32 {
     // SAFETY: the caller's promises.
     unsafe { begin(rt, opts, out, Shape::One, || Ok(send(fd, given_if(buf, len)?, len, flags))) }
+}
+
+/// Sends a copy of the host's bytes without an operation. See `ouzel.h`.
+///
+/// # Safety
+/// `buf` is null or has `len` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ouzel_try_send(
+    rt: *mut ouzel_runtime,
+    fd: c_int,
+    buf: *const c_void,
+    len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        code(unsafe { try_send(rt, fd, buf, len) })
+    })
+}
+
+/// # Safety
+/// As for `ouzel_try_send`.
+#[inline(always)]
+unsafe fn try_send(rt: *mut ouzel_runtime, fd: c_int, buf: *const c_void, len: usize) -> Result<i32> {
+    let at = OnLoop::of(rt)?;
+    at.body.check_open()?;
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { slice::from_raw_parts(given_if(buf, len)?, len) };
+    let _entered = at.enter();
+    // SAFETY: the host answers for its descriptor, as the header says.
+    let taken = unsafe { raw::try_send(fd, bytes) }?;
+    Ok(if taken { OUZEL_READY } else { OUZEL_PENDING })
 }
 
 /// Receives a message. See `ouzel.h`.

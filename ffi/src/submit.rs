@@ -245,9 +245,12 @@ pub(crate) fn given<T>(at: *const T) -> Result<*const u8> {
     if at.is_null() { Err(Error::NULL) } else { Ok(at.cast()) }
 }
 
-/// The pointer, which may be null if nothing lies there.
+/// The pointer, which may be null if nothing lies there: then another that is not, as drivers make slices of it.
 pub(crate) fn given_if<T>(at: *const T, len: usize) -> Result<*mut u8> {
-    if at.is_null() && len > 0 { Err(Error::NULL) } else { Ok(at.cast_mut().cast()) }
+    if !at.is_null() {
+        return Ok(at.cast_mut().cast());
+    }
+    if len > 0 { Err(Error::NULL) } else { Ok(core::ptr::dangling_mut::<u128>().cast()) }
 }
 
 /// Completes with 0 on the next turn. See `ouzel.h`.

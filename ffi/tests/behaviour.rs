@@ -81,6 +81,12 @@ fn sockets_behave_as_the_header_says() {
 }
 
 #[test]
+fn small_sends_behave_as_the_header_says() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("try_send", "tests/c/try_send.c", &BUILT));
+}
+
+#[test]
 fn readiness_is_told_as_the_header_says() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     run_everywhere(program("ready", "tests/c/ready.c", &BUILT));

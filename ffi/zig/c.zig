@@ -308,6 +308,7 @@ pub extern "c" fn ouzel_submit(rt: ?*Runtime) i32;
 pub extern "c" fn ouzel_batch_submit(rt: ?*Runtime, descs: ?[*]const OpDesc, n: usize, out: ?[*]Id) i32;
 pub extern "c" fn ouzel_accept_multi(rt: ?*Runtime, fd: c_int, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_recvmsg(rt: ?*Runtime, fd: c_int, msg: ?*anyopaque, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
+pub extern "c" fn ouzel_try_send(rt: ?*Runtime, fd: c_int, buf: [*]const u8, len: usize) i32;
 pub extern "c" fn ouzel_sendmsg(rt: ?*Runtime, fd: c_int, msg: ?*const anyopaque, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_splice(rt: ?*Runtime, from: c_int, from_offset: i64, to: c_int, to_offset: i64, len: u32, flags: u32, opts: ?*const OpOpts, out: ?*Id) i32;
 pub extern "c" fn ouzel_poll_fd(rt: ?*Runtime, fd: c_int, events: u32, opts: ?*const OpOpts, out: ?*Id) i32;

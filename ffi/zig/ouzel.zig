@@ -577,6 +577,11 @@ pub const Runtime = struct {
     pub fn sendLazy(self: Runtime, fd: c_int, bytes: []const u8) Error!Op {
         return op(c.ouzel_send, .{ self.ptr, fd, bytes.ptr, bytes.len, c.send_lazy });
     }
+    /// Sends a copy of the bytes without an operation, as `ouzel_try_send` does. False: they are not taken, use `sendWith`.
+    /// Before closing wait for a `send`, if only of 0 bytes.
+    pub fn trySend(self: Runtime, fd: c_int, bytes: []const u8) Error!bool {
+        return try check(c.ouzel_try_send(self.ptr, fd, bytes.ptr, bytes.len)) == c.ready;
+    }
     /// At a byte offset, or -1: the file's position.
     pub fn read(self: Runtime, fd: c_int, buf: []u8, offset: i64) Error!Op {
         return op(c.ouzel_read, .{ self.ptr, fd, buf.ptr, buf.len, offset });

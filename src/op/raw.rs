@@ -242,6 +242,23 @@ pub fn file_stat(room: &StatRoom) -> FileStat {
     platform::file_stat(room)
 }
 
+/// Sends a copy of `bytes` on a stream's socket without an operation, behind all that was taken there before, no later than
+/// a lazy send. Nobody hears of its end. False: nothing is taken, and [`Request::Send`] is the way, which goes behind what
+/// was. That is always so on other drivers than epoll and in a [`Runtime`](crate::Runtime), whose tasks move; also for much
+/// at a time, while there is no room in the socket, and while a send waits for it.
+///
+/// # Errors
+/// Why one taken before failed, once.
+///
+/// # Safety
+/// `fd` is open and the caller's; it is closed by [`Request::Close`] if at all.
+#[inline]
+pub unsafe fn try_send(fd: Fd, bytes: &[u8]) -> io::Result<bool> {
+    let send = |c: Option<&Current>| c.map_or(Ok(false), |c| c.reactor.try_send(fd, bytes));
+    // SAFETY: it calls nothing of the user's.
+    unsafe { current::with_top(send) }.map_err(|e| io::Error::from_raw_os_error(e.0))
+}
+
 /// Makes room for `n` operations more on the current thread's driver: so many submissions do not run out of memory.
 ///
 /// # Errors

@@ -4,7 +4,8 @@
  *
  * What a message costs at depth 1 on io_uring: the enter in which the loop waits, one completion of the receive that
  * was submitted once (in a buffer of the runtime's), one submission of a lazy send, which has no completion.
- * Two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
+ * On epoll what was received goes back from where it lies, by ouzel_try_send, without an operation. Else, and where the socket
+ * is full, there are two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
  * slow fills both; then the receive is cancelled until a send has completed. Ends with status 0 on SIGTERM or SIGINT.
  */
 #include "ouzel.h"
@@ -50,6 +51,7 @@ typedef struct conn {
     int refs; /* the task, and a send in flight: the kernel may be reading `flight` */
     ouzel_op recv, send; /* gen 0: none */
     unsigned pausing : 1, eof : 1, dead : 1;
+    unsigned tried : 1; /* some bytes were sent without an operation: the end waits for them */
     bytes out, flight;
 } conn;
 
@@ -67,11 +69,30 @@ static void sent(conn *c, const ouzel_cqe *cqe) {
     c->flight.len = 0;
 }
 
-/* Sends what was gathered, unless a send is under way. Lazy: nobody waits for its completion. */
-static void flush(conn *c, uint32_t flags) {
+/* Notices that the send under way is over. */
+static void settle(conn *c) {
     ouzel_cqe cqe;
     if (c->send.gen && ouzel_op_take(c->send, &cqe) == OUZEL_READY) sent(c, &cqe);
-    if (c->send.gen || c->dead || c->out.len == 0) return;
+}
+
+static int tries; /* the driver knows sends without an operation */
+
+/* Sends what was received, or gathers it for `flush`. */
+static int answer(conn *c, const void *from, size_t len) {
+    settle(c);
+    if (tries && !c->send.gen && c->out.len == 0) {
+        int32_t got = ouzel_try_send(c->rt, c->fd, from, len);
+        if (got < 0) return 0;
+        if (got == OUZEL_READY) return c->tried = 1;
+    }
+    return append(&c->out, from, len);
+}
+
+/* Sends what was gathered, unless a send is under way. Lazy: nobody waits for its completion. */
+static void flush(conn *c, uint32_t flags) {
+    settle(c);
+    if (c->send.gen || c->dead || (c->out.len == 0 && !(c->eof && c->tried))) return;
+    if (c->eof) c->tried = 0; /* this one is behind them */
     bytes full = c->out;
     c->out = c->flight;
     c->flight = full;
@@ -103,7 +124,7 @@ static int receive(conn *c, ouzel_cx *cx) {
         if (ouzel_op_poll(c->recv, cx, &cqe) != OUZEL_READY) return 0;
         if (!(cqe.flags & OUZEL_CQE_MORE)) c->recv.gen = c->pausing = 0;
         if (cqe.flags & OUZEL_CQE_BUFFER) {
-            if (!append(&c->out, (const void *)(uintptr_t)cqe.extra, cqe.buf_len)) c->dead = 1;
+            if (!answer(c, (const void *)(uintptr_t)cqe.extra, cqe.buf_len)) c->dead = 1;
             ouzel_buf_return(c->rt, OUZEL_BUF_GROUP_DEFAULT, cqe.buf_id);
         } else if (cqe.res == 0) {
             c->eof = 1;
@@ -234,6 +255,7 @@ static int32_t serve(int listener, uint16_t port, uint32_t driver) {
     int32_t err = ouzel_check_abi(OUZEL_ABI_VERSION);
     if (err < 0 || (err = ouzel_runtime_new(&options, &rt)) < 0) return err;
     running = ouzel_runtime_id(rt);
+    tries = ouzel_runtime_driver(rt) == OUZEL_DRIVER_EPOLL;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, stop);
     signal(SIGINT, stop);

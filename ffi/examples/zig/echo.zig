@@ -3,7 +3,8 @@
 //!     echo [-p PORT] [--driver auto|uring|epoll|poll]
 //!     zig build-exe echo.zig --dep ouzel -Mroot=echo.zig -Mouzel=../../zig/ouzel.zig libouzel.a -lc -lunwind
 //!
-//! Two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
+//! On epoll what was received goes back from where it lies, without an operation. Else, and where the socket is full,
+//! there are two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
 //! slow fills both; then the receive is cancelled until a send has completed. Ends with status 0 on SIGTERM or SIGINT.
 
 const std = @import("std");
@@ -43,6 +44,8 @@ const Connection = struct {
     send: ?ouzel.Op = null,
     pausing: bool = false,
     eof: bool = false,
+    /// Some bytes were sent without an operation: the end waits for them.
+    tried: bool = false,
     out: Bytes = .{},
     flight: Bytes = .{},
 
@@ -69,10 +72,24 @@ const Connection = struct {
         self.flight.len = 0;
     }
 
+    /// Notices that the send under way is over.
+    fn settle(self: *Connection) !void {
+        if (self.send) |op| if (try op.take()) |done| try self.sent(done);
+    }
+
+    /// Sends what was received, or gathers it for `flush`.
+    fn answer(self: *Connection, bytes: []const u8) !void {
+        try self.settle();
+        if (tries and self.send == null and self.out.len == 0 and try self.rt.trySend(self.fd, bytes)) {
+            self.tried = true;
+        } else try self.out.append(bytes);
+    }
+
     /// Sends what was gathered, unless a send is under way. Lazy: nobody waits for its completion.
     fn flush(self: *Connection) !void {
-        if (self.send) |op| if (try op.take()) |done| try self.sent(done);
-        if (self.send != null or self.out.len == 0) return;
+        try self.settle();
+        if (self.send != null or (self.out.len == 0 and !(self.eof and self.tried))) return;
+        if (self.eof) self.tried = false; // this one is behind them
         std.mem.swap(Bytes, &self.out, &self.flight);
         const bytes = self.flight.room[0..self.flight.len];
         self.refs += 1;
@@ -100,7 +117,7 @@ const Connection = struct {
             }
             if (got.bytes()) |bytes| {
                 defer self.rt.returnBuffer(got) catch {};
-                try self.out.append(bytes);
+                try self.answer(bytes);
             } else if (got.count()) |count| {
                 if (count == 0) self.eof = true;
             } else |err| switch (err) {
@@ -148,6 +165,8 @@ const Server = struct {
     }
 };
 
+/// The driver knows sends without an operation.
+var tries = false;
 var running: ouzel.RuntimeId = .{};
 
 fn stop(_: c_int) callconv(.c) void {
@@ -158,6 +177,7 @@ fn serve(wanted: u16, driver: ouzel.Driver) !void {
     const rt = try ouzel.Runtime.init(.{ .driver = driver });
     defer rt.deinit();
     running = rt.weak();
+    tries = try rt.driver() == .epoll;
     tcp.onEnd(stop);
     var port = wanted;
     var server: Server = .{ .rt = rt };

@@ -94,6 +94,10 @@ static int32_t sockets(void *ud, ouzel_cx *cx) {
     AWAIT(s, 4, OUZEL_OK);
     CHECK_IS(s->cqe.res, 4);
     CHECK(memcmp(s->buf, "ping", 4) == 0);
+    /* nothing at all */
+    AWAIT(s, 12, ouzel_send(rt, s->fd, NULL, 0, 0, NULL, &s->op));
+    CHECK_IS(s->cqe.res, 0);
+    CHECK_IS(ouzel_send(rt, s->fd, NULL, 1, 0, NULL, &s->op), OUZEL_ENULL);
     /* a lazy send that somebody waits for after all */
     AWAIT(s, 5, ouzel_send(rt, s->fd, "lazy", 4, OUZEL_SEND_LAZY, NULL, &s->op));
     CHECK_IS(s->cqe.res, 4);

@@ -12,6 +12,7 @@ use ouzel_core::park::ParkWord;
 use rustix::event::epoll;
 
 use super::attempt::waits_on;
+use super::copies::Copies;
 use super::lazy::{KEPT, Lazy};
 use super::table::{Table, Way};
 use super::timer::Timer;
@@ -43,6 +44,7 @@ pub struct EpollDriver {
     /// Completions that came about outside of `wait` and `reap`.
     pub(super) done: VecDeque<(OpKey, Completion)>,
     pub(super) lazy: Lazy,
+    pub(super) copies: Copies,
     pub(super) pool: Option<BufferPool>,
     pub(super) pool_shape: (u32, u32),
     pub(super) events: Box<[libc::epoll_event]>,
@@ -55,7 +57,7 @@ pub struct EpollDriver {
     /// A host may have waited since the last look: an unpark that ended its wait still shows.
     hosted: bool,
     /// `shutdown` was called: nothing is submitted any more.
-    closing: bool,
+    pub(super) closing: bool,
     pub(super) made: Generation,
     pub(super) calls: Cell<u64>,
     pub(super) waits: u64,
@@ -100,6 +102,7 @@ impl EpollDriver {
             left: 0,
             done: VecDeque::new(),
             lazy: Lazy::default(),
+            copies: Copies::default(),
             pool: None,
             pool_shape: (config.buffers, config.buffer_size),
             events,
@@ -200,7 +203,9 @@ impl EpollDriver {
     /// it had done. Unknown keys are ignored.
     pub fn cancel(&mut self, key: OpKey) {
         self.make_lazy();
-        if let Some(op) = self.table.remove(key) {
+        if let Some(op) = self.table.remove(key)
+            && !self.forget_rest(key)
+        {
             let res = if op.sent > 0 { op.sent as i32 } else { -libc::ECANCELED };
             self.done.push_back((key, Completion::done(res)));
         }
@@ -325,7 +330,7 @@ impl EpollDriver {
     /// Operations without their last completion.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.table.len() + self.done.len() + self.lazy.len()
+        self.table.len() + self.done.len() + self.lazy.len() + self.copies.len()
     }
 
     /// What the driver has done since it was made.

@@ -42,6 +42,8 @@
 //! One multishot receive or one send at a time per stream is the caller's duty, as with io_uring.
 
 mod attempt;
+mod burst;
+mod copies;
 mod driver;
 mod lazy;
 mod serve;

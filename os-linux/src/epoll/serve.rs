@@ -208,6 +208,9 @@ impl EpollDriver {
             if !completion.more()
                 && let Some(op) = self.table.pop(fd, way)
             {
+                if self.end_rest(fd, key, completion) {
+                    continue;
+                }
                 self.note(fd, &op.req, completion.res);
             }
             sink(key, completion);

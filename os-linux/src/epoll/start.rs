@@ -39,7 +39,7 @@ impl EpollDriver {
     fn may_start(&mut self, fd: Fd, way: Way) -> bool {
         let entry = self.entry(fd);
         entry.used = true;
-        entry.side(way).is_empty() && entry.may_try(way)
+        entry.is_free(way)
     }
 
     /// Without a try: behind the others, or until the next edge.
@@ -96,6 +96,9 @@ impl EpollDriver {
     /// before every look at the kernel.
     #[inline]
     pub(super) fn make_lazy(&mut self) {
+        if !self.copies.is_empty() {
+            self.make_copies();
+        }
         if !self.lazy.kept.is_empty() {
             let mut made = std::mem::take(&mut self.lazy.made);
             self.make_kept(&mut |key, completion| made.push((key, completion)));
@@ -123,6 +126,9 @@ impl EpollDriver {
 
     /// Makes them and hands their results out; how many.
     pub(super) fn settle_lazy(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
+        if !self.copies.is_empty() {
+            self.make_copies();
+        }
         let count = self.lazy.made.len();
         if count > 0 {
             self.lazy.made.drain(..).for_each(|(key, completion)| sink(key, completion));

@@ -57,6 +57,8 @@ pub(super) struct Entry {
     pub(super) unwanted: u8,
     /// In the driver's list of descriptors to look at.
     pub(super) listed: bool,
+    /// Why a send that nobody waited for failed, until somebody asks; 0: none has.
+    pub(super) failed: i32,
     pub(super) sides: [Side; 2],
 }
 
@@ -70,6 +72,7 @@ impl Entry {
         used: false,
         unwanted: 0,
         listed: false,
+        failed: 0,
         sides: [Side::NEW; 2],
     };
 
@@ -80,6 +83,12 @@ impl Entry {
     /// Whether a system call may find something.
     pub(super) fn may_try(&self, way: Way) -> bool {
         self.sides[way as usize].may_try || self.always_try
+    }
+
+    /// Whether nobody is in line, and a system call may find something.
+    #[inline]
+    pub(super) fn is_free(&self, way: Way) -> bool {
+        self.sides[way as usize].is_empty() && self.may_try(way)
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -95,7 +104,8 @@ impl Entry {
     /// Forgets the registration, and all that was concluded from it.
     pub(super) fn forget(&mut self) {
         let sides = self.sides.map(|s| Side { may_try: true, ..s });
-        *self = Entry { generation: self.generation, listed: self.listed, sides, ..Entry::NEW };
+        let (generation, listed, failed) = (self.generation, self.listed, self.failed);
+        *self = Entry { generation, listed, failed, sides, ..Entry::NEW };
     }
 }
 
@@ -140,6 +150,7 @@ impl Table {
         let entry = &mut self.entries[index];
         if entry.generation != generation {
             entry.forget();
+            entry.failed = 0;
             entry.generation = generation;
         }
         entry

@@ -1,0 +1,74 @@
+//! Small sends without an operation: their bytes are copied, gathered until the tasks have had their turn, and then sent
+//! in one burst, as [lazy sends](super::lazy) are, and before those.
+//!
+//! ```text
+//!   try_send ──▶ copied, behind the others ── burst ──▶ all of it went
+//!      │                                        └─────▶ no room: the rest is an operation of our own, in line
+//!      └──▶ not taken: something of the socket's is in line, or it is large
+//! ```
+//! Nobody waits for one. An error is kept with the descriptor and told at the next try.
+
+use ouzel_core::op::{Fd, OpKey};
+
+use crate::keys::KeyMap;
+
+/// Larger ones are not taken: an operation costs less than the copy.
+pub(super) const LARGEST: usize = 16 * 1024;
+/// Bytes gathered.
+const ROOM: usize = 64 * 1024;
+/// Sends gathered: the first have waited long enough.
+const KEPT: usize = 64;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    /// Where to, and how much of `bytes`; in this order.
+    pub(super) kept: Vec<(Fd, usize)>,
+    pub(super) bytes: Vec<u8>,
+    /// What the operations of our own send.
+    pub(super) rests: KeyMap<Box<[u8]>>,
+    made: u32,
+}
+
+/// The number that no slot has.
+const NO_SLOT: u64 = u32::MAX as u64;
+
+/// Whether it names an operation of our own.
+#[inline]
+pub(super) fn is_ours(key: OpKey) -> bool {
+    key.0 & NO_SLOT == NO_SLOT
+}
+
+impl Copies {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        self.kept.len() < KEPT && self.bytes.len() + more <= ROOM
+    }
+
+    #[inline]
+    pub(super) fn keep(&mut self, fd: Fd, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        match self.kept.last_mut() {
+            Some((last, len)) if *last == fd => *len += bytes.len(),
+            _ => self.kept.push((fd, bytes.len())),
+        }
+    }
+
+    pub(super) fn next_key(&mut self) -> OpKey {
+        loop {
+            self.made = self.made.wrapping_add(1);
+            let key = u64::from(self.made) << 32 | NO_SLOT;
+            if !self.rests.contains_key(&key) {
+                return OpKey(key);
+            }
+        }
+    }
+}
