@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use ouzel_core::op::Flavour as OpFlavour;
 
 use crate::blocking::BlockingHandle;
 use crate::current::{self, Current, Flavour};
-use crate::metrics::Metrics;
+use crate::metrics::{IoCounters, IoTotals, Metrics};
 use crate::platform::{self, Origin};
 use crate::reactor::{ReactorCell, ReactorDriver};
 use crate::shared::{LocalShared, Options, check_not_forked};
@@ -162,7 +163,8 @@ impl LocalRuntime {
     /// A handle for other threads.
     #[must_use]
     pub fn handle(&self) -> LocalHandle {
-        LocalHandle { spawner: self.shared.executor.spawner(), origin: self.shared.origin }
+        let spawner = self.shared.executor.spawner();
+        LocalHandle { spawner, io: self.reactor.totals(), origin: self.shared.origin }
     }
 
     /// Refuses spawns, drops every task, and waits until every operation's buffer is free. Idempotent.
@@ -254,6 +256,7 @@ pub struct EnterGuard {
 #[derive(Clone, Debug)]
 pub struct LocalHandle {
     spawner: LocalSpawner,
+    io: Arc<IoTotals>,
     origin: Origin,
 }
 
@@ -307,6 +310,14 @@ impl LocalHandle {
     #[must_use]
     pub fn task_bytes(&self) -> u64 {
         self.spawner.task_bytes()
+    }
+
+    /// What the runtime's driver has counted, as of its last turn. See [`Metrics::io`].
+    #[must_use]
+    pub fn io_counters(&self) -> IoCounters {
+        let mut sum = IoCounters::default();
+        self.io.add_to(&mut sum);
+        sum
     }
 
     /// What the task `id` names is doing, as far as this thread can see.

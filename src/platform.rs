@@ -90,6 +90,22 @@ impl AnyDriver {
     pub(crate) fn reap(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
         each!(self, d => d.reap(sink))
     }
+    /// Whether `reap` may find something, as far as can be told without a system call.
+    pub(crate) fn may_have_completed(&mut self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Uring(d) => d.may_have_completed(),
+            _ => true,
+        }
+    }
+    /// Whether a lazy send's end is told after a wait, and not before it as well: then tasks of any worker may wait for it.
+    pub(crate) fn settles_after_waits(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyDriver::Uring(_) => true,
+            _ => false,
+        }
+    }
     pub(crate) fn flush(&mut self) -> Result<(), Errno> {
         match self {
             #[cfg(target_os = "linux")]

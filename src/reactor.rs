@@ -16,7 +16,6 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ouzel_core::alarm::Alarms;
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
@@ -32,6 +31,7 @@ use crate::metrics::IoTotals;
 use crate::platform::{self, AnyDriver, ECANCELED, Files, Origin};
 use crate::provided::Provided;
 
+mod end;
 mod limits;
 mod mailbox;
 mod tries;
@@ -60,6 +60,8 @@ pub(crate) struct ReactorCell {
     litter: RefCell<Vec<(Request, Completion)>>,
     /// Somebody waits for a lazy send.
     lazy_waited: Cell<bool>,
+    /// Whether the driver tells lazy sends from others.
+    lazy_sends: bool,
     /// Whether calls on sockets are tried before they are operations, and how many were.
     tries_sockets: bool,
     tries: Cell<u64>,
@@ -67,9 +69,6 @@ pub(crate) struct ReactorCell {
     /// The driver's provided buffers, once somebody has asked for them.
     provided: OnceCell<Arc<Provided>>,
 }
-
-/// How long the end waits for peers to acknowledge what was sent without a copy.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An operation that was submitted while the driver was busy.
 type Deferred = (OpKey, Request, Option<Deadline>, Runner);
@@ -82,6 +81,7 @@ impl ReactorCell {
         let seat = Seat { park, unpark: driver.unparker() };
         let now = platform::now();
         let tries_sockets = driver.lets_try_sockets();
+        let lazy_sends = flavour == Flavour::Local || driver.settles_after_waits();
         Ok(Rc::new(ReactorCell {
             slab: OpSlab::new(Arc::clone(&seat.park), Arc::clone(&seat.unpark), flavour),
             limits: Limits::new(now),
@@ -96,6 +96,7 @@ impl ReactorCell {
             deferred: RefCell::default(),
             litter: RefCell::default(),
             lazy_waited: Cell::new(false),
+            lazy_sends,
             tries_sockets,
             tries: Cell::new(0),
             totals: Arc::default(),
@@ -137,9 +138,10 @@ impl ReactorCell {
         Arc::clone(&self.totals)
     }
 
-    /// Whether the driver tells lazy sends from others, and this reactor's operations stay on its thread.
-    fn may_be_lazy(&self) -> bool {
-        self.slab.flavour() == Flavour::Local
+    /// Whether the driver tells lazy sends from others. Where operations may be waited for on other threads it does so only
+    /// if it hands out the results after a wait: the worker sleeps with what is delivered before.
+    pub(crate) fn has_lazy_sends(&self) -> bool {
+        self.lazy_sends
     }
 
     /// Submits an operation on `payload`, that has time until `limit`. `pool` is for what the driver would have to
@@ -153,8 +155,7 @@ impl ReactorCell {
     ) -> Result<OpHandle<P>, Rejected<P>> {
         let (handle, mut request) = self.slab.submit(payload, build)?;
         if let Request::Send { lazy, .. } = &mut request {
-            // A holder on another thread could wait for it without our knowing.
-            *lazy &= self.may_be_lazy();
+            *lazy &= self.lazy_sends;
         }
         self.start(handle.key(), request, limit, pool);
         Ok(handle)
@@ -387,79 +388,6 @@ impl ReactorCell {
         let operations = self.limits.next_wait(&self.slab, slack);
         operations.into_iter().chain(self.alarms.next_wait(slack)).min()
     }
-
-    /// Cancels everything in flight and waits for the kernel's answers. The reactor stays usable.
-    pub(crate) fn cancel_everything(&self) {
-        self.alarms.end_all();
-        self.send_taken();
-        let mut keys = Vec::new();
-        self.slab.for_each_live(|key| keys.push(key));
-        for key in keys {
-            if self.limits.end_timer(&self.slab, key) {
-                self.complete(key, Completion::done(-ECANCELED));
-            } else {
-                self.driver.borrow_mut().cancel(key);
-            }
-        }
-        self.wait_until_quiet();
-    }
-
-    fn wait_until_quiet(&self) {
-        let patience = platform::now() + PATIENCE;
-        while self.slab.live() > 0 {
-            let mut limit = None;
-            if self.driver.borrow().unacknowledged() > 0 {
-                limit = Some(Deadline(patience));
-                if platform::now() >= patience {
-                    self.driver.borrow_mut().reset_unacknowledged();
-                    limit = None;
-                }
-            }
-            let parked = self.seat.park.begin();
-            let deadline = if parked { limit } else { Some(Deadline(Nanos(0))) };
-            if self.wait(deadline).is_err() {
-                return;
-            }
-            self.seat.park.end();
-        }
-        self.turn();
-    }
-
-    /// The end: nothing is accepted any more, all that is in flight is cancelled and waited for.
-    pub(crate) fn close(&self) {
-        self.alarms.close();
-        self.slab.cancel_all(|_| {});
-        self.cancel_everything();
-        while !self.slab.is_quiet() {
-            // A cancel is between its mark and its push.
-            std::thread::yield_now();
-            self.take_cancels();
-        }
-    }
-
-    /// Cancels what is in flight when the guard is dropped: the end of a `block_on`.
-    pub(crate) fn cancel_on_drop(self: &Rc<Self>) -> CancelOnDrop {
-        CancelOnDrop(Rc::clone(self))
-    }
-}
-
-impl Drop for ReactorCell {
-    fn drop(&mut self) {
-        if !self.origin.is_another_process() {
-            self.close();
-            // SAFETY: once, and nobody uses it after this.
-            unsafe { ManuallyDrop::drop(&mut self.driver) };
-        }
-    }
-}
-
-/// See [`ReactorCell::cancel_on_drop`].
-pub(crate) struct CancelOnDrop(Rc<ReactorCell>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel_everything();
-    }
 }
 
 /// The reactor as the core sees it: a clock and a place to sleep.
@@ -478,6 +406,10 @@ impl Driver for ReactorDriver {
 
     fn park(&mut self, deadline: Option<Deadline>) -> Result<(), Errno> {
         self.0.wait(deadline)
+    }
+
+    fn may_have_arrived(&mut self) -> bool {
+        self.0.driver.borrow_mut().may_have_completed()
     }
 
     fn poll(&mut self) -> Result<usize, Errno> {

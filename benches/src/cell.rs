@@ -97,6 +97,12 @@ macro_rules! enter {
                 }
                 $enter(plan.workers, |_| echo::echo::<$engine>(plan, over, n, depth))
             }
+            Id::EchoCalls(n, depth) => {
+                if !<<$engine as Engine>::Injector as Inject>::COUNTS_CALLS {
+                    return Err(NoOutcome::CannotRun);
+                }
+                $enter(plan.workers, |out| echo::echo_calls::<$engine>(plan, out, n, depth))
+            }
             Id::BehindLongPoll(ms) => $enter(plan.workers, |_| stuck::behind_long_poll::<$engine>(plan, ms)),
             Id::MixedDelay => $enter(plan.workers, |_| mixed::mixed_delay::<$engine>(plan)),
             Id::SmallFiles => $enter(plan.workers, |_| files::small_files::<$engine>(plan)),

@@ -99,7 +99,7 @@ fn cell(
     let ops = ops.unwrap_or(case.ops);
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
     let mut plan = Plan { ops, warmup: warmup.unwrap_or(ops / 10), workers, loader: None };
-    if let Id::Echo(..) = case.id {
+    if let Id::Echo(..) | Id::EchoCalls(..) = case.id {
         keep_apart(&mut plan).map_err(|e| NoOutcome::Wrong(format!("no outside load: {e}")))?;
     }
     let outcome = run(engine, case, plan)?;

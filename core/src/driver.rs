@@ -69,6 +69,12 @@ pub trait Driver {
     /// The kernel's errno if the wait itself failed; `EINTR` is retried and never returned.
     fn park(&mut self, deadline: Option<Deadline>) -> Result<(), Errno>;
 
+    /// Whether [`Driver::poll`] may find something, as far as that can be told without a system call. If not, a worker
+    /// without tasks goes to sleep without asking: [`Driver::park`] submits what was begun, and finds what did arrive.
+    fn may_have_arrived(&mut self) -> bool {
+        true
+    }
+
     /// Handles what has arrived, without blocking; returns how many events there were.
     ///
     /// # Errors

@@ -14,9 +14,9 @@ use crate::op::{self, Request};
 
 /// A send that was begun by `write_lazy`: ask for its end, or await it.
 ///
-/// On a [`LocalRuntime`](crate::LocalRuntime) it goes out when the task has had its turn, and by itself neither wakes
-/// the task nor ends a wait of the thread: its result comes with whatever happens next. Awaiting it hurries that.
-/// On other runtimes it is a send like any other.
+/// On io_uring, and on any driver of a [`LocalRuntime`](crate::LocalRuntime), it goes out when the task has had its turn, and
+/// by itself neither wakes the task nor ends a wait of the thread: its result comes with whatever happens next there. Awaiting
+/// it hurries that, on whatever thread. Elsewhere it is a send like any other.
 ///
 /// Dropping it cancels: some of the bytes may have been sent.
 ///

@@ -119,7 +119,7 @@ pub unsafe fn submit_until<P: 'static>(
             request
         };
         match current.reactor.submit(payload, limit, build, || current.runtime.runner()) {
-            Ok(handle) => Ok(RawOp { handle, lazy }),
+            Ok(handle) => Ok(RawOp { handle, lazy: lazy && current.reactor.has_lazy_sends() }),
             Err(rejected) => Err(refused(rejected)),
         }
     };
@@ -158,8 +158,10 @@ impl<P> RawOp<P> {
         ready!(coop::proceed(cx));
         let polled = self.handle.poll(cx);
         if self.lazy && polled.is_pending() {
-            // The driver would report it with the next event; now it must not wait for one.
+            // The driver would report it with the next event; now it must not wait for one, nor its thread if that is
+            // another.
             current::with(|c| c.inspect(|c| c.reactor.lazy_is_waited_for()).is_some());
+            self.handle.hurry();
         }
         polled
     }

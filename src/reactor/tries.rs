@@ -1,7 +1,7 @@
 //! Calls on sockets that need no operation.
 
 use ouzel_core::driver::Errno;
-use ouzel_core::op::Fd;
+use ouzel_core::op::{Fd, Flavour};
 
 use super::ReactorCell;
 
@@ -24,7 +24,7 @@ impl ReactorCell {
     #[inline]
     pub(crate) fn try_send(&self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
         // Where tasks move, what one sends next may go by another driver.
-        if !self.may_be_lazy() {
+        if self.slab.flavour() != Flavour::Local {
             return Ok(false);
         }
         match self.driver.try_borrow_mut() {

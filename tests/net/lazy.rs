@@ -1,7 +1,12 @@
 //! Sends that nobody waits for: whole, in order, and told of when asked.
 
-use ouzel_tests::on_each;
+use std::io::Read;
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::mpsc;
+
+use ouzel::net::UnixStream;
 use ouzel_tests::sockets::{pair, pattern, read_exactly};
+use ouzel_tests::{on_each, on_each_driver};
 
 #[test]
 fn a_lazy_write_goes_out_although_nobody_awaits_it() {
@@ -59,10 +64,54 @@ fn a_lazy_write_to_a_stream_that_was_reset_fails_when_it_is_awaited() {
     });
 }
 
+/// Its worker has nothing else to do and sleeps; only the one who waits can tell it to look.
+#[test]
+fn a_lazy_write_ends_for_one_who_waits_on_another_thread() {
+    on_each_driver(1, |setup| {
+        let runtime = setup.shared();
+        for round in 0..50u8 {
+            let (mut peer, stream) = StdStream::pair().unwrap();
+            let (begun, sending) = mpsc::channel();
+            runtime.spawn_detached(async move {
+                stream.set_nonblocking(true).unwrap();
+                let stream = UnixStream::from_std(stream).unwrap();
+                begun.send((stream.write_lazy(vec![round; 64]).unwrap(), stream)).unwrap();
+            });
+            let mut got = [0; 64];
+            peer.read_exact(&mut got).unwrap();
+            assert_eq!(got, [round; 64]);
+            let (sending, _stream) = sending.recv().unwrap();
+            let (n, buf) = runtime.block_on(sending);
+            assert_eq!((n.unwrap(), buf), (64, vec![round; 64]));
+        }
+    });
+}
+
+/// One that waits for room, as another thread does for it; cancelled from there it gives the buffer back.
+#[test]
+fn a_lazy_write_is_cancelled_from_another_thread() {
+    on_each_driver(1, |setup| {
+        let runtime = setup.shared();
+        let (_peer, stream) = StdStream::pair().unwrap();
+        let (begun, sending) = mpsc::channel();
+        runtime.spawn_detached(async move {
+            stream.set_nonblocking(true).unwrap();
+            let stream = UnixStream::from_std(stream).unwrap();
+            begun.send((stream.write_lazy(vec![7; 12 << 20]).unwrap(), stream)).unwrap();
+        });
+        let (mut sending, _stream) = sending.recv().unwrap();
+        assert!(sending.try_finish().is_none(), "nobody has read anything");
+        sending.cancel();
+        let (n, buf) = runtime.block_on(sending);
+        assert!(n.is_ok_and(|n| n < 12 << 20), "some went out and not all");
+        assert_eq!(buf.len(), 12 << 20);
+    });
+}
+
 #[test]
 fn without_a_runtime_the_buffer_comes_back() {
-    let (stream, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
-    let stream = ouzel::net::UnixStream::from_std(stream).unwrap();
+    let (stream, _peer) = StdStream::pair().unwrap();
+    let stream = UnixStream::from_std(stream).unwrap();
     let (_, buf) = stream.write_lazy(vec![1u8, 2]).unwrap_err();
     assert_eq!(buf, [1, 2]);
 }

@@ -30,7 +30,8 @@ pub(crate) fn run(id: Id, plan: Plan, serve: Serve) -> Option<Outcome> {
     let echoed: &'static Echoed = Box::leak(Box::default());
     std::thread::spawn(move || panic!("the server: {:?}", serve(&listener, echoed)));
     let loader = plan.loader.expect("the caller names the load's program");
-    let outcome = load(&loader, &place, plan, [connections, depth], echoed).expect("the load ends well");
+    let (outcome, _) = load(&loader, &place, plan, [connections, depth], || (echoed.count(), 0))
+        .expect("the load ends well");
     Some(outcome.with_figure(outcome.cpu_ns() / 1e3))
 }
 

@@ -27,6 +27,8 @@ pub enum Id {
     MixedDelay,
     /// On so many connections, with so many messages unanswered on each.
     Echo(Over, u64, u64),
+    /// The same over TCP.
+    EchoCalls(u64, u64),
     SmallFiles,
     TaskBytes16,
     TaskBytes128,
@@ -169,6 +171,8 @@ pub const CASES: &[Case] = &[
         "512 connections, one message at a time",
     )
     .of_mt(0.90, 0.86),
+    case(Id::EchoCalls(64, 1), "echo_calls_64x1", "calls", 100_000, "the driver's system calls of a message")
+        .at_most(0.05),
     case(Id::Echo(Over::Unix, 64, 1), "unix_echo_64x1", "cpu us", 100_000, "the same over Unix sockets"),
     case(Id::Echo(Over::Unix, 64, 16), "unix_echo_64x16", "cpu us", 1_000_000, "with 16 messages at a time"),
     case(Id::Echo(Over::Udp, 64, 1), "udp_echo_64x1", "cpu us", 100_000, "64 peers of one UDP socket"),

@@ -1,7 +1,7 @@
 //! An echo server on the engine, a load in a process of its own.
 
 use crate::echo::MESSAGE;
-use crate::engine::Engine;
+use crate::engine::{Engine, Inject};
 use crate::measure::{Loader, Outcome, Plan, Span};
 use crate::place::{Over, Place};
 use crate::work::Latch;
@@ -13,6 +13,29 @@ use std::sync::{Arc, Mutex};
 /// Sends back what `connections` connections with `depth` outstanding messages each send. In microseconds of
 /// the server's CPU time a message. Nothing is done if the load fails, which says why itself.
 pub(crate) async fn echo<E: Engine>(plan: Plan, over: Over, connections: u64, depth: u64) -> Outcome {
+    let (outcome, _) = serve::<E>(plan, over, [connections, depth], || 0).await;
+    outcome.with_figure(outcome.cpu_ns() / 1e3)
+}
+
+/// The same over TCP, in system calls a message, as the engine counts them.
+pub(crate) async fn echo_calls<E: Engine>(
+    plan: Plan,
+    injector: E::Injector,
+    connections: u64,
+    depth: u64,
+) -> Outcome {
+    let calls = move || injector.calls();
+    let (outcome, calls) = serve::<E>(plan, Over::Tcp, [connections, depth], calls).await;
+    outcome.with_figure(calls as f64 / outcome.done.max(1) as f64)
+}
+
+/// Serves the load, and says how far `count` went while it was measured.
+async fn serve<E: Engine>(
+    plan: Plan,
+    over: Over,
+    shape: [u64; 2],
+    count: impl Fn() -> u64 + Send + 'static,
+) -> (Outcome, u64) {
     let echoed: &'static Echoed = Box::leak(Box::default());
     let address = E::serve(echoed, over).await.expect("a free port or path");
     let loader = plan.loader.expect("the caller names the load's program");
@@ -22,10 +45,10 @@ pub(crate) async fn echo<E: Engine>(plan: Plan, over: Over, connections: u64, de
     latch.arm(1);
     let result = Arc::clone(&outcome);
     std::thread::spawn(move || {
-        let run = load(&loader, &address, plan, [connections, depth], echoed);
+        let run = load(&loader, &address, plan, shape, || (echoed.count(), count()));
         *result.lock().expect("nobody panics") = Some(run.unwrap_or_else(|e| {
-            eprintln!("the load on {connections} connections: {e}");
-            Span::begin().end(0)
+            eprintln!("the load on {} connections: {e}", shape[0]);
+            (Span::begin().end(0), 0)
         }));
         latch.hit();
     });
@@ -34,18 +57,19 @@ pub(crate) async fn echo<E: Engine>(plan: Plan, over: Over, connections: u64, de
         // Its listener lasts as long as the process.
         let _ = std::fs::remove_file(path);
     }
-    let outcome = outcome.lock().expect("nobody panics").expect("set before the hit");
-    outcome.with_figure(outcome.cpu_ns() / 1e3)
+    let outcome = outcome.lock().expect("nobody panics");
+    outcome.expect("set before the hit")
 }
 
-/// Runs the load once and measures while it does what it was asked to.
+/// Runs the load once and measures while it does what it was asked to. `counts` are the bytes sent back so far, and something
+/// else to be counted meanwhile.
 pub(super) fn load(
     loader: &Loader,
     address: &Place,
     plan: Plan,
     [connections, depth]: [u64; 2],
-    echoed: &Echoed,
-) -> std::io::Result<Outcome> {
+    counts: impl Fn() -> (u64, u64),
+) -> std::io::Result<(Outcome, u64)> {
     let mut command = Command::new(loader.program);
     command.args(["--addr", &address.to_string()]);
     for (name, value) in
@@ -64,12 +88,13 @@ pub(super) fn load(
         other => Err(std::io::Error::other(format!("expected {word:?}, got {other:?}"))),
     };
     expect("ready")?;
-    let before = echoed.count();
+    let (bytes, other) = counts();
     let span = Span::begin();
     stdin.write_all(b"\n")?;
     expect("done")?;
-    let outcome = span.end((echoed.count() - before) / MESSAGE as u64);
+    let after = counts();
+    let outcome = span.end((after.0 - bytes) / MESSAGE as u64);
     drop(stdin);
     child.wait()?;
-    Ok(outcome)
+    Ok((outcome, after.1 - other))
 }

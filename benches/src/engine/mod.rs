@@ -104,6 +104,14 @@ pub trait Inject: Clone + Send + 'static {
         0
     }
 
+    /// Whether the engine counts its system calls.
+    const COUNTS_CALLS: bool = false;
+
+    /// System calls that the engine's drivers have made, if it counts them.
+    fn calls(&self) -> u64 {
+        0
+    }
+
     /// Spawns a task nobody waits for.
     fn inject(&self, future: impl Future<Output = ()> + Send + 'static);
 }

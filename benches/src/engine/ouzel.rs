@@ -78,6 +78,12 @@ impl Engine for Ouzel {
 }
 
 impl Inject for ouzel::Handle {
+    const COUNTS_CALLS: bool = true;
+
+    fn calls(&self) -> u64 {
+        self.metrics().io.syscalls
+    }
+
     fn mapped(&self) -> u64 {
         self.metrics().task_bytes
     }

@@ -77,6 +77,12 @@ impl Engine for OuzelLocal {
 }
 
 impl Inject for ouzel::LocalHandle {
+    const COUNTS_CALLS: bool = true;
+
+    fn calls(&self) -> u64 {
+        self.io_counters().syscalls
+    }
+
     fn mapped(&self) -> u64 {
         self.task_bytes()
     }

@@ -139,6 +139,15 @@ impl<P> OpHandle<P> {
         Some(unsafe { self.take() })
     }
 
+    /// Ends the wait of the owner's thread, the present one or the next, unless that is this thread: for operations whose
+    /// result a driver tells only when it wakes for something else, after [`OpHandle::poll`] has returned `Pending`.
+    pub fn hurry(&self) {
+        let shared = self.shared();
+        if !shared.is_owner() {
+            shared.wake_owner();
+        }
+    }
+
     /// The next completion of a multishot operation; `None` after the last, which is the first for which
     /// [`Completion::more`] is false. The payload is dropped before that one is returned.
     ///

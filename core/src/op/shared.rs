@@ -112,9 +112,14 @@ impl Shared {
         // SAFETY: the caller's slot, of this slab.
         let pushed = unsafe { push(&self.cancels, slot) };
         if pushed {
-            self.park.unpark(&*self.unpark);
+            self.wake_owner();
         }
         pushed
+    }
+
+    /// Holders of a slot, or of a pin: the owner's wait ends, this one or its next.
+    pub(super) fn wake_owner(&self) {
+        self.park.unpark(&*self.unpark);
     }
 
     /// Any thread: frees a slot. Runs no foreign code.

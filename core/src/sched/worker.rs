@@ -2,9 +2,14 @@
 //!
 //! ```text
 //!   every `interval` polls: the driver, then one task of the injection queue
-//!   next:  LIFO (at most 3 in a row) -> own batch and ring -> injection queue -> driver
+//!   next:  LIFO (at most 3 in a row) -> own batch and ring -> injection queue -> driver, if something may be there
 //!          -> search: steal from the others -> sleep
 //! ```
+//!
+//! A worker that has run out of tasks goes to sleep without a look at a driver that has nothing for it, as far as that can be
+//! told for nothing ([`Driver::may_have_arrived`]), and a lone one in any case: the wait submits what its tasks have begun, and
+//! ends at once if something is there. With a look before it, an echo server with one worker made two `io_uring_enter` for each
+//! batch of messages, one to submit and one to wait.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -111,19 +116,27 @@ impl<D: Driver> Worker<D> {
         }
     }
 
-    /// Nothing is left of our own: the injection queue, the driver, the others. `None`: nothing there, or the
-    /// driver has filled our own queues.
+    /// Nothing is left of our own: the injection queue, the driver, the others. `None`: nothing there as far as we have
+    /// looked, or the driver has filled our own queues.
     #[cold]
     fn next_elsewhere(&mut self) -> Option<Notified> {
         let round = self.next_round();
         if let Some(task) = self.take_injected(round) {
             return Some(task);
         }
-        self.look();
-        if self.core.has_own() {
+        if self.core.alone {
             return None;
         }
-        self.search(round)
+        if self.driver.may_have_arrived() {
+            self.look();
+            if self.core.has_own() {
+                return None;
+            }
+        }
+        let task = self.search(round)?;
+        // What our tasks have begun must not wait until this one ends.
+        self.look();
+        Some(task)
     }
 
     fn take_injected(&mut self, round: usize) -> Option<Notified> {
@@ -150,10 +163,15 @@ impl<D: Driver> Worker<D> {
             self.core.private(Private::shrink);
             count(&self.core.remote().counts.trims, 1);
         }
-        let polls = core::mem::take(&mut self.since_look);
         if let Err(e) = self.driver.poll() {
             panic!("the driver of worker {} failed: {e}", self.core.index);
         }
+        self.take_time();
+    }
+
+    /// Of the polls since the last look.
+    fn take_time(&mut self) {
+        let polls = core::mem::take(&mut self.since_look);
         let now = self.driver.now();
         self.interval.record(now.since(self.looked), polls);
         self.looked = now;
@@ -192,8 +210,13 @@ impl<D: Driver> Worker<D> {
         if shared.has_work() || shared.is_closing() || shared.trims() != self.trimmed {
             shared.sleep.found_work(core.index);
             core.searching.set(true);
+            // It may be another's, which we cannot have: then this goes round and round.
+            self.look();
             return;
         }
+        self.take_time();
+        let core = &*self.core;
+        let shared = &*core.shared;
         let watching = self.watch.begin(shared, core.index);
         let deadline = watching.then(|| Deadline(self.driver.now() + self.watch.sleep));
         count(&core.remote().counts.parks, 1);
@@ -218,6 +241,10 @@ impl<D: Driver> Worker<D> {
     /// Sleeps, unless looking a little longer finds work first.
     #[cfg(ouzel_switch = "spin")]
     fn spin_or_sleep(&mut self) {
+        self.look();
+        if self.core.has_own() {
+            return;
+        }
         let began = self.looked;
         let shared = &*self.core.shared;
         let has_work = || shared.has_work() || shared.is_closing();

@@ -43,6 +43,21 @@ impl UringDriver {
         self.take_completions(sink)
     }
 
+    /// Whether something may have completed, as far as the rings tell. What has been submitted and not entered has not.
+    #[must_use]
+    pub fn may_have_completed(&mut self) -> bool {
+        !self.stash.is_empty() || self.has_cqes() || self.kernel_has_work()
+    }
+
+    /// Whether the kernel has said that it has work for us, or would not say so.
+    fn kernel_has_work(&mut self) -> bool {
+        let sq = self.ring.submission();
+        let says = sq.taskrun() || sq.cq_overflow();
+        drop(sq);
+        let silent = self.has.has(Mask::DEFER_TASKRUN) && !self.has.has(Mask::COOP_TASKRUN);
+        says || (silent && self.in_flight > 0)
+    }
+
     /// Takes what has completed, without blocking. Enters the kernel only if entries are queued or it
     /// has said that it has work for us.
     ///
@@ -52,11 +67,7 @@ impl UringDriver {
         if self.made.is_foreign() {
             return Err(FORKED);
         }
-        let sq = self.ring.submission();
-        let worthwhile = !sq.is_empty() || sq.taskrun() || sq.cq_overflow();
-        drop(sq);
-        let silent = self.has.has(Mask::DEFER_TASKRUN) && !self.has.has(Mask::COOP_TASKRUN);
-        if worthwhile || (silent && self.in_flight > 0) {
+        if !self.ring.submission().is_empty() || self.kernel_has_work() {
             match self.enter(0, EnterFlags::GETEVENTS, None) {
                 n if n >= 0 || n == -libc::EINTR => {}
                 e if e == -libc::EBUSY || e == -libc::EAGAIN => {}
