@@ -38,10 +38,16 @@ impl Provided {
         self.any.store(true, Ordering::Relaxed);
     }
 
+    /// The driver's thread: whether something was given back.
+    #[inline]
+    pub(crate) fn has_returned(&self) -> bool {
+        // ORDERING: Relaxed: as in `give_back`.
+        self.any.load(Ordering::Relaxed)
+    }
+
     /// The driver's thread: what was given back.
     pub(crate) fn take_returned(&self) -> Vec<u16> {
-        // ORDERING: Relaxed: as in `give_back`.
-        if !self.any.load(Ordering::Relaxed) {
+        if !self.has_returned() {
             return Vec::new();
         }
         let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);

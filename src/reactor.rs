@@ -31,12 +31,13 @@ use crate::metrics::IoTotals;
 use crate::platform::{self, AnyDriver, ECANCELED, Files, Origin};
 use crate::provided::Provided;
 
+mod chores;
 mod end;
 mod limits;
 mod mailbox;
 mod tries;
 
-use limits::{Limits, Rung};
+use limits::Limits;
 use mailbox::{Letter, Mailbox};
 
 /// See the module.
@@ -212,89 +213,13 @@ impl ReactorCell {
         self.litter.borrow_mut().push((request, c));
     }
 
-    /// Hands cancellations to whoever has the operation.
-    fn take_cancels(&self) {
-        self.slab.take_cancels(|key| {
-            if self.limits.end_timer(&self.slab, key) {
-                return self.complete(key, Completion::done(-ECANCELED));
-            }
-            let mut deferred = self.deferred.borrow_mut();
-            if let Some(i) = deferred.iter().position(|(k, ..)| *k == key) {
-                deferred.remove(i);
-                drop(deferred);
-                return self.complete(key, Completion::done(-ECANCELED));
-            }
-            drop(deferred);
-            self.driver.borrow_mut().cancel(key);
-        });
-    }
-
-    /// Everything that does not need the driver to look: mail, expired timers, cancellations, litter.
-    /// Returns how many completions were delivered.
-    fn turn(&self) -> usize {
-        let mut count = 0;
-        for (key, c) in self.mailbox.take() {
-            self.complete(key, c);
-            count += 1;
-        }
-        if let Some(provided) = self.provided.get() {
-            provided.take_returned().into_iter().for_each(|id| self.recycle(id));
-        }
-        self.alarms.take_back();
-        count += self.expire();
-        self.take_cancels();
-        self.start_deferred();
-        self.clear_litter();
-        count
-    }
-
-    fn expire(&self) -> usize {
-        if self.alarms.is_empty() && self.limits.is_empty() {
-            return 0;
-        }
-        let now = platform::now();
-        let mut count = self.alarms.expire(now);
-        loop {
-            match self.limits.pop_expired(&self.slab, now) {
-                Some(Rung::Timer(key)) => {
-                    self.complete(key, Completion::done(0));
-                    count += 1;
-                }
-                // Its completion comes from the driver.
-                Some(Rung::Limit(key)) => self.driver.borrow_mut().cancel(key),
-                None => return count,
-            }
-        }
-    }
-
-    fn start_deferred(&self) {
-        loop {
-            // Not borrowed in the body: starting one may defer another.
-            let Some((key, request, limit, pool)) = self.deferred.borrow_mut().pop() else { return };
-            self.start(key, request, limit, || pool);
-        }
-    }
-
-    fn clear_litter(&self) {
-        self.slab.take_unclaimed(|request, c| self.litter.borrow_mut().push((*request, c)));
-        loop {
-            let Some((request, c)) = self.litter.borrow_mut().pop() else { return };
-            if let Some(id) = c.buffer() {
-                self.driver.borrow_mut().recycle(id);
-            }
-            if let (Request::Accept { .. } | Request::AcceptMulti { .. } | Request::OpenAt { .. }, 0..) =
-                (request, c.res)
-            {
-                // SAFETY: the kernel made this descriptor for an operation nobody holds any more.
-                unsafe { platform::close(c.res) };
-            }
-        }
-    }
-
     fn wait(&self, deadline: Option<Deadline>) -> Result<(), Errno> {
         // Wakers that run here leave a token, so the wait below ends at once if there was anything.
         let delivered = self.turn();
-        let mut deadline = deadline.into_iter().chain(self.next_deadline()).min();
+        let mut deadline = match self.next_deadline() {
+            None => deadline,
+            next => deadline.into_iter().chain(next).min(),
+        };
         if delivered > 0 {
             deadline = Some(Deadline(Nanos(0)));
         }
@@ -314,7 +239,9 @@ impl ReactorCell {
         let mut driver = self.driver.borrow_mut();
         let result = driver.reap(&mut |key, c| self.complete(key, c));
         drop(driver);
-        self.clear_litter();
+        if self.has_litter() {
+            self.clear_litter();
+        }
         count += result?;
         Ok(count)
     }

@@ -28,9 +28,14 @@ impl Mailbox {
         self.seat.park.unpark(&*self.seat.unpark);
     }
 
-    pub(super) fn take(&self) -> Vec<(OpKey, Completion)> {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
         // ORDERING: Relaxed: a letter not seen yet leaves a token, and the owner looks again.
-        if !self.full.load(Ordering::Relaxed) {
+        !self.full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take(&self) -> Vec<(OpKey, Completion)> {
+        if self.is_empty() {
             return Vec::new();
         }
         let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,10 +35,16 @@ impl Shared {
         Shared { let_go: Stack::new(), count: AtomicI64::new(OWNER), park, unpark, own }
     }
 
+    /// Whether others have let go of something.
+    #[inline]
+    pub(super) fn has_returned(&self) -> bool {
+        !self.let_go.is_empty()
+    }
+
     /// Owner: ends what others have let go of.
     #[inline]
     pub(super) fn take_back(&self) {
-        if !self.let_go.is_empty() {
+        if self.has_returned() {
             self.end_taken(self.let_go.take_all());
         }
     }

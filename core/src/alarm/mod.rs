@@ -171,6 +171,13 @@ impl Alarms {
         n
     }
 
+    /// Whether none is in the wheel and no other thread has let go of one. A hint, as [`Alarms::take_back`] follows it.
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.is_empty() && !self.shared().has_returned()
+    }
+
     /// Ends what other threads have let go of. To be called once per turn and before each park.
     pub fn take_back(&self) {
         self.shared().take_back();

@@ -189,6 +189,11 @@ impl Own {
         }
     }
 
+    /// Whether there is a cancellation of this thread's, or a slot with something left in it.
+    pub(super) fn has_chores(&self) -> bool {
+        !self.pending.get().is_null() || !self.soiled.get().is_null()
+    }
+
     /// The next operation in flight that this thread wants cancelled.
     pub(super) fn pop_pending(&self) -> Option<&Slot> {
         while let Some(slot) = pop(&self.pending, |s| s.pending_next.get()) {

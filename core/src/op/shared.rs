@@ -152,12 +152,29 @@ impl Shared {
 
     /// Owner: takes back what other threads have freed.
     pub(super) fn drain_freed(&self) {
-        // ORDERING: Relaxed; null is a hint that can wait.
-        if self.freed.load(Ordering::Relaxed).is_null() {
+        if !self.has_freed() {
             return;
         }
         // ORDERING: Acquire pairs with the Release in `push`: the links, and all the holders did before.
         self.reclaim_all(self.freed.swap(ptr::null_mut(), Ordering::Acquire));
+    }
+
+    #[inline]
+    fn has_freed(&self) -> bool {
+        // ORDERING: Relaxed; null is a hint that can wait.
+        !self.freed.load(Ordering::Relaxed).is_null()
+    }
+
+    #[inline]
+    fn has_cancels(&self) -> bool {
+        // ORDERING: Relaxed; null is a hint, and the push that it misses leaves a park token.
+        !self.cancels.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Whether anything waits in one of the owner's lists, or in one of those that others push to.
+    #[inline]
+    pub(super) fn has_chores(&self) -> bool {
+        self.has_freed() || self.has_cancels() || self.own.has_chores()
     }
 
     fn reclaim_all(&self, mut next: *mut Slot) {
@@ -172,8 +189,7 @@ impl Shared {
 
     /// Owner: pops all cancels; calls `sink` for operations in flight.
     pub(super) fn pop_cancels(&self, sink: &mut dyn FnMut(&Slot)) {
-        // ORDERING: Relaxed; null is a hint, and the push that it misses leaves a park token.
-        if !self.cancels.load(Ordering::Relaxed).is_null() {
+        if self.has_cancels() {
             // ORDERING: Acquire pairs with the Release in `push`: the links.
             let head = self.cancels.swap(ptr::null_mut(), Ordering::Acquire);
             self.pop_list(head, sink);

@@ -223,6 +223,13 @@ impl OpSlab {
         self.shared().own.take_unclaimed(&mut sink);
     }
 
+    /// Whether [`OpSlab::take_cancels`] or [`OpSlab::take_unclaimed`] has something to do: a hint, as these two follow it.
+    #[inline]
+    #[must_use]
+    pub fn has_chores(&self) -> bool {
+        self.shared().has_chores()
+    }
+
     /// Operations in flight.
     #[must_use]
     pub fn live(&self) -> usize {

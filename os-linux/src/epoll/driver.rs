@@ -228,7 +228,7 @@ impl EpollDriver {
             return Err(FORKED);
         }
         let lazy = self.settle_lazy(sink);
-        let count = self.settle(sink) + if lazy_waited { lazy } else { 0 };
+        let count = self.settle_left(sink) + if lazy_waited { lazy } else { 0 };
         if self.left > 0 {
             return Ok(count);
         }
@@ -249,7 +249,7 @@ impl EpollDriver {
             return Err(FORKED);
         }
         self.settle_lazy(sink);
-        let count = self.settle(sink);
+        let count = self.settle_left(sink);
         if self.table.len() == 0 && !std::mem::take(&mut self.hosted) {
             return Ok(count);
         }

@@ -133,6 +133,12 @@ impl EpollDriver {
         sys::epoll_ctl(self.epoll.as_raw_fd(), op, fd, events, fd as u64)
     }
 
+    /// As `settle`, of what was left over.
+    #[inline]
+    pub(super) fn settle_left(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
+        if self.done.is_empty() && self.ready.is_empty() { 0 } else { self.settle(sink) }
+    }
+
     /// Hands out what is done, and gives some of the listed descriptors their turn.
     pub(super) fn settle(&mut self, sink: &mut dyn FnMut(OpKey, Completion)) -> usize {
         let mut count = self.done.len();
