@@ -43,7 +43,6 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
     // For files that are no plain ones, hence hardly ever.
     let blocking = BlockingConfig { core_threads: 1, ..BlockingConfig::default() };
     let threads = threads.min(64);
-    let runtime = ouzel::Runtime::builder().worker_threads(threads).blocking(blocking).build()?;
     let search = Arc::new(Search {
         job: Arc::clone(job),
         // Whoever reads a file puts something better in its place.
@@ -53,18 +52,23 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
         running_count: AtomicUsize::new(0),
         task_count: AtomicUsize::new(0),
     });
-    // On a worker, which starts its tasks without a word to another thread. This thread waits for the end alone, for which it
-    // needs no driver.
     let (end, wait) = mpsc::channel();
-    runtime.spawn_detached(async move {
+    let runtime = ouzel::Runtime::builder().worker_threads(threads).blocking(blocking).build()?;
+    let handle = runtime.handle();
+    // On a worker, which starts its tasks without a word to another thread. This thread waits for the end alone, for which it
+    // needs no driver, and as soon as the workers are there, so that none of them has lain down yet.
+    let root = handle.spawn(async move {
         let mut tasks = ordered(0..threads, threads, |_| start(&search));
         let mut ended = Ok(());
         while let Some(task) = tasks.next().await {
             ended = ended.and(task);
         }
         drop(tasks);
+        // Here it begins the end of the workers and waits for none of them: that goes on while matches are printed.
+        drop(runtime);
         let _ = end.send(ended.map(|()| search));
     });
+    root.detach();
     let search = wait.recv().map_err(io::Error::other)?.map_err(io::Error::other)?;
     let search = Arc::into_inner(search).ok_or_else(|| io::Error::other("a task goes on"))?;
     Ok(search.found.into_inner().unwrap_or_else(PoisonError::into_inner))
