@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use io_uring::{EnterFlags, cqueue};
 use ouzel_core::driver::{Deadline, Errno};
-use ouzel_core::op::{Completion, Fd, OpKey, Request};
+use ouzel_core::op::{Completion, OpKey, Request};
 
 use super::buffers::Provided;
 use super::driver::{Cqe, UringDriver};
@@ -104,6 +104,9 @@ impl UringDriver {
         if seen > 0 && self.has.has(Mask::MIN_WAIT) {
             self.gather.looked(seen, crate::clock::now());
         }
+        if let Some(Provided::Ring(ring)) = &mut self.provided {
+            ring.looked();
+        }
         count += self.settle_lazy(sink);
         for key in std::mem::take(&mut self.owed_cancels) {
             self.cancel(key);
@@ -128,6 +131,9 @@ impl UringDriver {
                     && let Some(follow) = self.follow.remove(&key.0)
                 {
                     return self.on_follow(key, follow, cqe, sink);
+                }
+                if cqe.res == -libc::ENOBUFS && self.receive_on(key) {
+                    return 0;
                 }
                 let completion = self.translate(cqe);
                 self.deliver(key, completion, sink);
@@ -253,30 +259,14 @@ impl UringDriver {
         1
     }
 
-    /// The stand-in for a multishot receive: there is something to receive, or the end.
-    fn recv_now(&mut self, fd: Fd) -> Option<Completion> {
-        let Some(Provided::Pool(pool)) = &mut self.provided else {
-            return Some(Completion::done(-libc::ENOBUFS));
-        };
-        let Some(id) = pool.take() else { return Some(Completion::done(-libc::ENOBUFS)) };
-        let (at, size) = (pool.at(id), pool.size());
-        let syscalls = &mut self.counters.syscalls;
-        let res = sys::retry(|| {
-            *syscalls += 1;
-            // SAFETY: the buffer was taken from the pool just now: nobody else has it.
-            unsafe { sys::recv(fd, at, size, libc::MSG_DONTWAIT) }
-        });
-        if res > 0 {
-            return Some(Completion::in_buffer(res, id, false));
-        }
-        pool.put(id);
-        (res != -libc::EAGAIN).then_some(Completion::done(res))
-    }
-
     /// The CQE in the core's terms. A buffer without bytes goes straight back.
     fn translate(&mut self, cqe: Cqe) -> Completion {
         let more = cqueue::more(cqe.flags);
-        match cqueue::buffer_select(cqe.flags) {
+        let buffer = cqueue::buffer_select(cqe.flags);
+        if let (Some(_), Some(Provided::Ring(ring))) = (buffer, &mut self.provided) {
+            ring.taken();
+        }
+        match buffer {
             Some(id) if cqe.res > 0 => Completion::in_buffer(cqe.res, id, more),
             Some(id) => {
                 self.recycle(id);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use io_uring::IoUring;
 use io_uring::types::Timespec;
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
-use ouzel_core::op::{Completion, OpKey};
+use ouzel_core::op::{Completion, Fd, OpKey};
 use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
@@ -69,6 +69,8 @@ pub struct UringDriver {
     pub(super) stash: VecDeque<Cqe>,
     pub(super) provided: Option<Provided>,
     pub(super) shape: (u32, u32),
+    /// Multishot receives by the number of their slot, until another has it.
+    pub(super) receiving: KeyMap<(OpKey, Fd)>,
     pub(super) fds: Arc<FdTable>,
     pub(super) in_flight: usize,
     pub(super) gather: Gather,
@@ -126,6 +128,7 @@ impl UringDriver {
             stash: VecDeque::new(),
             provided: None,
             shape: (config.buffers, config.buffer_size),
+            receiving: KeyMap::default(),
             fds: config.shared_fds.clone(),
             in_flight: 0,
             gather: Gather::default(),
@@ -157,6 +160,7 @@ impl UringDriver {
         }
         self.closing = true;
         self.follow.values_mut().for_each(Follow::end);
+        self.receiving.clear();
         self.lazy.iter_mut().for_each(|lazy| lazy.cancelled = true);
         let (mut count, mut looks) = (0, 0);
         while self.in_flight > 0 || self.armed {

@@ -21,7 +21,8 @@
 //! that wait ends; whoever needs it at once says so (`lazy_waited`).
 //!
 //! **Multishot receive** takes its buffers from a ring registered at the first use, one group per
-//! driver. Out of buffers it ends with `-ENOBUFS`; the layer above arms it again. Where the kernel has
+//! driver, of which the kernel has as many at a time as are likely to be filled. Out of buffers it is armed again; if
+//! none is left at all it ends with `-ENOBUFS`, and the layer above arms it again. Where the kernel has
 //! no such thing each arming gives one completion: a poll, then a plain receive into a free buffer, so
 //! that idle connections hold none.
 //!
@@ -43,6 +44,7 @@ mod limit;
 mod notify;
 mod op;
 mod probe;
+mod receive;
 mod splice;
 mod submit;
 mod wake;

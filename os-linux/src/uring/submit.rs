@@ -2,20 +2,17 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::null;
-use std::sync::Arc;
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{self, CancelBuilder, Timespec};
 use io_uring::{EnterFlags, cqueue, opcode};
 use ouzel_core::driver::{Deadline, Errno, Nanos};
-use ouzel_core::op::{Completion, Fd, OpKey, ProvidedMemory, Request, Submitted};
+use ouzel_core::op::{Completion, OpKey, Request, Submitted};
 use ouzel_core::park::PARKED;
 
-use super::buffers::{BufferRing, GROUP, Provided};
 use super::driver::{Cqe, UringDriver};
 use super::op::{self, Follow, Lazy, Own};
 use super::wake::Wake;
-use crate::buffers::BufferPool;
 use crate::config::Mask;
 use crate::fork::FORKED;
 use crate::gather::GATHER_US;
@@ -134,42 +131,6 @@ impl UringDriver {
         Ok(())
     }
 
-    /// Makes the provided buffers unless they are there; their memory.
-    ///
-    /// # Errors
-    /// `ENOMEM`.
-    pub fn provide(&mut self) -> Result<Arc<dyn ProvidedMemory>, Errno> {
-        if let Some(provided) = &self.provided {
-            return Ok(provided.memory());
-        }
-        let (count, size) = self.shape;
-        let ring = if self.has.has(Mask::RECV_MULTI) {
-            self.counters.syscalls += 1;
-            BufferRing::new(&self.ring, count, size).ok()
-        } else {
-            None
-        };
-        let provided = match ring {
-            Some(ring) => Provided::Ring(ring),
-            None => Provided::Pool(BufferPool::new(count, size)?),
-        };
-        Ok(self.provided.insert(provided).memory())
-    }
-
-    fn submit_recv_multi(&mut self, key: OpKey, fd: Fd) -> Result<(), Errno> {
-        if self.provided.is_none() {
-            self.provide()?;
-        }
-        let entry = match self.provided {
-            Some(Provided::Ring(_)) => opcode::RecvMulti::new(types::Fd(fd), GROUP).build(),
-            _ => {
-                self.follow.insert(key.0, Follow::Recv(fd));
-                op::poll_in(fd)
-            }
-        };
-        self.push(entry.user_data(key.0))
-    }
-
     /// Asks for an operation to end early. It completes all the same: with `-ECANCELED`, or with what
     /// it had done. Unknown keys are ignored.
     pub fn cancel(&mut self, key: OpKey) {
@@ -183,6 +144,7 @@ impl UringDriver {
         if let Some(follow) = self.follow.get_mut(&key.0) {
             follow.end();
         }
+        self.receiving.remove(&u64::from(key.index()));
         let entry = self.own(opcode::AsyncCancel::new(key.0).build(), Own::Nothing);
         if self.push(entry).is_err() {
             self.owed_cancels.push(key);

@@ -90,6 +90,68 @@ pub(crate) fn recv_multi_ends_without_buffers_and_loses_nothing(rig: &mut Rig) {
     assert!(got == data, "{} bytes of {}", got.len(), data.len());
 }
 
+pub(crate) fn recv_multi_goes_on_while_there_are_buffers(rig: &mut Rig) {
+    rig.remake(DriverConfig { buffers: 32, buffer_size: 64, ..rig.config.clone() });
+    let (mut a, b) = UnixStream::pair().unwrap();
+    let data = pattern(64 * 20);
+    a.write_all(&data).unwrap();
+    let (mut held, mut arms) = (Vec::new(), 1);
+    let mut key = rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
+    while held.len() < 20 {
+        let c = rig.finish_op(key);
+        assert!(c.buffer().is_some(), "{c:?}");
+        held.push(c);
+        if !c.more() {
+            key = rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
+            arms += 1;
+        }
+    }
+    let got: Vec<u8> = held.into_iter().flat_map(|c| rig.bytes(c)).collect();
+    assert!(got == data, "the bytes differ");
+    assert!(arms == 1 || rig.config.mask.has(Mask::RECV_MULTI), "armed {arms} times");
+}
+
+pub(crate) fn a_lone_stream_keeps_to_a_few_buffers(rig: &mut Rig) {
+    let (mut a, b) = tcp_pair();
+    let mut key = rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
+    let mut ids = Vec::new();
+    for round in 0..1000u16 {
+        let message = round.to_le_bytes();
+        a.write_all(&message).unwrap();
+        let c = rig.finish_op(key);
+        ids.extend(c.buffer());
+        assert_eq!(rig.bytes(c), message);
+        if !c.more() {
+            key = rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert!(ids.len() <= 4, "{ids:?}");
+}
+
+pub(crate) fn a_receive_cancelled_as_the_buffers_run_out_ends(rig: &mut Rig) {
+    rig.remake(DriverConfig { buffers: 32, buffer_size: 64, ..rig.config.clone() });
+    let (mut a, b) = UnixStream::pair().unwrap();
+    let data = pattern(64 * 20);
+    a.write_all(&data).unwrap();
+    let key = rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
+    rig.cancel(key);
+    let mut got = Vec::new();
+    loop {
+        let c = rig.finish_op(key);
+        if c.buffer().is_some() {
+            got.extend(rig.bytes(c));
+        }
+        if !c.more() {
+            break;
+        }
+    }
+    drop(a);
+    got.extend(receive_all(rig, b.as_raw_fd()));
+    assert!(got == data, "{} bytes of {}, or others", got.len(), data.len());
+}
+
 pub(crate) fn recv_multi_is_cancelled(rig: &mut Rig) {
     let (mut a, b) = UnixStream::pair().unwrap();
     let key = rig.start(&Request::RecvMulti { fd: b.as_raw_fd() });
