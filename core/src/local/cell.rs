@@ -60,15 +60,19 @@ pub(super) unsafe fn wake_plain(shared: &Shared, task: NonNull<Header>) -> bool 
     // SAFETY: the caller's promise.
     let cell = unsafe { task.as_ref() };
     let word = get(cell);
-    if word & COMPLETE != 0 || !has_more(word) {
+    if !has_more(word) {
         return false;
     }
-    if word & SCHED != 0 {
-        set(cell, (word | NOTIFIED) - REF);
-    } else {
-        set(cell, (word | SCHED) - REF);
-        shared.own.push(task);
+    // One test for what is rarer.
+    if word & (COMPLETE | SCHED) != 0 {
+        let scheduled = word & COMPLETE == 0;
+        if scheduled {
+            set(cell, (word | NOTIFIED) - REF);
+        }
+        return scheduled;
     }
+    set(cell, (word | SCHED) - REF);
+    shared.own.push(task);
     true
 }
 

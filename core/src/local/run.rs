@@ -45,13 +45,13 @@ pub(super) unsafe fn run(shared: &Shared, task: NonNull<Header>) {
     let word = get(cell);
     // Not a `match`, which would look for the rarest first.
     if polled == Polled::Pending {
-        if word & CANCELLED != 0 {
+        if word & (CANCELLED | NOTIFIED) == 0 {
+            set(cell, word & !SCHED);
+        } else if word & CANCELLED != 0 {
             // SAFETY: scheduled, not complete, and off the queue.
             unsafe { drop_future(shared, task) };
-        } else if word & NOTIFIED != 0 {
-            shared.own.push(task);
         } else {
-            set(cell, word & !SCHED);
+            shared.own.push(task);
         }
     } else if polled == Polled::Plain
         // The last reference, so not joined either, for the handle would have a second; and no weak ids.
