@@ -122,6 +122,16 @@ impl LocalRuntime {
         self.shared.executor.run_once(deadline).map_err(|e| io::Error::from_raw_os_error(e.0))
     }
 
+    /// One turn as of [`LocalRuntime::run_once`] that waits without an end and counts nothing: for a loop that only goes on.
+    ///
+    /// # Errors
+    /// As [`LocalRuntime::run_once`].
+    pub fn turn(&self) -> io::Result<()> {
+        check_not_forked(self.shared.origin)?;
+        let _entered = current::enter_once(&self.place);
+        self.shared.executor.turn(None).map(drop).map_err(|e| io::Error::from_raw_os_error(e.0))
+    }
+
     /// One turn that never waits, of at most `max_polls` polls.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ fn run(rt: *mut ouzel_runtime) -> Result<i32> {
                 if !body.has_work() {
                     return Ok(OUZEL_RUN_IDLE);
                 }
-                runtime.run_once(None)?;
+                runtime.turn()?;
             }
         }
         Engine::Shared { .. } => {

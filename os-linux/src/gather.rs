@@ -48,6 +48,14 @@ impl Gather {
         }
     }
 
+    /// Whether there were enough different ones for a wait to ask for more than one; when they come matters only then.
+    #[inline]
+    pub(crate) fn sees_many(&self) -> bool {
+        // Four bits: half of them is more than one.
+        let many = |bits: u64| (0..3).fold(bits, |bits, _| bits & bits.wrapping_sub(1)) != 0;
+        many(self.before) || many(self.seen)
+    }
+
     /// A look found `n` completions.
     pub(crate) fn looked(&mut self, n: u64, now: Nanos) {
         if n == 0 {
@@ -59,7 +67,12 @@ impl Gather {
     }
 
     /// How many completions the next wait may hope for, of `in_flight` operations.
+    #[inline]
     pub(crate) fn hoped_for(&self, in_flight: usize) -> u32 {
+        if self.sees_many() { self.hoped_of_many(in_flight) } else { 1 }
+    }
+
+    fn hoped_of_many(&self, in_flight: usize) -> u32 {
         let in_time = u64::from(GATHER_US) * 1000 / self.gap.max(1);
         if self.gap == 0 || in_time < 2 {
             return 1;
@@ -97,6 +110,14 @@ mod tests {
         assert_eq!(after(100, 1_000, 1).hoped_for(64), 1);
         assert_eq!(after(100, 1_000, 2).hoped_for(64), 1);
         assert_eq!(after(200, 80_000, 64).hoped_for(64), 1);
+    }
+
+    #[test]
+    fn the_time_is_wanted_where_more_than_one_may_be_hoped_for() {
+        for keys in 1..=64 {
+            let gather = after(200, 1_000, keys);
+            assert_eq!(gather.sees_many(), gather.hoped_of_many(64) > 1, "{keys} operations");
+        }
     }
 
     #[test]

@@ -227,9 +227,21 @@ impl<D: Driver> LocalExecutor<D> {
     /// # Panics
     /// If called inside a task of this executor.
     pub fn run_once(&self, deadline: Option<Deadline>) -> Result<Tick, Errno> {
-        let local = &self.local;
-        let _turn = local.begin_turn().expect("run_once called from within this executor's tasks");
         let start = self.counts();
+        let io_events = self.turn(deadline)?;
+        Ok(self.tick(start, io_events))
+    }
+
+    /// As [`run_once`](Self::run_once), without counting but the driver's events: for loops that have no use for the rest.
+    ///
+    /// # Errors
+    /// The driver's.
+    ///
+    /// # Panics
+    /// If called inside a task of this executor.
+    pub fn turn(&self, deadline: Option<Deadline>) -> Result<u64, Errno> {
+        let local = &self.local;
+        let _turn = local.begin_turn().expect("a turn begun from within this executor's tasks");
         let mut io_events = 0;
         local.drain();
         if local.shared.own.ready() == 0 {
@@ -239,7 +251,7 @@ impl<D: Driver> LocalExecutor<D> {
         }
         local.drain();
         self.run_busy(local.shared.own.ready() as u64, &mut io_events)?;
-        Ok(self.tick(start, io_events))
+        Ok(io_events)
     }
 
     /// Looks at the driver without blocking and makes at most `max_polls` polls.

@@ -310,7 +310,7 @@ impl EpollDriver {
             let event = self.events[i];
             self.note_event(event.u64, event.events);
         }
-        if count > 0 {
+        if count > 0 && self.gather.sees_many() {
             self.gather.looked(count as u64, clock::now());
         }
         self.left = self.ready.len();

@@ -101,7 +101,7 @@ impl UringDriver {
                 self.enter(0, EnterFlags::GETEVENTS, None);
             }
         }
-        if seen > 0 && self.has.has(Mask::MIN_WAIT) {
+        if seen > 0 && self.has.has(Mask::MIN_WAIT) && self.gather.sees_many() {
             self.gather.looked(seen, crate::clock::now());
         }
         if let Some(Provided::Ring(ring)) = &mut self.provided {
