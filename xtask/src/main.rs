@@ -123,6 +123,7 @@ usage: cargo xtask <command> [options]
     --rounds N          (5)
     --cell CxD          only 1x1, 64x1 or 64x16: connections by messages unanswered on each
     --counts            instructions and system calls for a message instead (needs valgrind and strace)
+    --bare              beside them two loops on epoll without a runtime: what the kernel takes by itself
   overhead [options]    the search of programs/search on every engine: self time of the runtime (perf),
                         system calls and threads (strace), time, switches, faults and memory
     --corpus DIR        the files to search (made in the build folder)
@@ -318,7 +319,7 @@ mod tests {
             "cached ledger --seconds 1",
             "cached bench --rounds 2 --cases 1x1",
             "cached threads --threads 4",
-            "echo --rounds 3 --cell 64x1 --counts",
+            "echo --rounds 3 --cell 64x1 --counts --bare",
             "bench --cases search --corpus there",
             "overhead --rounds 3",
             "rmw --where --ops 64",

@@ -3,6 +3,7 @@
 //! ```text
 //! for each cell (connections x depth), for each round, for each server: start, load, stop
 //!   -> CPU time of the server for a message, ratio to libuv's of the same round
+//! --bare: two loops on epoll without a runtime take part
 //! --counts: instructions (callgrind) and system calls (strace) for a message
 //! ```
 //! Server and load stay on a CPU each; servers take turns within a round, and each round begins with another one. Counts
@@ -31,18 +32,20 @@ const ZIG: f64 = 1.05;
 pub(crate) struct Options {
     rounds: usize,
     counts: bool,
+    bare: bool,
     only: Option<String>,
 }
 
 impl Options {
     /// Reads what follows `echo` on the command line. `None`: help was asked for.
     pub(crate) fn parse(parser: &mut lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut options = Options { rounds: 5, counts: false, only: None };
+        let mut options = Options { rounds: 5, counts: false, bare: false, only: None };
         while let Some(arg) = parser.next()? {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
                 Long("rounds") => options.rounds = parser.value()?.parse()?,
                 Long("counts") => options.counts = true,
+                Long("bare") => options.bare = true,
                 Long("cell") => options.only = Some(parser.value()?.parse_with(cell)?),
                 other => return Err(other.unexpected()),
             }
@@ -65,7 +68,10 @@ fn cell(s: &str) -> Result<String, String> {
 /// # Errors
 /// Something does not build, or a byte was wrong. A missed goal is printed and is none.
 pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
-    let contenders = programs::contenders(ws)?;
+    let mut contenders = programs::contenders(ws)?;
+    if options.bare {
+        contenders.extend(programs::bare(ws)?);
+    }
     let program = programs::load(ws)?;
     for (cell, goal, ops) in CELLS {
         if options.only.as_ref().is_some_and(|only| *only != name(cell)) {

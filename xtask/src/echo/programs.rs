@@ -18,6 +18,15 @@ const URING: &[&str] = &["--driver", "uring"];
 const EPOLL: &[&str] = &["--driver", "epoll"];
 const FLAGS: [&str; 5] = ["-O2", "-g", "-Wall", "-Wextra", "-Werror"];
 
+/// Loops without a runtime: what epoll costs by itself, with as many receives before their sends as ouzel makes, too.
+pub(super) fn bare(ws: &Workspace) -> Result<[Contender; 2], String> {
+    let program = ws.target.join("echo/bare");
+    let mut cc = compiler();
+    command(cc.args(FLAGS).arg(ws.root.join("benches/c/bare_echo.c")).arg("-o").arg(&program))?;
+    let contender = |name, args| Contender { name, program: program.clone(), args };
+    Ok([contender("bare", &[]), contender("bare x16", &["16"])])
+}
+
 /// libuv's first, which the others are compared with.
 pub(super) fn contenders(ws: &Workspace) -> Result<Vec<Contender>, String> {
     let folder = ws.target.join("echo");
