@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
 /// A file to search.
 #[derive(Clone, Debug)]
@@ -49,9 +51,20 @@ pub struct Sources {
     pub files: Vec<Source>,
     /// Directories left out.
     pub unreadable: Vec<Unreadable>,
+    /// Threads that read directories; 0 is one, too.
+    threads: usize,
 }
 
+/// Directories for which another thread is worth its start.
+const MANY: usize = 32;
+
 impl Sources {
+    /// Nothing as yet; `threads` threads read directories where there are many side by side.
+    #[must_use]
+    pub fn with_threads(threads: usize) -> Self {
+        Sources { threads, ..Sources::default() }
+    }
+
     /// Adds what is at `place`: a file, or all those below a directory. Links to directories are not followed below it.
     pub fn add(&mut self, place: &Path) {
         match fs::metadata(place) {
@@ -80,28 +93,55 @@ impl Sources {
     }
 
     fn directory(&mut self, directory: PathBuf, below: usize) {
-        let mut waiting = vec![directory];
-        while let Some(directory) = waiting.pop() {
-            let entries = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-            let entries = match entries {
-                Ok(entries) => entries,
-                Err(error) => {
-                    self.unreadable.push(Unreadable { path: directory, error });
-                    continue;
+        // One level after the other.
+        let mut level = vec![directory];
+        while !level.is_empty() {
+            let next_count = AtomicUsize::new(0);
+            let read = || {
+                let (mut sources, mut deeper) = (Sources::default(), Vec::new());
+                while let Some(directory) = level.get(next_count.fetch_add(1, Relaxed)) {
+                    sources.entries(directory, below, &mut deeper);
                 }
+                (sources, deeper)
             };
-            for entry in entries {
-                let Ok(kind) = entry.file_type() else { continue };
-                if kind.is_dir() {
-                    waiting.push(entry.path());
-                } else if entry.file_name().as_bytes().ends_with(b".jsonl") {
-                    let path = entry.path();
-                    // Pipes and devices are left alone; a link that leads nowhere is told when it is opened.
-                    if kind.is_file()
-                        || kind.is_symlink() && fs::metadata(&path).map_or(true, |m| m.is_file())
-                    {
-                        self.files.push(Source { path, below });
-                    }
+            let threads = self.threads.min(level.len() / MANY).max(1);
+            let all = thread::scope(|scope| {
+                // Those that cannot be started are not missed.
+                let start = |_| thread::Builder::new().spawn_scoped(scope, read).ok();
+                let others: Vec<_> = (1..threads).filter_map(start).collect();
+                let own = read();
+                let others =
+                    others.into_iter().map(|t| t.join().expect("reading directories panics nowhere"));
+                others.chain([own]).collect::<Vec<_>>()
+            });
+            level.clear();
+            for (sources, deeper) in all {
+                self.files.extend(sources.files);
+                self.unreadable.extend(sources.unreadable);
+                level.extend(deeper);
+            }
+        }
+    }
+
+    /// Adds the files in `directory`, and to `deeper` the directories.
+    fn entries(&mut self, directory: &Path, below: usize, deeper: &mut Vec<PathBuf>) {
+        let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.unreadable.push(Unreadable { path: directory.to_path_buf(), error });
+                return;
+            }
+        };
+        for entry in entries {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                deeper.push(entry.path());
+            } else if entry.file_name().as_bytes().ends_with(b".jsonl") {
+                let path = entry.path();
+                // Pipes and devices are left alone; a link that leads nowhere is told when it is opened.
+                if kind.is_file() || kind.is_symlink() && fs::metadata(&path).map_or(true, |m| m.is_file()) {
+                    self.files.push(Source { path, below });
                 }
             }
         }
@@ -111,6 +151,24 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_directories_are_read_by_many_threads() {
+        let root = std::env::temp_dir().join(format!("ouzel-search-many-{}", std::process::id()));
+        for n in 0..MANY * 3 {
+            let directory = root.join(format!("{n}/deeper"));
+            fs::create_dir_all(&directory).unwrap();
+            fs::write(directory.join("a.jsonl"), "").unwrap();
+        }
+        for threads in [0, 1, 3] {
+            let mut sources = Sources::with_threads(threads);
+            sources.add(&root);
+            sources.files.sort_by(Source::order);
+            sources.files.dedup_by(|a, b| a.path == b.path);
+            assert_eq!((sources.files.len(), sources.unreadable.len()), (MANY * 3, 0), "{threads}");
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
 
     #[test]
     fn files_of_the_right_name_are_found_at_any_depth() {

@@ -21,7 +21,7 @@ const ON_A_TERMINAL: usize = 50;
 /// What kept it from searching, or from printing.
 pub(crate) fn run(options: Options) -> io::Result<bool> {
     let start = Clock::now();
-    let mut sources = Sources::default();
+    let mut sources = Sources::with_threads(options.threads);
     options.paths.iter().for_each(|path| sources.add(path));
     if let Some(name) = &options.project {
         sources.keep_project(name);
