@@ -22,6 +22,7 @@ use crate::park::ParkWord;
 use crate::queue::GrowingRing;
 use crate::queue::intake::Stack;
 use crate::slab::{ChunkTable, Pages, SharedSlab, Slab, SlabMeta};
+use crate::sync::CachePadded;
 use crate::task::{Header, Notified, Schedule, TaskId};
 
 /// Slots of the run queue at first.
@@ -60,15 +61,16 @@ const NOBODY: u64 = u64::MAX;
 pub(crate) struct Shared {
     /// The owner's thread, `NOBODY` if it has no number: then every thread is a stranger.
     token: u64,
-    pub(super) stack: Stack<Header>,
+    /// On a cache line of its own, as `own` is: other threads write to it at each wake.
+    pub(super) stack: CachePadded<Stack<Header>>,
     pub(super) inbox: Inbox<Job>,
     /// Cells for tasks that other threads spawn.
-    pub(super) foreign: SharedSlab,
+    pub(super) foreign: CachePadded<SharedSlab>,
     pub(super) park: Arc<ParkWord>,
     unpark: Arc<dyn Unpark>,
     /// Finds the cell of an id, and keeps it mapped.
     pub(super) table: Arc<ChunkTable>,
-    pub(super) own: Own,
+    pub(super) own: CachePadded<Own>,
 }
 
 /// What only the owner's thread touches.
@@ -95,17 +97,17 @@ impl Shared {
                 0 => NOBODY,
                 token => token,
             },
-            stack: Stack::new(),
+            stack: CachePadded(Stack::new()),
             inbox: Inbox::new(),
-            foreign: SharedSlab::new(),
+            foreign: CachePadded(SharedSlab::new()),
             park,
             unpark,
             table: Arc::new(ChunkTable::new(pages)),
-            own: Own {
+            own: CachePadded(Own {
                 ring: GrowingRing::new(RING_SLOTS, pages),
                 completed: Cell::new(0),
                 remote_wakes: Cell::new(0),
-            },
+            }),
         })
     }
 

@@ -28,11 +28,33 @@ use crate::queue::shards::Shards;
 use crate::queue::{Chain, Linked};
 use crate::sync::{AtomicU32, CachePadded, Lock, Ordering};
 use core::fmt;
+use core::ops::{Deref, DerefMut};
+
+/// What a shard's lock guards: its tasks, and how many were pushed by [`Inject::push_foreign`].
+struct Shard<T: Linked> {
+    tasks: Chain<T>,
+    foreign: u64,
+}
+
+impl<T: Linked> Deref for Shard<T> {
+    type Target = Chain<T>;
+    #[inline(always)]
+    fn deref(&self) -> &Chain<T> {
+        &self.tasks
+    }
+}
+
+impl<T: Linked> DerefMut for Shard<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Chain<T> {
+        &mut self.tasks
+    }
+}
 
 /// The sharded injection queue. See the module.
 pub struct Inject<T: Linked> {
     nonempty: CachePadded<AtomicU32>,
-    shards: [CachePadded<Lock<Chain<T>>>; INJECT_SHARDS],
+    shards: [CachePadded<Lock<Shard<T>>>; INJECT_SHARDS],
     in_use: Shards,
 }
 
@@ -42,7 +64,9 @@ impl<T: Linked> Inject<T> {
     pub fn new(workers: usize) -> Self {
         Inject {
             nonempty: CachePadded(AtomicU32::new(0)),
-            shards: core::array::from_fn(|_| CachePadded(Lock::new(Chain::new()))),
+            shards: core::array::from_fn(|_| {
+                CachePadded(Lock::new(Shard { tasks: Chain::new(), foreign: 0 }))
+            }),
             in_use: Shards::new(workers),
         }
     }
@@ -60,10 +84,27 @@ impl<T: Linked> Inject<T> {
     ///
     /// The caller then calls `Sleep::notify`.
     pub fn push(&self, hint: usize, task: T) {
+        self.push_counted(hint, task, 0);
+    }
+
+    /// As [`push`](Self::push), and counts it: under the lock, which costs no locked instruction more.
+    pub fn push_foreign(&self, hint: usize, task: T) {
+        self.push_counted(hint, task, 1);
+    }
+
+    /// What [`push_foreign`](Self::push_foreign) has counted.
+    #[must_use]
+    pub fn foreign(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().foreign).sum()
+    }
+
+    #[inline]
+    fn push_counted(&self, hint: usize, task: T, foreign: u64) {
         let index = self.in_use.of(hint);
         let mut shard = self.shards[index].lock();
         shard.push_back(task);
         self.set_bit(index, shard.len() == 1);
+        shard.foreign += foreign;
     }
 
     /// Appends a whole chain, in order, under one lock.

@@ -24,7 +24,7 @@ use core::ptr::{self, NonNull};
 use crate::config::INJECT_SHARDS;
 use crate::queue::shards::Shards;
 use crate::queue::{Chain, Linked};
-use crate::sync::{AtomicPtr, AtomicU32, CachePadded, Lock, LockGuard, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, CachePadded, Lock, LockGuard, Ordering};
 
 struct Shard<T: Linked> {
     top: CachePadded<AtomicPtr<T::Node>>,
@@ -36,6 +36,7 @@ pub struct StackInject<T: Linked> {
     nonempty: CachePadded<AtomicU32>,
     shards: [Shard<T>; INJECT_SHARDS],
     in_use: Shards,
+    foreign: CachePadded<AtomicU64>,
 }
 
 // SAFETY: the stacks own tasks, as the lists do, and `T: Send`.
@@ -55,6 +56,7 @@ impl<T: Linked> StackInject<T> {
             nonempty: CachePadded(AtomicU32::new(0)),
             shards: core::array::from_fn(shard),
             in_use: Shards::new(workers),
+            foreign: CachePadded(AtomicU64::new(0)),
         }
     }
 
@@ -73,6 +75,20 @@ impl<T: Linked> StackInject<T> {
     pub fn push(&self, hint: usize, task: T) {
         let node = task.into_raw();
         self.push_linked(self.in_use.of(hint), node, node);
+    }
+
+    /// As [`push`](Self::push), and counts it.
+    pub fn push_foreign(&self, hint: usize, task: T) {
+        self.push(hint, task);
+        // ORDERING: Relaxed, a plain counter.
+        self.foreign.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What [`push_foreign`](Self::push_foreign) has counted.
+    #[must_use]
+    pub fn foreign(&self) -> u64 {
+        // ORDERING: Relaxed, a plain counter.
+        self.foreign.load(Ordering::Relaxed)
     }
 
     /// Appends a whole chain, in order, at once.

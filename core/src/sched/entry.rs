@@ -16,7 +16,7 @@ use core::ptr::{self, NonNull};
 
 use crate::context;
 use crate::sched::private::Private;
-use crate::sched::shared::{Remote, Shared, count, count_shared};
+use crate::sched::shared::{Remote, Shared, count};
 use crate::slab::Slab;
 use crate::task::given::Source;
 use crate::task::in_slab::untouched;
@@ -332,8 +332,15 @@ impl Shared {
         if self.is_closing() {
             return None;
         }
-        let (task, handle) = self.foreign.with(|| self.slab_meta(), |slab| make(slab?, future))?;
-        count_shared(&self.foreign_spawned);
+        let (task, handle) = self.foreign.with(
+            || self.slab_meta(),
+            |slab| {
+                let made = make(slab?, future)?;
+                // The lock lets one do it at a time.
+                count(&self.outside.spawned, 1);
+                Some(made)
+            },
+        )?;
         // Published: if the walk of a shutdown did not see this task, we see its flag here.
         if self.owned.closed_after_publish() {
             task::cancel(task);
@@ -364,8 +371,7 @@ unsafe impl Schedule for Shared {
             return core.push_woken(context::to_tail(), task);
         }
         // A thread keeps to one shard, so its wake-ups stay in order.
-        self.inject.push(context::token() as usize, task);
-        count_shared(&self.injected);
+        self.inject.push_foreign(context::token() as usize, task);
         self.notify();
     }
 

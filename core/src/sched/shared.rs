@@ -111,11 +111,19 @@ pub struct Shared {
     pub(super) running: AtomicUsize,
     /// Whether a worker sleeps with a timeout because another might hide tasks (`worker`, "Watch").
     pub(super) watched: AtomicBool,
-    pub(super) foreign: SharedSlab,
+    pub(super) foreign: CachePadded<SharedSlab>,
     /// Trims asked for, wrapping. Each worker does one when it sees that this has changed.
     pub(super) trims: AtomicU32,
+    /// On a line of its own: the rest is read by workers all the time.
+    pub(super) outside: CachePadded<Outside>,
+}
+
+/// What threads that are no workers count.
+#[derive(Default)]
+pub(super) struct Outside {
+    /// Chains that were pushed; single tasks are counted where they are queued.
     pub(super) injected: AtomicU64,
-    pub(super) foreign_spawned: AtomicU64,
+    pub(super) spawned: AtomicU64,
 }
 
 impl Shared {
@@ -149,10 +157,9 @@ impl Shared {
             phase: AtomicU32::new(OPEN),
             running: AtomicUsize::new(workers),
             watched: AtomicBool::new(false),
-            foreign: SharedSlab::new(),
+            foreign: CachePadded(SharedSlab::new()),
             trims: AtomicU32::new(0),
-            injected: AtomicU64::new(0),
-            foreign_spawned: AtomicU64::new(0),
+            outside: CachePadded::default(),
         })
     }
 }
@@ -305,8 +312,8 @@ impl Shared {
         // ORDERING: Relaxed, plain counters.
         let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
         let mut m = SchedulerMetrics {
-            injected: get(&self.injected),
-            spawned: get(&self.foreign_spawned),
+            injected: self.inject.foreign() + get(&self.outside.injected),
+            spawned: get(&self.outside.spawned),
             task_bytes: self.owned.table().bytes(),
             ..SchedulerMetrics::default()
         };

@@ -42,7 +42,7 @@ impl Shared {
         let queued = tasks.len();
         if queued > 0 {
             self.inject.push_chain(crate::context::token() as usize, tasks);
-            count_shared(&self.injected);
+            count_shared(&self.outside.injected);
             self.notify();
         }
         queued
