@@ -221,9 +221,9 @@ impl<D: Driver> Worker<D> {
         let deadline = watching.then(|| Deadline(self.driver.now() + self.watch.sleep));
         count(&core.remote().counts.parks, 1);
         let park = &core.remote().seat.park;
-        if park.begin()
-            && let Err(e) = self.driver.park(deadline)
-        {
+        // Tokens that come without a pause must not keep the driver from being looked at.
+        let waited = if park.begin() { self.driver.park(deadline) } else { self.driver.poll().map(drop) };
+        if let Err(e) = waited {
             panic!("the driver of worker {} cannot wait: {e}", core.index);
         }
         park.end();
