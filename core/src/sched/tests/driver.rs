@@ -3,6 +3,7 @@
 use core::future::poll_fn;
 use core::mem;
 use core::task::{Poll, Waker};
+use std::string::String;
 use std::sync::Arc;
 use std::thread;
 
@@ -50,7 +51,57 @@ fn run(shared: &Arc<Shared>, sleep: impl FnMut() -> Result<(), Errno>) {
 #[should_panic(expected = "the driver of worker 0 failed: os error 9")]
 fn a_driver_that_cannot_look_ends_the_worker() {
     let sleep = || panic!("it slept before it looked");
-    Worker::new(shared(1), 0, Told { poll: Err(Errno(9)), sleep }).run();
+    // A lone worker does not look first.
+    Worker::new(shared(2), 0, Told { poll: Err(Errno(9)), sleep }).run();
+}
+
+/// Counts looks, and cannot wait: that is told with their number.
+struct Looks {
+    may_find: bool,
+    count: i32,
+}
+
+impl Driver for Looks {
+    fn now(&mut self) -> Nanos {
+        Nanos(0)
+    }
+
+    fn park(&mut self, _: Option<Deadline>) -> Result<(), Errno> {
+        Err(Errno(self.count))
+    }
+
+    fn may_have_arrived(&mut self) -> bool {
+        self.may_find
+    }
+
+    fn poll(&mut self) -> Result<usize, Errno> {
+        self.count += 1;
+        Ok(0)
+    }
+}
+
+/// How often worker 0 of so many looks at its driver before it first waits in it.
+fn looks_before_a_wait(workers: usize, may_find: bool, token: bool) -> i32 {
+    let shared = shared(workers);
+    if token {
+        shared.unpark(0);
+    }
+    let worker = thread::spawn(move || Worker::new(shared, 0, Looks { may_find, count: 0 }).run());
+    let why = *worker.join().err().expect("it cannot wait").downcast::<String>().unwrap();
+    why.strip_prefix("the driver of worker 0 cannot wait: os error ").unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_worker_sleeps_without_a_look_at_a_driver_that_has_nothing_for_it() {
+    assert_eq!(looks_before_a_wait(2, true, false), 1);
+    assert_eq!(looks_before_a_wait(2, false, false), 0);
+    assert_eq!(looks_before_a_wait(1, true, false), 0, "alone, it finds what there is by waiting");
+}
+
+#[test]
+fn a_worker_that_may_not_sleep_looks() {
+    assert_eq!(looks_before_a_wait(1, false, true), 1);
+    assert_eq!(looks_before_a_wait(2, false, true), 1);
 }
 
 #[test]
