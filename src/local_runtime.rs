@@ -323,6 +323,17 @@ impl LocalHandle {
     }
 
     /// What the runtime's driver has counted, as of its last turn. See [`Metrics::io`].
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = ouzel::LocalRuntime::new()?;
+    /// let handle = runtime.handle();
+    /// runtime.block_on(ouzel::sleep(std::time::Duration::from_millis(1)));
+    /// let counted = std::thread::spawn(move || handle.io_counters()).join().unwrap();
+    /// assert!(counted.waits > 0 && counted == runtime.metrics().io);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn io_counters(&self) -> IoCounters {
         let mut sum = IoCounters::default();

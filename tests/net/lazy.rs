@@ -1,10 +1,10 @@
 //! Sends that nobody waits for: whole, in order, and told of when asked.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::mpsc;
 
-use ouzel::net::UnixStream;
+use ouzel::net::{LazyWrite, UnixStream};
 use ouzel_tests::sockets::{pair, pattern, read_exactly};
 use ouzel_tests::{on_each, on_each_driver};
 
@@ -61,6 +61,46 @@ fn a_lazy_write_to_a_stream_that_was_reset_fails_when_it_is_awaited() {
             assert!(result.is_err());
             assert_eq!(buf, "nobody");
         });
+    });
+}
+
+/// Sends back each piece, and waits for what it began only if that is not over by the next one.
+async fn answer(stream: UnixStream) {
+    let mut pieces = stream.recv_stream();
+    let mut begun: Option<LazyWrite<Vec<u8>>> = None;
+    while let Some(piece) = pieces.next().await {
+        if let Some(mut sending) = begun.take() {
+            let (n, _) = match sending.try_finish() {
+                Some(done) => done,
+                None => sending.await,
+            };
+            assert_eq!(n.unwrap(), 8);
+        }
+        begun = Some(stream.write_lazy(piece.unwrap().to_vec()).unwrap());
+    }
+}
+
+/// On a worker as elsewhere: the ring is entered once a message, to send and to wait, and has one completion for it.
+#[test]
+fn a_lazy_write_takes_neither_a_call_nor_a_completion_of_the_ring() {
+    const MESSAGES: u64 = 200;
+    on_each_driver(1, |setup| {
+        let runtime = setup.shared();
+        if !runtime.driver_description().contains("cqe_skip") {
+            return;
+        }
+        let (mut peer, stream) = StdStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let stream = UnixStream::from_std(stream).unwrap();
+        runtime.spawn_detached(answer(stream));
+        for i in 0..MESSAGES {
+            let (message, mut got) = ([i as u8; 8], [0; 8]);
+            peer.write_all(&message).unwrap();
+            peer.read_exact(&mut got).unwrap();
+            assert_eq!(got, message);
+        }
+        let io = runtime.metrics().io;
+        assert!(io.enters < MESSAGES * 3 / 2 && io.cqes < MESSAGES * 3 / 2, "{io:?}");
     });
 }
 
