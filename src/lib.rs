@@ -119,13 +119,14 @@ where
     let here = unsafe { current::on_shared(spawn) };
     match here {
         Some(handle) => handle,
-        None => spawn_further(&mut future),
+        None => spawn_further(future),
     }
 }
 
+// By value, here and below: a future whose address nobody is given can stay in registers until it is in its task.
 #[cold]
 #[inline(never)]
-fn spawn_further<F>(future: &mut Given<F>) -> JoinHandle<F::Output>
+fn spawn_further<F>(mut future: Given<F>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -161,13 +162,13 @@ where
     // SAFETY: the short way queues the future and calls none of the user's code.
     let here = unsafe { current::on_either(spawn) };
     if here.is_none() {
-        spawn_detached_further(&mut future);
+        spawn_detached_further(future);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn spawn_detached_further<F>(future: &mut Given<F>)
+fn spawn_detached_further<F>(mut future: Given<F>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -195,13 +196,13 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> LocalJoinHandle<F::Output>
     let here = unsafe { current::on_local(spawn) };
     match here {
         Some(handle) => handle,
-        None => spawn_local_further(&mut future),
+        None => spawn_local_further(future),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn spawn_local_further<F: Future + 'static>(future: &mut Given<F>) -> LocalJoinHandle<F::Output> {
+fn spawn_local_further<F: Future + 'static>(mut future: Given<F>) -> LocalJoinHandle<F::Output> {
     // SAFETY: the short way has not taken it, and its holder gives it up.
     let mut future = Some(unsafe { future.take() });
     current::with(|current| match current.map(|c| &c.runtime) {

@@ -99,21 +99,33 @@ pub(crate) async fn spawn_mallocs<E: Engine>(plan: Plan) -> Outcome {
 /// Heap allocations for each task, spawned in bursts by an outside thread.
 pub(crate) async fn remote_mallocs<E: Engine>(plan: Plan, injector: E::Injector) -> Outcome {
     let latch = Latch::leak();
-    let (order, orders) = std::sync::mpsc::sync_channel::<u64>(0);
+    let (order, orders) = std::sync::mpsc::sync_channel::<(u64, bool)>(0);
+    let (whole, wholes) = std::sync::mpsc::sync_channel::<()>(0);
     let spawner = std::thread::spawn(move || {
-        for burst in orders {
+        for (burst, held) in orders {
             for _ in 0..burst {
                 injector.inject(async { latch.hit() });
             }
+            if held {
+                whole.send(()).expect("it waits for this");
+            }
         }
     });
+    // How many of a burst are on their way at once varies with the schedule. So whatever has to be as long as all of one is
+    // that first: this keeps the thread until the whole burst is there; twice two times, for queues that take turns.
+    for _ in 0..4 {
+        latch.arm(BATCH);
+        order.send((BATCH, true)).expect("the thread ends after this");
+        wholes.recv().expect("it says so after each");
+        latch.wait().await;
+    }
     let (mut done, mut before) = (0, 0);
     let mut span = Span::begin();
     for phase in [plan.warmup.max(plan.ops), plan.ops] {
         (done, before, span) = (0, Heap::now().allocations, Span::begin());
         for part in parts(phase, BATCH) {
             latch.arm(part);
-            order.send(part).expect("the thread ends after this");
+            order.send((part, false)).expect("the thread ends after this");
             latch.wait().await;
             done += part - latch.left();
         }

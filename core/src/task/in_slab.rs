@@ -13,7 +13,7 @@ use super::cell;
 use super::chunk::{LARGEST, class_of, head_of};
 use super::given::Source;
 use super::header::{Header, PAYLOAD, payload};
-use super::home::Home;
+use super::home::{Home, move_to};
 use super::join::JoinHandle;
 use super::raw::{self, AfterRun};
 use super::schedule::{Here, Notified, Schedule};
@@ -122,7 +122,7 @@ unsafe impl Home for InSlab {
             payload::<T>(cell)
         };
         // SAFETY: a box made for it; or the cell's size class was chosen with room for a `T`, which needs no more than 16.
-        unsafe { to.copy_from_nonoverlapping(from, 1) };
+        unsafe { move_to(to, from) };
     }
 
     #[inline(always)]
