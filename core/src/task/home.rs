@@ -151,3 +151,31 @@ pub(super) unsafe fn move_to<T>(to: *mut T, from: *const T) {
         unsafe { to.cast::<Word>().wrapping_add(i).write(word) };
     }
 }
+
+#[cfg(all(test, not(any(ouzel_loom, ouzel_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// A `T` moved is the `T` it was, and nothing beside it is written.
+    fn moves<T: Copy + PartialEq + core::fmt::Debug>(value: T, other: T) {
+        let mut to = [other; 3];
+        // SAFETY: both are a `T`'s place, apart from each other.
+        unsafe { move_to(&raw mut to[1], &raw const value) };
+        assert_eq!(to, [other, value, other]);
+    }
+
+    #[test]
+    fn values_of_any_size_and_alignment_are_moved_whole() {
+        moves((), ());
+        moves(1u8, 2);
+        moves([1u8; 8], [2; 8]);
+        moves((1u8, 2u64), (3, 4));
+        moves([1usize, 2], [3, 4]);
+        moves([1usize, 2, 3], [4, 5, 6]);
+        moves([1usize, 2, 3, 4], [5, 6, 7, 8]);
+        moves([1usize, 2, 3, 4, 5], [6, 7, 8, 9, 10]);
+        moves([1u32; 7], [2; 7]);
+        moves(1u128, 2);
+        moves([1u128; 2], [2; 2]);
+    }
+}
