@@ -71,10 +71,13 @@ impl Private {
         if alone { self.own.len() } else { self.ring.in_ring() }
     }
 
-    /// Whether any task waits behind the LIFO slots, as far as the worker can tell: a thief may have just taken it.
+    /// Whether any task waits behind the newest one, in another slot or behind them, as far as the worker can tell: a thief
+    /// may have just taken it.
     #[inline(always)]
     pub(super) fn has_behind(&self, alone: bool) -> bool {
-        if alone { self.own.len() > 0 } else { self.ring.batched() > 0 || self.ring.in_ring() > 0 }
+        let in_slots = LIFO_SLOTS > 1 && self.lifo.len() > 1;
+        in_slots
+            || if alone { self.own.len() > 0 } else { self.ring.batched() > 0 || self.ring.in_ring() > 0 }
     }
 
     /// Tasks of the injection queue that may be taken at once.
