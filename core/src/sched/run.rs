@@ -59,7 +59,7 @@ impl Core {
     fn next_own<const ALONE: bool>(&self, in_a_row: &mut u32) -> Option<Notified> {
         if *in_a_row >= LIFO_POLL_CAP {
             *in_a_row = 0;
-            // Who waits for nobody would go through the ring for nothing: a locked instruction for every third message.
+            // Who waits for nobody would go through the ring for nothing: a locked instruction for every fourth message.
             if self.private_if::<ALONE, _>(|p| p.has_behind(ALONE)) {
                 self.flush_lifo::<ALONE>();
             }
