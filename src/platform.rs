@@ -136,6 +136,8 @@ impl AnyDriver {
     pub(crate) fn try_send(&mut self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
         match self {
             #[cfg(target_os = "linux")]
+            AnyDriver::Uring(d) => d.try_send(fd, bytes),
+            #[cfg(target_os = "linux")]
             AnyDriver::Epoll(d) => d.try_send(fd, bytes),
             _ => {
                 let _ = (fd, bytes);
@@ -146,9 +148,11 @@ impl AnyDriver {
     /// Sends what `try_send` has taken.
     pub(crate) fn send_taken(&mut self) {
         #[cfg(target_os = "linux")]
-        if let AnyDriver::Epoll(d) = self {
-            // Never an error.
-            let _ = d.flush();
+        match self {
+            // What cannot be given to the kernel now is not, and the runtime ends.
+            AnyDriver::Uring(d) => drop(d.flush()),
+            AnyDriver::Epoll(d) => drop(d.flush()),
+            AnyDriver::Poll(_) => {}
         }
     }
     /// Sends without a copy whose memory is free only when a peer has acknowledged.

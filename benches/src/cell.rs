@@ -31,6 +31,8 @@ pub const ENGINES: &[&str] = &[
     "bare-epoll",
     #[cfg(feature = "peers")]
     "bare-uring",
+    #[cfg(feature = "peers")]
+    "bare-threads",
 ];
 
 /// Why there is no outcome.
@@ -149,6 +151,8 @@ pub fn run(engine: &str, case: &Case, plan: Plan) -> Result<Outcome, NoOutcome> 
         "bare-epoll" => bare::run(case.id, plan, bare::by_epoll).ok_or(NoOutcome::CannotRun)?,
         #[cfg(feature = "peers")]
         "bare-uring" => bare::run(case.id, plan, bare::by_uring).ok_or(NoOutcome::CannotRun)?,
+        #[cfg(feature = "peers")]
+        "bare-threads" => files::by_threads(case.id, plan).ok_or(NoOutcome::CannotRun)?,
         other => {
             return Err(NoOutcome::Unknown(format!("no engine {other:?}; there are {}", ENGINES.join(", "))));
         }

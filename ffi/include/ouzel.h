@@ -622,8 +622,8 @@ int32_t ouzel_send(ouzel_runtime *rt, int fd, const void *buf, size_t len, uint3
                    ouzel_op *out);
 /* Sends a copy of `len` bytes on a stream without an operation: `buf` is lent for the call. OUZEL_READY: they are taken; they
  * leave no later than those of an OUZEL_SEND_LAZY, behind what was taken for this socket before, and nobody hears of it. OUZEL_PENDING:
- * nothing is taken, use ouzel_send, which goes behind what was: always so on drivers other than OUZEL_DRIVER_EPOLL and with
- * workers; also for much at a time, while the socket is full, and while a send waits for room. -errno: why one taken
+ * nothing is taken, use ouzel_send, which goes behind what was: always so on OUZEL_DRIVER_POLL, before Linux 5.17 on
+ * OUZEL_DRIVER_URING, and with workers; also for much at a time, while the socket is full, and while a send waits for room. -errno: why one taken
  * before failed, told once; nothing is taken. Not while a send on this socket has not completed. What is taken and finds
  * no room waits for it; ouzel_close and the end of the runtime drop it, so wait for an ouzel_send, if only of 0 bytes, before you
  * close. Close the socket with ouzel_close. [loop] */

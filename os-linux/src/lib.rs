@@ -34,6 +34,7 @@ pub mod membarrier;
 pub mod pages;
 pub mod process;
 pub mod processors;
+mod rests;
 mod sys;
 pub mod uring;
 

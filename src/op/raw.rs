@@ -246,8 +246,9 @@ pub fn file_stat(room: &StatRoom) -> FileStat {
 
 /// Sends a copy of `bytes` on a stream's socket without an operation, behind all that was taken there before, no later than
 /// a lazy send. Nobody hears of its end. False: nothing is taken, and [`Request::Send`] is the way, which goes behind what
-/// was. That is always so on other drivers than epoll and in a [`Runtime`](crate::Runtime), whose tasks move; also for much
-/// at a time, while there is no room in the socket, and while a send waits for it.
+/// was. That is always so on the portable driver, where the kernel's io_uring is older than 5.17, and in a
+/// [`Runtime`](crate::Runtime), whose tasks move; also for much at a time, while there is no room in the socket, and while
+/// a send waits for it.
 ///
 /// # Errors
 /// Why one taken before failed, once.

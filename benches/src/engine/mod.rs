@@ -9,6 +9,7 @@
 //! | `monoio`, `compio`, `glommio` | one thread | one file each |
 //! | `rayon` | workers, closures in place of futures | `case/rayon.rs` |
 //! | `bare-epoll`, `bare-uring` | none: a loop of system calls, for the echo cases | `case/bare.rs` |
+//! | `bare-threads` | none: each worker a loop of system calls, for `small_files` | `case/files.rs` |
 //!
 //! A case is an `async fn` that is generic over [`Engine`] and makes its engine's calls through the trait's
 //! functions, all of which act on the runtime the calling task is on. Each engine has an `enter` of its own

@@ -104,19 +104,37 @@ impl Queue {
         R: Future<Output = (io::Result<usize>, Vec<u8>)>,
     {
         let mut buf = Vec::new();
-        loop {
-            let n = self.next_count.fetch_add(1, Ordering::Relaxed);
-            if n >= self.end_count.load(Ordering::Relaxed) {
-                break;
-            }
-            let i = n as usize % self.files.paths.len();
+        while let Some(i) = self.next() {
             let (result, bytes) = read(&self.files.paths[i], buf).await;
-            let right = |b: &[u8]| b.len() == FILE_BYTES && b[0] == byte(i) && b[FILE_BYTES - 1] == byte(i);
-            if result.is_ok_and(|n| right(&bytes[..n])) {
-                self.right_count.fetch_add(1, Ordering::Relaxed);
+            if let Ok(n) = result {
+                self.judge(i, &bytes[..n]);
             }
             buf = bytes;
         }
         self.readers.hit();
+    }
+    /// The same on this thread alone, with nothing around the calls: `read` is given a buffer with room for a file.
+    #[cfg(feature = "peers")]
+    pub(crate) fn read_all_by(&self, mut read: impl FnMut(&Path, &mut [u8]) -> io::Result<usize>) {
+        let mut buf = vec![0; FILE_BYTES];
+        while let Some(i) = self.next() {
+            if let Ok(n) = read(&self.files.paths[i], &mut buf) {
+                self.judge(i, &buf[..n]);
+            }
+        }
+        self.readers.hit();
+    }
+
+    /// The next file that nobody has taken.
+    fn next(&self) -> Option<usize> {
+        let n = self.next_count.fetch_add(1, Ordering::Relaxed);
+        (n < self.end_count.load(Ordering::Relaxed)).then(|| n as usize % self.files.paths.len())
+    }
+
+    /// Counts file `i` as right if that is what it holds.
+    fn judge(&self, i: usize, bytes: &[u8]) {
+        if bytes.len() == FILE_BYTES && bytes[0] == byte(i) && bytes[FILE_BYTES - 1] == byte(i) {
+            self.right_count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

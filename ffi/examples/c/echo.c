@@ -2,10 +2,10 @@
  *
  *     echo [-p PORT] [--driver auto|uring|epoll|poll]
  *
- * What a message costs at depth 1 on io_uring: the enter in which the loop waits, one completion of the receive that
- * was submitted once (in a buffer of the runtime's), one submission of a lazy send, which has no completion.
- * On epoll what was received goes back from where it lies, by ouzel_try_send, without an operation. Else, and where the socket
- * is full, there are two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
+ * What was received goes back from where it lies, in a buffer of the runtime's, by ouzel_try_send, without an operation. On
+ * io_uring a message at depth 1 costs the enter in which the loop waits, one completion of the receive that was
+ * submitted once, and one entry of a send, which has no completion.
+ * Where the driver knows no such sends, and where the socket is full, there are two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
  * slow fills both; then the receive is cancelled until a send has completed. Ends with status 0 on SIGTERM or SIGINT.
  */
 #include "ouzel.h"
@@ -255,7 +255,7 @@ static int32_t serve(int listener, uint16_t port, uint32_t driver) {
     int32_t err = ouzel_check_abi(OUZEL_ABI_VERSION);
     if (err < 0 || (err = ouzel_runtime_new(&options, &rt)) < 0) return err;
     running = ouzel_runtime_id(rt);
-    tries = ouzel_runtime_driver(rt) == OUZEL_DRIVER_EPOLL;
+    tries = ouzel_runtime_driver(rt) != OUZEL_DRIVER_POLL;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, stop);
     signal(SIGINT, stop);

@@ -3,7 +3,7 @@
 //!     echo [-p PORT] [--driver auto|uring|epoll|poll]
 //!     zig build-exe echo.zig --dep ouzel -Mroot=echo.zig -Mouzel=../../zig/ouzel.zig libouzel.a -lc -lunwind
 //!
-//! On epoll what was received goes back from where it lies, without an operation. Else, and where the socket is full,
+//! What was received goes back from where it lies, without an operation. Where the driver knows no such sends, and where the socket is full,
 //! there are two buffers a connection: `out` gathers what is to be sent while the kernel may be reading `flight`. A reader that is
 //! slow fills both; then the receive is cancelled until a send has completed. Ends with status 0 on SIGTERM or SIGINT.
 
@@ -177,7 +177,7 @@ fn serve(wanted: u16, driver: ouzel.Driver) !void {
     const rt = try ouzel.Runtime.init(.{ .driver = driver });
     defer rt.deinit();
     running = rt.weak();
-    tries = try rt.driver() == .epoll;
+    tries = try rt.driver() != .poll;
     tcp.onEnd(stop);
     var port = wanted;
     var server: Server = .{ .rt = rt };

@@ -1,4 +1,4 @@
-/* Small sends without an operation. Only epoll takes them, host-driven; elsewhere the answer is that nothing was taken. */
+/* Small sends without an operation. io_uring and epoll take them, host-driven; elsewhere the answer is that nothing was taken. */
 #include "scene.h"
 
 #define ROOM 4096
@@ -9,21 +9,24 @@ typedef struct stream {
     char in[ROOM];
 } stream;
 
-static int takes(void) { return the_driver == OUZEL_DRIVER_EPOLL && the_workers == 0; }
+static int takes(void) { return the_driver != OUZEL_DRIVER_POLL && the_workers == 0; }
 
 static char at(size_t n) { return (char)(n * 31 + n / 251); }
 
+/* Sends the next piece of the pattern, if it is taken. */
+static int32_t send_piece(ouzel_runtime *rt, stream *m) {
+    char piece[1000];
+    for (size_t i = 0; i < sizeof piece; i++) piece[i] = at(m->taken + i);
+    int32_t got = ouzel_try_send(rt, m->s.fd, piece, sizeof piece);
+    memset(piece, 0, sizeof piece);
+    if (got == OUZEL_READY) m->taken += sizeof piece;
+    return got;
+}
+
 /* Sends until nothing more is taken. */
 static void fill(ouzel_runtime *rt, stream *m) {
-    char piece[1000];
     int32_t got;
-    for (;;) {
-        for (size_t i = 0; i < sizeof piece; i++) piece[i] = at(m->taken + i);
-        got = ouzel_try_send(rt, m->s.fd, piece, sizeof piece);
-        memset(piece, 0, sizeof piece);
-        if (got != OUZEL_READY) break;
-        m->taken += sizeof piece;
-    }
+    while ((got = send_piece(rt, m)) == OUZEL_READY) {}
     CHECK_IS(got, OUZEL_PENDING);
     CHECK(takes() ? m->taken > 0 : m->taken == 0);
 }
@@ -73,6 +76,72 @@ static void what_is_taken_arrives_in_order(void) {
     stream m = {0};
     narrow_pair(&m.s);
     run_alone(waiting, &m);
+    unpair(&m.s);
+}
+
+typedef struct two {
+    stream a, b;
+} two;
+
+static int32_t in_turn(void *ud, ouzel_cx *cx) {
+    two *m = ud;
+    scene *s = &m->a.s;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    BEGIN(s)
+    for (;;) {
+        int32_t first = send_piece(rt, &m->a), second = send_piece(rt, &m->b);
+        if (first == OUZEL_PENDING && second == OUZEL_PENDING) break;
+    }
+    CHECK(takes() ? m->a.taken > ROOM && m->b.taken > ROOM : m->a.taken == 0);
+    while (m->a.read < m->a.taken) {
+        AWAIT(s, 1, ouzel_recv(rt, s->peer, m->a.in, 700, 0, NULL, &s->op));
+        check_in(&m->a);
+    }
+    while (m->b.read < m->b.taken) {
+        AWAIT(s, 2, ouzel_recv(rt, m->b.s.peer, m->b.in, 700, 0, NULL, &s->op));
+        m->b.s.cqe = s->cqe;
+        check_in(&m->b);
+    }
+    END(s)
+}
+
+static void two_streams_in_turn_keep_their_order(void) {
+    two m = {0};
+    narrow_pair(&m.a.s);
+    narrow_pair(&m.b.s);
+    run_alone(in_turn, &m);
+    unpair(&m.a.s);
+    unpair(&m.b.s);
+}
+
+static int32_t limited(void *ud, ouzel_cx *cx) {
+    stream *m = ud;
+    scene *s = &m->s;
+    ouzel_runtime *rt = ouzel_cx_runtime(cx);
+    ouzel_op_opts opts = {0};
+    opts.size = sizeof opts;
+    opts.timeout_ns = 5 * MS;
+    BEGIN(s)
+    fill(rt, m);
+    if (!takes()) return OUZEL_READY;
+    AWAIT(s, 1, ouzel_send(rt, s->fd, "late", 4, 0, &opts, &s->op));
+    CHECK_IS(s->cqe.res, -ETIMEDOUT);
+    /* nothing of it has gone */
+    CHECK_IS(ouzel_send(rt, s->fd, "end", 3, OUZEL_SEND_LAZY, NULL, &s->op2), OUZEL_OK);
+    while (m->read < m->taken + 3) {
+        AWAIT(s, 2, ouzel_recv(rt, s->peer, m->in, sizeof m->in, 0, NULL, &s->op));
+        check_in(m);
+    }
+    s->op = s->op2;
+    AWAIT(s, 3, OUZEL_OK);
+    CHECK_IS(s->cqe.res, 3);
+    END(s)
+}
+
+static void what_goes_behind_has_its_limit(void) {
+    stream m = {0};
+    narrow_pair(&m.s);
+    run_alone(limited, &m);
     unpair(&m.s);
 }
 
@@ -133,6 +202,24 @@ static void the_end_of_a_runtime_comes_after_it(void) {
     unpair(&s);
 }
 
+static int32_t leaving_full(void *ud, ouzel_cx *cx) {
+    stream *m = ud;
+    fill(ouzel_cx_runtime(cx), m);
+    if (takes()) CHECK_IS(ouzel_send(ouzel_cx_runtime(cx), m->s.fd, "never", 5, 0, NULL, &m->s.op), OUZEL_OK);
+    return OUZEL_READY;
+}
+
+static void the_end_of_a_runtime_drops_what_finds_no_room(void) {
+    stream m = {0};
+    ssize_t n;
+    narrow_pair(&m.s);
+    run_alone(leaving_full, &m);
+    while ((n = read(m.s.peer, m.in, sizeof m.in)) > 0)
+        for (ssize_t i = 0; i < n; i++, m.read++) CHECK(m.in[i] == at(m.read));
+    CHECK(takes() ? m.read > 0 && m.read < m.taken : m.read == 0);
+    unpair(&m.s);
+}
+
 /* ---- it fails --------------------------------------------------------------------------------------------------- */
 
 static int32_t failing(void *ud, ouzel_cx *cx) {
@@ -175,8 +262,11 @@ static void a_failure_is_told_at_the_next_one(void) {
 
 static const test tests[] = {
     TEST(what_is_taken_arrives_in_order),
+    TEST(two_streams_in_turn_keep_their_order),
+    TEST(what_goes_behind_has_its_limit),
     TEST(what_was_taken_is_cancelled_by_a_close_alone),
     TEST(the_end_of_a_runtime_comes_after_it),
+    TEST(the_end_of_a_runtime_drops_what_finds_no_room),
     TEST(a_failure_is_told_at_the_next_one),
 };
 

@@ -4,10 +4,10 @@ use ouzel_core::driver::Errno;
 use ouzel_core::op::{Completion, Fd, OpKey, Request};
 
 use super::attempt::send;
-use super::copies::{LARGEST, is_ours};
 use super::driver::EpollDriver;
 use super::table::Way;
 use crate::fork::FORKED;
+use crate::rests::{LARGEST, is_ours};
 
 impl EpollDriver {
     /// Takes a copy of `bytes` and sends it before the next look at the kernel, behind all that was taken for `fd` before.
@@ -86,8 +86,7 @@ impl EpollDriver {
         }
         let rest: Box<[u8]> = rest.into();
         let req = Request::Send { fd, buf: rest.as_ptr(), len: rest.len(), flags: 0, lazy: false };
-        let key = self.copies.next_key();
-        self.copies.rests.insert(key.0, rest);
+        let key = self.copies.rests.insert(rest);
         self.table.push(key, req, fd, Way::Out, 0);
     }
 
@@ -95,7 +94,7 @@ impl EpollDriver {
     #[inline]
     pub(super) fn end_rest(&mut self, fd: Fd, key: OpKey, completion: Completion) -> bool {
         is_ours(key) && {
-            let rest = self.copies.rests.remove(&key.0);
+            let rest = self.copies.rests.remove(key);
             let len = rest.map_or(0, |rest| rest.len());
             match completion.res {
                 e if e < 0 => self.entry(fd).failed = -e,
@@ -109,7 +108,7 @@ impl EpollDriver {
     /// An operation was taken out of the table before its end. False: it is not one of our own.
     pub(super) fn forget_rest(&mut self, key: OpKey) -> bool {
         is_ours(key) && {
-            self.copies.rests.remove(&key.0);
+            self.copies.rests.remove(key);
             true
         }
     }

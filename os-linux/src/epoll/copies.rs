@@ -8,14 +8,10 @@
 //! ```
 //! Nobody waits for one. An error is kept with the descriptor and told at the next try.
 
-use ouzel_core::op::{Fd, OpKey};
+use ouzel_core::op::Fd;
 
-use crate::keys::KeyMap;
+use crate::rests::{ROOM, Rests};
 
-/// Larger ones are not taken: an operation costs less than the copy.
-pub(super) const LARGEST: usize = 16 * 1024;
-/// Bytes gathered.
-const ROOM: usize = 64 * 1024;
 /// Sends gathered: the first have waited long enough.
 const KEPT: usize = 64;
 
@@ -26,17 +22,7 @@ pub(super) struct Copies {
     pub(super) kept: Vec<(Fd, usize)>,
     pub(super) bytes: Vec<u8>,
     /// What the operations of our own send.
-    pub(super) rests: KeyMap<Box<[u8]>>,
-    made: u32,
-}
-
-/// The number that no slot has.
-const NO_SLOT: u64 = u32::MAX as u64;
-
-/// Whether it names an operation of our own.
-#[inline]
-pub(super) fn is_ours(key: OpKey) -> bool {
-    key.0 & NO_SLOT == NO_SLOT
+    pub(super) rests: Rests<Box<[u8]>>,
 }
 
 impl Copies {
@@ -59,16 +45,6 @@ impl Copies {
         match self.kept.last_mut() {
             Some((last, len)) if *last == fd => *len += bytes.len(),
             _ => self.kept.push((fd, bytes.len())),
-        }
-    }
-
-    pub(super) fn next_key(&mut self) -> OpKey {
-        loop {
-            self.made = self.made.wrapping_add(1);
-            let key = u64::from(self.made) << 32 | NO_SLOT;
-            if !self.rests.contains_key(&key) {
-                return OpKey(key);
-            }
         }
     }
 }

@@ -11,6 +11,7 @@ use super::driver::{Cqe, UringDriver};
 use super::op::{self, Follow, Own};
 use crate::config::Mask;
 use crate::fork::FORKED;
+use crate::rests::is_ours;
 use crate::sys;
 
 /// Where completions go.
@@ -38,6 +39,7 @@ impl UringDriver {
         if something || (lazy_waited && !self.lazy.is_empty()) {
             return self.reap(sink);
         }
+        self.push_copy();
         self.arm()?;
         self.enter_waiting(deadline)?;
         self.take_completions(sink)
@@ -67,6 +69,7 @@ impl UringDriver {
         if self.made.is_foreign() {
             return Err(FORKED);
         }
+        self.push_copy();
         if !self.ring.submission().is_empty() || self.kernel_has_work() {
             match self.enter(0, EnterFlags::GETEVENTS, None) {
                 n if n >= 0 || n == -libc::EINTR => {}
@@ -108,6 +111,7 @@ impl UringDriver {
             ring.looked();
         }
         count += self.settle_lazy(sink);
+        self.end_copies();
         for key in std::mem::take(&mut self.owed_cancels) {
             self.cancel(key);
         }
@@ -120,6 +124,7 @@ impl UringDriver {
                 let at = usize::from(seq.wrapping_sub(self.lazy_base));
                 return self.on_lazy(at, cqe.res, sink);
             }
+            Some(Own::Copy(number)) => self.on_copy(number, cqe.res),
             Some(Own::Unpark) => self.armed = false,
             // A timeout that was taken out is followed by its successor.
             Some(Own::Timer) if cqe.res != -libc::ECANCELED => self.timer = None,
@@ -280,9 +285,9 @@ impl UringDriver {
         let mut completion = completion;
         if !completion.more() {
             completion = self.end_limit(key, completion);
-            self.in_flight -= 1;
-            if let Some(keys) = &mut self.keys {
-                keys.remove(&key.0);
+            self.ended(key);
+            if is_ours(key) {
+                return self.end_rest(key, completion);
             }
         }
         sink(key, completion);

@@ -15,6 +15,7 @@ use ouzel_core::op::{Completion, Fd, OpKey};
 use ouzel_core::park::ParkWord;
 
 use super::buffers::Provided;
+use super::copies::Copies;
 use super::files::Known;
 use super::op::{Follow, Lazy, Limits};
 use super::probe::{Probed, probe, unregister_fd};
@@ -59,6 +60,7 @@ pub struct UringDriver {
     pub(super) lazy_base: u16,
     /// How many of them the kernel has seen.
     pub(super) entered: usize,
+    pub(super) copies: Copies,
     pub(super) follow: KeyMap<Follow>,
     pub(super) limits: Limits,
     /// Keys in flight, where the ring cannot cancel everything by itself.
@@ -121,6 +123,7 @@ impl UringDriver {
             lazy: VecDeque::new(),
             lazy_base: 0,
             entered: 0,
+            copies: Copies::default(),
             follow: KeyMap::default(),
             limits: Limits::default(),
             keys: (!has.has(Mask::CANCEL_ANY)).then(KeySet::default),
@@ -158,7 +161,9 @@ impl UringDriver {
         if self.made.is_foreign() {
             return Err(FORKED);
         }
+        self.push_copy();
         self.closing = true;
+        self.drop_rests();
         self.follow.values_mut().for_each(Follow::end);
         self.receiving.clear();
         self.lazy.iter_mut().for_each(|lazy| lazy.cancelled = true);
@@ -208,7 +213,7 @@ impl UringDriver {
     /// Operations without their last completion.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight
+        self.in_flight + self.copies.sends.len()
     }
 
     /// What the driver has done since it was made.
@@ -241,6 +246,7 @@ impl UringDriver {
     /// The kernel may yet write to operations' buffers and to ours: nothing of that is given back.
     fn leak(&mut self) {
         std::mem::forget(self.provided.take());
+        std::mem::forget(std::mem::take(&mut self.copies));
         if let Wake::Event(_, place) = &mut self.wake {
             std::mem::forget(std::mem::take(place));
         }
@@ -253,17 +259,18 @@ impl Drop for UringDriver {
             // The rings are not mapped here; all there is to close are descriptors, and exit does that.
             return;
         }
-        if self.in_flight > 0 {
+        let own_count = self.copies.rests.len();
+        if self.in_flight > own_count {
             if cfg!(debug_assertions) && !std::thread::panicking() {
-                let n = self.in_flight;
+                let n = self.in_flight - own_count;
                 let _ = writeln!(std::io::stderr(), "io_uring driver dropped with {n} operations in flight");
                 std::process::abort();
             }
             return self.leak();
         }
-        // The standing unpark goes first: as a read it points into `self.wake`. Fails on a thread that
-        // does not own the ring.
-        if self.armed && self.shutdown(&mut |_, _| {}).is_err() {
+        // The driver's own go first: the standing unpark, which as a read points into `self.wake`, and the rests of copies. Fails
+        // on a thread that does not own the ring.
+        if (self.armed || own_count > 0) && self.shutdown(&mut |_, _| {}).is_err() {
             return self.leak();
         }
         if let Some(index) = self.index {

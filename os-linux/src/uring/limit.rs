@@ -52,6 +52,9 @@ impl UringDriver {
         if !self.has.has(Mask::LINK_TIMEOUT) || !may_be_linked(req) {
             return None;
         }
+        if !self.copies.is_unused() && self.is_behind_rest(req) {
+            return None;
+        }
         self.limits.by_key.insert(key.0, limit);
         let submitted = self.submit(key, req);
         if submitted != Submitted::InFlight {

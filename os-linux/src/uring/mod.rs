@@ -20,6 +20,8 @@
 //! one SQE and no CQE, and does not end the wait it was submitted with. Its completion is reported when
 //! that wait ends; whoever needs it at once says so (`lazy_waited`).
 //!
+//! **Copies** ([`try_send`](UringDriver::try_send)) go out the same way, without an operation.
+//!
 //! **Multishot receive** takes its buffers from a ring registered at the first use, one group per
 //! driver, of which the kernel has as many at a time as are likely to be filled. Out of buffers it is armed again; if
 //! none is left at all it ends with `-ENOBUFS`, and the layer above arms it again. Where the kernel has
@@ -37,6 +39,7 @@
 
 mod buffers;
 mod complete;
+mod copies;
 mod driver;
 mod files;
 mod inline;
@@ -47,6 +50,7 @@ mod probe;
 mod receive;
 mod splice;
 mod submit;
+mod try_send;
 mod wake;
 mod zero_copy;
 

@@ -11,7 +11,7 @@ use crate::keys::KeyMap;
 use crate::sys::{self, MAX_BYTES};
 
 /// User data of the driver's own entries: the upper half is zero, where a key has its generation. `Lazy` carries a
-/// sequence number.
+/// sequence number, `Copy` its place in the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Own {
     /// A cancel that found nothing, and the like: no news.
@@ -19,6 +19,7 @@ pub(super) enum Own {
     Unpark,
     Timer,
     Lazy(u16),
+    Copy(u16),
 }
 
 impl Own {
@@ -28,6 +29,7 @@ impl Own {
             Own::Unpark => 2,
             Own::Timer => 3,
             Own::Lazy(seq) => 4 | u64::from(seq) << 16,
+            Own::Copy(number) => 5 | u64::from(number) << 16,
         }
     }
 
@@ -40,6 +42,7 @@ impl Own {
             2 => Own::Unpark,
             3 => Own::Timer,
             4 => Own::Lazy((user_data >> 16) as u16),
+            5 => Own::Copy((user_data >> 16) as u16),
             _ => Own::Nothing,
         })
     }

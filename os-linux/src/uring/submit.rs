@@ -46,6 +46,9 @@ impl UringDriver {
         if self.closing {
             return done(-libc::ECANCELED);
         }
+        if !self.copies.is_unused() && self.hold(key, req) {
+            return Submitted::InFlight;
+        }
         let pushed = match *req {
             Request::Send { lazy: true, .. } if self.has.has(Mask::CQE_SKIP) => self.submit_lazy(key, req),
             Request::RecvMulti { fd } => self.submit_recv_multi(key, fd),
@@ -88,11 +91,24 @@ impl UringDriver {
             self.follow.remove(&key.0);
             return done(-e);
         }
+        self.begun(key);
+        Submitted::InFlight
+    }
+
+    /// An operation is in flight.
+    pub(super) fn begun(&mut self, key: OpKey) {
         self.in_flight += 1;
         if let Some(keys) = &mut self.keys {
             keys.insert(key.0);
         }
-        Submitted::InFlight
+    }
+
+    /// An operation is not in flight any more.
+    pub(super) fn ended(&mut self, key: OpKey) {
+        self.in_flight -= 1;
+        if let Some(keys) = &mut self.keys {
+            keys.remove(&key.0);
+        }
     }
 
     fn submit_entry(&mut self, key: OpKey, req: &Request) -> Result<(), Errno> {
@@ -141,6 +157,9 @@ impl UringDriver {
             lazy.cancelled = true;
             return;
         }
+        if !self.copies.rests.is_empty() && self.cancel_held(key) {
+            return;
+        }
         if let Some(follow) = self.follow.get_mut(&key.0) {
             follow.end();
         }
@@ -159,6 +178,12 @@ impl UringDriver {
         if self.made.is_foreign() {
             return Err(FORKED);
         }
+        self.push_copy();
+        self.enter_all()
+    }
+
+    /// Hands over what is in the queue.
+    fn enter_all(&mut self) -> Result<(), Errno> {
         let mut refusals = 0;
         while !self.ring.submission().is_empty() {
             match self.enter(0, EnterFlags::empty(), None) {
@@ -183,8 +208,14 @@ impl UringDriver {
     }
 
     pub(super) fn push(&mut self, entry: Entry) -> Result<(), Errno> {
+        self.push_copy();
+        self.push_entry(entry)
+    }
+
+    /// The same ahead of the open copy.
+    pub(super) fn push_entry(&mut self, entry: Entry) -> Result<(), Errno> {
         if self.ring.submission().is_full() {
-            self.flush()?;
+            self.enter_all()?;
         }
         self.counters.sqes += 1;
         // SAFETY: what the entry points at belongs to an operation (valid until its last completion) or
@@ -306,6 +337,7 @@ impl UringDriver {
         let _ = time;
         if self.ring.submission().is_empty() {
             self.entered = self.lazy.len();
+            self.copies.entered = self.copies.pushed;
         }
         ret
     }
@@ -315,7 +347,7 @@ impl UringDriver {
     }
 
     /// Moves what is in the completion queue to the stash, oldest first.
-    fn stash_completions(&mut self) {
+    pub(super) fn stash_completions(&mut self) {
         let mut batch = [const { MaybeUninit::<cqueue::Entry>::uninit() }; 32];
         loop {
             let got = self.ring.completion().fill(&mut batch);

@@ -3,6 +3,7 @@
 #![expect(clippy::multiple_unsafe_ops_per_block, reason = "set-up calls of tests come in pairs")]
 
 mod calls;
+mod copies;
 mod files;
 mod life;
 mod limits;
@@ -72,6 +73,14 @@ macro_rules! suite {
                 streams::lazy_and_other_sends_keep_their_order,
                 streams::a_host_that_waits_itself_sends_lazily,
                 streams::the_end_makes_the_lazy_sends_there_is_room_for,
+                copies::a_copy_leaves_with_the_next_look,
+                copies::copies_and_operations_keep_their_order,
+                copies::copies_to_many_slow_readers_through_a_small_ring,
+                copies::what_is_sent_behind_a_rest_waits_for_it,
+                copies::a_close_drops_what_found_no_room,
+                copies::a_copy_that_was_just_taken_leaves_before_a_close,
+                copies::the_failure_of_a_copy_is_told_once,
+                copies::the_end_sends_copies_and_drops_rests,
                 parking::a_wait_after_a_burst_lasts,
                 messages::a_message_tells_its_sender_and_fills_the_parts_in_order,
                 messages::a_receive_of_a_message_is_cancelled_in_flight,

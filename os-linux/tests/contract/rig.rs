@@ -239,6 +239,14 @@ impl Rig {
         self.start(&recv(fd, buf))
     }
 
+    pub(crate) fn try_send(&mut self, fd: &impl AsRawFd, bytes: &[u8]) -> Result<bool, Errno> {
+        self.try_send_to(fd.as_raw_fd(), bytes)
+    }
+
+    pub(crate) fn try_send_to(&mut self, fd: i32, bytes: &[u8]) -> Result<bool, Errno> {
+        each!(&mut self.driver, d => d.try_send(fd, bytes))
+    }
+
     pub(crate) fn send(&mut self, fd: &impl AsRawFd, buf: &[u8], lazy: bool) -> OpKey {
         let (buf, len) = (buf.as_ptr(), buf.len());
         self.start(&Request::Send { fd: fd.as_raw_fd(), buf, len, flags: 0, lazy })

@@ -1,0 +1,195 @@
+//! Bytes that [`try_send`](super::driver::UringDriver::try_send) has taken, from the copy to the kernel's verdict.
+//!
+//! A batch is what was taken between two looks at what the kernel has said. A socket has one entry of it at the most, for
+//! entries are tried one by one: of two, the first could be short and the second whole.
+
+use std::collections::VecDeque;
+
+use ouzel_core::op::{Fd, OpKey, Request};
+
+use crate::keys::KeyMap;
+use crate::rests::{ROOM, Rests};
+
+/// Sends of a batch: what is in it has waited long enough.
+const MOST: usize = 256;
+
+/// One entry's: where to, and which part of the batch's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copy {
+    pub(super) fd: Fd,
+    pub(super) from: usize,
+    pub(super) len: usize,
+    /// The socket is being closed: what found no room is dropped.
+    pub(super) dropped: bool,
+}
+
+/// What an operation of the driver's own sends.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) fd: Fd,
+    pub(super) bytes: Box<[u8]>,
+    /// Operations that send on the same socket: they begin when this has ended.
+    pub(super) line: VecDeque<(OpKey, Request)>,
+    pub(super) dropped: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    /// Its memory stays where it is, since entries point into it.
+    pub(super) bytes: Vec<u8>,
+    pub(super) sends: Vec<Copy>,
+    /// How many of `sends` are in the ring: all, or all but the last, which may yet grow.
+    pub(super) pushed: usize,
+    /// How many of them the kernel has seen.
+    pub(super) entered: usize,
+    /// By descriptor, the number of the last batch it had a part in.
+    batch_of: Vec<u32>,
+    batch: u32,
+    pub(super) rests: Rests<Rest>,
+    /// Why something taken for a descriptor, in this generation of its number, was not sent, until somebody asks.
+    pub(super) failed: KeyMap<(u32, i32)>,
+}
+
+impl Copies {
+    /// Whether there is none, and nothing is known of any.
+    #[inline]
+    pub(super) fn is_unused(&self) -> bool {
+        self.sends.is_empty() && self.is_plain()
+    }
+
+    /// Whether all went well so far.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.rests.is_empty() && self.failed.is_empty()
+    }
+
+    /// The last one may grow.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.pushed < self.sends.len()
+    }
+
+    #[inline]
+    pub(super) fn is_open_for(&self, fd: Fd) -> bool {
+        self.is_open() && self.sends.last().is_some_and(|copy| copy.fd == fd)
+    }
+
+    /// Whether `fd` has an entry in this batch.
+    #[inline]
+    pub(super) fn has(&self, fd: Fd) -> bool {
+        !self.sends.is_empty() && self.batch_of.get(fd as usize) == Some(&self.batch)
+    }
+
+    /// Whether so many bytes more for `fd` can be part of this batch.
+    #[inline]
+    pub(super) fn has_room(&self, fd: Fd, more: usize) -> bool {
+        let fits = self.bytes.len() + more <= self.bytes.capacity();
+        fits && (self.is_open_for(fd) || (self.sends.len() < MOST && !self.has(fd)))
+    }
+
+    /// Takes `bytes` behind those of the open one, which is for the same descriptor.
+    #[inline]
+    pub(super) fn grow(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if let Some(copy) = self.sends.last_mut() {
+            copy.len += bytes.len();
+        }
+    }
+
+    /// Takes `bytes` as the first ones for `fd` in this batch.
+    #[inline]
+    pub(super) fn begin(&mut self, fd: Fd, bytes: &[u8]) {
+        match self.batch_of.get_mut(fd as usize) {
+            Some(batch) => *batch = self.batch,
+            None => self.mark_new(fd),
+        }
+        let from = self.bytes.len();
+        self.sends.push(Copy { fd, from, len: bytes.len(), dropped: false });
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    #[cold]
+    fn mark_new(&mut self, fd: Fd) {
+        let len = (fd as usize + 1).next_power_of_two().max(64);
+        // No batch has the number zero.
+        self.batch_of.resize(len, 0);
+        self.batch_of[fd as usize] = self.batch;
+    }
+
+    /// Makes the memory of a batch at the first use. False: there is none.
+    #[cold]
+    pub(super) fn make_room(&mut self) -> bool {
+        if self.bytes.capacity() == 0 {
+            self.batch = 1;
+            self.sends.reserve(MOST);
+            return self.bytes.try_reserve_exact(ROOM).is_ok();
+        }
+        true
+    }
+
+    /// The kernel has seen all, and all it said was heard: the next batch begins.
+    #[inline]
+    pub(super) fn end_batch(&mut self) {
+        (self.pushed, self.entered) = (0, 0);
+        self.sends.clear();
+        self.bytes.clear();
+        self.batch = self.batch.wrapping_add(1);
+        if self.batch == 0 {
+            self.batch_of.fill(0);
+            self.batch = 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copies() -> Copies {
+        let mut copies = Copies::default();
+        assert!(!copies.has_room(3, 1) && copies.make_room());
+        copies
+    }
+
+    #[test]
+    fn a_socket_has_one_entry_of_a_batch() {
+        let mut copies = copies();
+        copies.begin(3, b"ab");
+        assert!(copies.is_open_for(3) && copies.has_room(3, 1) && copies.has_room(4, 1));
+        copies.grow(b"c");
+        copies.pushed = 1;
+        assert!(!copies.has_room(3, 1), "the entry is in the ring");
+        copies.begin(70, b"d");
+        assert!(copies.has(3) && copies.has(70) && !copies.has(4));
+        assert_eq!((copies.sends[0].len, copies.sends[1].from, &copies.bytes[..]), (3, 3, &b"abcd"[..]));
+        copies.end_batch();
+        assert!(!copies.has(3) && copies.has_room(3, 1) && copies.is_unused());
+    }
+
+    #[test]
+    fn a_batch_has_its_limits_and_its_bytes_stay_where_they_are() {
+        let mut copies = copies();
+        let at = copies.bytes.as_ptr();
+        for fd in 0..MOST as Fd {
+            assert!(copies.has_room(fd, 100));
+            copies.begin(fd, &[1; 100]);
+            copies.pushed += 1;
+        }
+        assert!(!copies.has_room(MOST as Fd, 0));
+        copies.end_batch();
+        copies.begin(0, &[1; ROOM]);
+        assert!(!copies.has_room(0, 1) && copies.has_room(0, 0));
+        assert_eq!(copies.bytes.as_ptr(), at);
+    }
+
+    #[test]
+    fn the_number_of_a_batch_is_not_met_again_too_soon() {
+        let mut copies = copies();
+        copies.begin(5, b"x");
+        copies.batch = u32::MAX;
+        copies.end_batch();
+        copies.begin(6, b"x");
+        assert!(!copies.has(5) && copies.has(6));
+    }
+}
