@@ -3,10 +3,14 @@
 //! An operation keeps the descriptor open until the kernel has answered: were it closed earlier, its
 //! number could be given to a new socket, and a late retry would steal that socket's bytes.
 
+use std::any::Any;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use crate::platform;
+
+/// Keeps a descriptor open.
+pub(crate) type Keeper = Arc<dyn Any + Send + Sync>;
 
 /// See the module. Cloning is one reference count.
 #[derive(Clone, Debug)]
@@ -25,6 +29,11 @@ impl SharedFd {
     /// The number operations are submitted with.
     pub(crate) fn raw(&self) -> RawFd {
         self.as_fd().as_raw_fd()
+    }
+
+    /// What keeps it open, for whoever need not know what it is.
+    pub(crate) fn keeper(&self) -> Keeper {
+        self.0.clone()
     }
 
     /// Whether both share one descriptor.

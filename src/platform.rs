@@ -17,6 +17,7 @@ use ouzel_os_fallback as fallback;
 use ouzel_os_linux as linux;
 
 use crate::driver::{Driver, DriverOptions};
+use crate::fd::Keeper;
 
 /// Called for each completion: key and result.
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
@@ -133,14 +134,19 @@ impl AnyDriver {
     }
     /// Takes a copy of `bytes` and sends it soon, without an operation. False: it is not taken, an operation is the way.
     #[inline]
-    pub(crate) fn try_send(&mut self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
+    pub(crate) fn try_send(
+        &mut self,
+        fd: Fd,
+        bytes: &[u8],
+        keep: impl FnOnce() -> Option<Keeper>,
+    ) -> Result<bool, Errno> {
         match self {
             #[cfg(target_os = "linux")]
-            AnyDriver::Uring(d) => d.try_send(fd, bytes),
+            AnyDriver::Uring(d) => d.try_send(fd, bytes, keep),
             #[cfg(target_os = "linux")]
-            AnyDriver::Epoll(d) => d.try_send(fd, bytes),
+            AnyDriver::Epoll(d) => d.try_send(fd, bytes, keep),
             _ => {
-                let _ = (fd, bytes);
+                let _ = (fd, bytes, keep);
                 Ok(false)
             }
         }

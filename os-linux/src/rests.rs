@@ -1,5 +1,8 @@
 //! Sends that a driver makes in its own name: what is left of bytes that `try_send` has taken.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use ouzel_core::op::OpKey;
 
 use crate::keys::KeyMap;
@@ -8,6 +11,9 @@ use crate::keys::KeyMap;
 pub(crate) const LARGEST: usize = 16 * 1024;
 /// Bytes taken at a time.
 pub(crate) const ROOM: usize = 64 * 1024;
+
+/// Keeps a descriptor open, if its owner may close it at any time.
+pub(crate) type Keep = Option<Arc<dyn Any + Send + Sync>>;
 
 /// The number that no slot has.
 const NO_SLOT: u64 = u32::MAX as u64;

@@ -12,6 +12,7 @@ pub use ouzel_core::op::{
 use ouzel_core::op::{OpHandle, RejectReason, Rejected};
 
 use crate::current::{self, Current};
+use crate::fd::Keeper;
 use crate::platform;
 
 /// Why an operation could not be begun.
@@ -257,7 +258,13 @@ pub fn file_stat(room: &StatRoom) -> FileStat {
 /// `fd` is open and the caller's; it is closed by [`Request::Close`] if at all.
 #[inline]
 pub unsafe fn try_send(fd: Fd, bytes: &[u8]) -> io::Result<bool> {
-    let send = |c: Option<&Current>| c.map_or(Ok(false), |c| c.reactor.try_send(fd, bytes));
+    try_send_kept(fd, bytes, || None)
+}
+
+/// The same; what `keep` makes keeps the descriptor open for as long as it is needed.
+#[inline]
+pub(crate) fn try_send_kept(fd: Fd, bytes: &[u8], keep: impl FnOnce() -> Option<Keeper>) -> io::Result<bool> {
+    let send = |c: Option<&Current>| c.map_or(Ok(false), |c| c.reactor.try_send(fd, bytes, keep));
     // SAFETY: it calls nothing of the user's.
     unsafe { current::with_top(send) }.map_err(|e| io::Error::from_raw_os_error(e.0))
 }

@@ -4,6 +4,7 @@ use ouzel_core::driver::Errno;
 use ouzel_core::op::{Fd, Flavour};
 
 use super::ReactorCell;
+use crate::fd::Keeper;
 
 impl ReactorCell {
     /// Whether a call on a socket is to be tried now, by the caller, before it is made an operation; if so it is counted.
@@ -20,15 +21,21 @@ impl ReactorCell {
         }
     }
 
-    /// Sends a copy of `bytes` soon, without an operation. False: it is not taken, an operation is the way.
+    /// Sends a copy of `bytes` soon, without an operation. False: it is not taken, an operation is the way. What `keep`
+    /// makes keeps the descriptor open meanwhile.
     #[inline]
-    pub(crate) fn try_send(&self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
+    pub(crate) fn try_send(
+        &self,
+        fd: Fd,
+        bytes: &[u8],
+        keep: impl FnOnce() -> Option<Keeper>,
+    ) -> Result<bool, Errno> {
         // Where tasks move, what one sends next may go by another driver.
         if self.slab.flavour() != Flavour::Local {
             return Ok(false);
         }
         match self.driver.try_borrow_mut() {
-            Ok(mut driver) => driver.try_send(fd, bytes),
+            Ok(mut driver) => driver.try_send(fd, bytes, keep),
             Err(_) => Ok(false),
         }
     }

@@ -1,6 +1,7 @@
 //! Sockets through the public API, on every driver: what is moved, what a cancellation gives back, what is refused.
 
 mod cancel;
+mod copies;
 mod incoming;
 mod lazy;
 mod limit;

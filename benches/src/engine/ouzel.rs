@@ -120,8 +120,8 @@ pub(super) fn listen(over: Over) -> io::Result<(Server, Place)> {
     })
 }
 
-/// The same of streams of both kinds. A reply is begun and not waited for: when the next piece is there it has long gone out. It
-/// is a copy, so that the ring has its buffer back meanwhile.
+/// The same of streams of both kinds. A reply is a copy that the driver sends; where it takes none, one that is begun and not
+/// waited for: when the next piece is there it has long gone out, and the ring has had its buffer back meanwhile.
 macro_rules! echo {
     ($name:ident, $stream:ty) => {
         pub(super) async fn $name(stream: $stream, echoed: &'static Echoed) {
@@ -136,6 +136,11 @@ macro_rules! echo {
                     },
                 };
                 echoed.add(piece.len());
+                match stream.send_copy(&piece) {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(_) => return,
+                }
                 bytes.clear();
                 bytes.extend_from_slice(&piece);
                 drop(piece);

@@ -70,6 +70,7 @@ pub(super) fn attempt(req: &Request, sent: &mut usize, first: bool, calls: &Cell
             // SAFETY: as above.
             once(&mut || unsafe { sys::recvmsg(fd, msg, flags | libc::MSG_DONTWAIT) })
         }
+        Request::Shutdown { fd, how } => once(&mut || sys::shutdown(fd, how)),
         Request::Splice { .. } => once(&mut || sys::splice_now(req)),
         // An event has come: whoever waits finds out what is left of it.
         Request::Poll { writing, .. } if !first => i32::from(sys::poll_events(writing)),

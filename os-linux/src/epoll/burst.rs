@@ -1,22 +1,30 @@
 //! What the driver does with [copies](super::copies).
 
+use std::any::Any;
+use std::sync::Arc;
+
 use ouzel_core::driver::Errno;
 use ouzel_core::op::{Completion, Fd, OpKey, Request};
 
 use super::attempt::send;
 use super::driver::EpollDriver;
-use super::table::Way;
+use super::table::{Pending, Way};
 use crate::fork::FORKED;
-use crate::rests::{LARGEST, is_ours};
+use crate::rests::{Keep, LARGEST, is_ours};
 
 impl EpollDriver {
     /// Takes a copy of `bytes` and sends it before the next look at the kernel, behind all that was taken for `fd` before.
-    /// False: it is not taken, and an operation is the way.
+    /// False: it is not taken, and an operation is the way. What `keep` makes is dropped when they are sent, or never will be.
     ///
     /// # Errors
     /// Why an earlier one failed, once; [`FORKED`] in a forked child.
     #[inline]
-    pub fn try_send(&mut self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
+    pub fn try_send(
+        &mut self,
+        fd: Fd,
+        bytes: &[u8],
+        keep: impl FnOnce() -> Option<Arc<dyn Any + Send + Sync>>,
+    ) -> Result<bool, Errno> {
         if self.made.is_foreign() {
             return Err(FORKED);
         }
@@ -37,7 +45,7 @@ impl EpollDriver {
             return Ok(false);
         }
         entry.used = true;
-        self.copies.keep(fd, bytes);
+        self.copies.keep(fd, bytes, keep);
         Ok(true)
     }
 
@@ -47,8 +55,8 @@ impl EpollDriver {
         let mut kept = std::mem::take(&mut self.copies.kept);
         let mut bytes = std::mem::take(&mut self.copies.bytes);
         let mut from = 0;
-        for (fd, len) in kept.drain(..) {
-            self.send_copy(fd, &bytes[from..from + len]);
+        for (fd, len, keep) in kept.drain(..) {
+            self.send_copy(fd, &bytes[from..from + len], keep);
             from += len;
         }
         bytes.clear();
@@ -56,7 +64,7 @@ impl EpollDriver {
         self.copies.bytes = bytes;
     }
 
-    fn send_copy(&mut self, fd: Fd, bytes: &[u8]) {
+    fn send_copy(&mut self, fd: Fd, bytes: &[u8], keep: Keep) {
         let mut sent = 0;
         if self.entry(fd).is_free(Way::Out) {
             while sent < bytes.len() {
@@ -71,13 +79,13 @@ impl EpollDriver {
             }
         }
         if sent < bytes.len() {
-            self.send_rest(fd, &bytes[sent..]);
+            self.send_rest(fd, &bytes[sent..], keep);
         }
     }
 
     /// The socket had no room.
     #[cold]
-    fn send_rest(&mut self, fd: Fd, rest: &[u8]) {
+    fn send_rest(&mut self, fd: Fd, rest: &[u8], keep: Keep) {
         let in_line = !self.entry(fd).sides[Way::Out as usize].is_empty();
         let waits = if in_line { self.register(fd, Way::Out) } else { self.await_edge(fd, Way::Out) };
         if let Err(Errno(e)) = waits {
@@ -86,16 +94,23 @@ impl EpollDriver {
         }
         let rest: Box<[u8]> = rest.into();
         let req = Request::Send { fd, buf: rest.as_ptr(), len: rest.len(), flags: 0, lazy: false };
-        let key = self.copies.rests.insert(rest);
+        let key = self.copies.rests.insert((rest, keep));
         self.table.push(key, req, fd, Way::Out, 0);
+    }
+
+    /// Whether something taken for `fd` waits for room.
+    pub(super) fn has_rest(&mut self, fd: Fd) -> bool {
+        let waits = |first: &mut Pending| is_ours(first.key);
+        !self.copies.rests.is_empty() && self.table.first(fd, Way::Out).is_some_and(waits)
     }
 
     /// An operation is over and out of the table. False: it is not one of our own.
     #[inline]
     pub(super) fn end_rest(&mut self, fd: Fd, key: OpKey, completion: Completion) -> bool {
         is_ours(key) && {
+            // Dropped last: it may close the descriptor.
             let rest = self.copies.rests.remove(key);
-            let len = rest.map_or(0, |rest| rest.len());
+            let len = rest.as_ref().map_or(0, |(bytes, _)| bytes.len());
             match completion.res {
                 e if e < 0 => self.entry(fd).failed = -e,
                 sent if (sent as usize) < len => self.entry(fd).failed = libc::EPIPE,

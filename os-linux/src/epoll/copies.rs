@@ -10,7 +10,7 @@
 
 use ouzel_core::op::Fd;
 
-use crate::rests::{ROOM, Rests};
+use crate::rests::{Keep, ROOM, Rests};
 
 /// Sends gathered: the first have waited long enough.
 const KEPT: usize = 64;
@@ -19,10 +19,10 @@ const KEPT: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     /// Where to, and how much of `bytes`; in this order.
-    pub(super) kept: Vec<(Fd, usize)>,
+    pub(super) kept: Vec<(Fd, usize, Keep)>,
     pub(super) bytes: Vec<u8>,
     /// What the operations of our own send.
-    pub(super) rests: Rests<Box<[u8]>>,
+    pub(super) rests: Rests<(Box<[u8]>, Keep)>,
 }
 
 impl Copies {
@@ -40,11 +40,11 @@ impl Copies {
     }
 
     #[inline]
-    pub(super) fn keep(&mut self, fd: Fd, bytes: &[u8]) {
+    pub(super) fn keep(&mut self, fd: Fd, bytes: &[u8], keep: impl FnOnce() -> Keep) {
         self.bytes.extend_from_slice(bytes);
         match self.kept.last_mut() {
-            Some((last, len)) if *last == fd => *len += bytes.len(),
-            _ => self.kept.push((fd, bytes.len())),
+            Some((last, len, _)) if *last == fd => *len += bytes.len(),
+            _ => self.kept.push((fd, bytes.len(), keep())),
         }
     }
 }

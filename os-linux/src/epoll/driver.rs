@@ -163,6 +163,10 @@ impl EpollDriver {
         match *req {
             Request::Nop => done(0),
             Request::Close { fd } => done(self.close(fd)),
+            // What was taken goes first.
+            Request::Shutdown { fd, how: libc::SHUT_WR } if self.has_rest(fd) => {
+                self.line_up(key, req, fd, Way::Out)
+            }
             Request::Shutdown { fd, how } => {
                 self.called();
                 done(sys::shutdown(fd, how))

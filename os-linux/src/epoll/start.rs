@@ -44,7 +44,7 @@ impl EpollDriver {
 
     /// Without a try: behind the others, or until the next edge.
     #[inline(never)]
-    fn line_up(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
+    pub(super) fn line_up(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
         if let Err(Errno(e)) = self.register(fd, way) {
             return done(-e);
         }

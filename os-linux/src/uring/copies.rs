@@ -8,17 +8,18 @@ use std::collections::VecDeque;
 use ouzel_core::op::{Fd, OpKey, Request};
 
 use crate::keys::KeyMap;
-use crate::rests::{ROOM, Rests};
+use crate::rests::{Keep, ROOM, Rests};
 
 /// Sends of a batch: what is in it has waited long enough.
 const MOST: usize = 256;
 
 /// One entry's: where to, and which part of the batch's bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Copy {
     pub(super) fd: Fd,
     pub(super) from: usize,
     pub(super) len: usize,
+    pub(super) keep: Keep,
     /// The socket is being closed: what found no room is dropped.
     pub(super) dropped: bool,
 }
@@ -28,6 +29,7 @@ pub(super) struct Copy {
 pub(super) struct Rest {
     pub(super) fd: Fd,
     pub(super) bytes: Box<[u8]>,
+    pub(super) _keep: Keep,
     /// Operations that send on the same socket: they begin when this has ended.
     pub(super) line: VecDeque<(OpKey, Request)>,
     pub(super) dropped: bool,
@@ -99,13 +101,13 @@ impl Copies {
 
     /// Takes `bytes` as the first ones for `fd` in this batch.
     #[inline]
-    pub(super) fn begin(&mut self, fd: Fd, bytes: &[u8]) {
+    pub(super) fn begin(&mut self, fd: Fd, bytes: &[u8], keep: Keep) {
         match self.batch_of.get_mut(fd as usize) {
             Some(batch) => *batch = self.batch,
             None => self.mark_new(fd),
         }
         let from = self.bytes.len();
-        self.sends.push(Copy { fd, from, len: bytes.len(), dropped: false });
+        self.sends.push(Copy { fd, from, len: bytes.len(), keep, dropped: false });
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -155,12 +157,12 @@ mod tests {
     #[test]
     fn a_socket_has_one_entry_of_a_batch() {
         let mut copies = copies();
-        copies.begin(3, b"ab");
+        copies.begin(3, b"ab", None);
         assert!(copies.is_open_for(3) && copies.has_room(3, 1) && copies.has_room(4, 1));
         copies.grow(b"c");
         copies.pushed = 1;
         assert!(!copies.has_room(3, 1), "the entry is in the ring");
-        copies.begin(70, b"d");
+        copies.begin(70, b"d", None);
         assert!(copies.has(3) && copies.has(70) && !copies.has(4));
         assert_eq!((copies.sends[0].len, copies.sends[1].from, &copies.bytes[..]), (3, 3, &b"abcd"[..]));
         copies.end_batch();
@@ -173,12 +175,12 @@ mod tests {
         let at = copies.bytes.as_ptr();
         for fd in 0..MOST as Fd {
             assert!(copies.has_room(fd, 100));
-            copies.begin(fd, &[1; 100]);
+            copies.begin(fd, &[1; 100], None);
             copies.pushed += 1;
         }
         assert!(!copies.has_room(MOST as Fd, 0));
         copies.end_batch();
-        copies.begin(0, &[1; ROOM]);
+        copies.begin(0, &[1; ROOM], None);
         assert!(!copies.has_room(0, 1) && copies.has_room(0, 0));
         assert_eq!(copies.bytes.as_ptr(), at);
     }
@@ -186,10 +188,10 @@ mod tests {
     #[test]
     fn the_number_of_a_batch_is_not_met_again_too_soon() {
         let mut copies = copies();
-        copies.begin(5, b"x");
+        copies.begin(5, b"x", None);
         copies.batch = u32::MAX;
         copies.end_batch();
-        copies.begin(6, b"x");
+        copies.begin(6, b"x", None);
         assert!(!copies.has(5) && copies.has(6));
     }
 }

@@ -10,6 +10,9 @@
 //! end. Behind a rest an operation on the same socket is held until that is out; it has not been given to the kernel, so
 //! a limit of it is the caller's to keep. An error is kept with the descriptor and told at the next try.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use io_uring::opcode;
 use io_uring::squeue::Flags;
 use io_uring::types;
@@ -21,16 +24,21 @@ use super::driver::{Cqe, UringDriver};
 use super::op::{self, Follow, Own};
 use crate::config::Mask;
 use crate::fork::FORKED;
-use crate::rests::LARGEST;
+use crate::rests::{Keep, LARGEST};
 
 impl UringDriver {
     /// Takes a copy of `bytes` and sends it with what is submitted next, behind all that was taken for `fd` before.
-    /// False: it is not taken, and an operation is the way.
+    /// False: it is not taken, and an operation is the way. What `keep` makes is dropped when they are sent, or never will be.
     ///
     /// # Errors
     /// Why an earlier one failed, once; [`FORKED`] in a forked child.
     #[inline]
-    pub fn try_send(&mut self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
+    pub fn try_send(
+        &mut self,
+        fd: Fd,
+        bytes: &[u8],
+        keep: impl FnOnce() -> Option<Arc<dyn Any + Send + Sync>>,
+    ) -> Result<bool, Errno> {
         if self.made.is_foreign() {
             return Err(FORKED);
         }
@@ -41,24 +49,24 @@ impl UringDriver {
             return Ok(false);
         }
         if self.copies.is_plain() && self.copies.has_room(fd, bytes.len()) {
-            self.take_copy(fd, bytes);
+            self.take_copy(fd, bytes, keep);
             return Ok(true);
         }
-        self.try_send_slowly(fd, bytes)
+        self.try_send_slowly(fd, bytes, keep)
     }
 
     #[inline]
-    fn take_copy(&mut self, fd: Fd, bytes: &[u8]) {
+    fn take_copy(&mut self, fd: Fd, bytes: &[u8], keep: impl FnOnce() -> Keep) {
         if self.copies.is_open_for(fd) {
             self.copies.grow(bytes);
         } else {
             self.push_copy();
-            self.copies.begin(fd, bytes);
+            self.copies.begin(fd, bytes, keep());
         }
     }
 
     #[cold]
-    fn try_send_slowly(&mut self, fd: Fd, bytes: &[u8]) -> Result<bool, Errno> {
+    fn try_send_slowly(&mut self, fd: Fd, bytes: &[u8], keep: impl FnOnce() -> Keep) -> Result<bool, Errno> {
         if !self.has.has(Mask::CQE_SKIP) || !self.copies.make_room() {
             return Ok(false);
         }
@@ -73,7 +81,7 @@ impl UringDriver {
         if self.rest_on(fd).is_some() || !self.copies.has_room(fd, bytes.len()) {
             return Ok(false);
         }
-        self.take_copy(fd, bytes);
+        self.take_copy(fd, bytes, keep);
         Ok(true)
     }
 
@@ -87,7 +95,7 @@ impl UringDriver {
 
     fn push_open(&mut self) {
         let number = self.copies.pushed;
-        let Copy { fd, from, len, .. } = self.copies.sends[number];
+        let &Copy { fd, from, len, .. } = &self.copies.sends[number];
         // SAFETY: `from` lies in the batch's bytes, and they stay where they are.
         let at = unsafe { self.copies.bytes.as_ptr().add(from) };
         let flags = libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
@@ -130,9 +138,8 @@ impl UringDriver {
     /// A copy that is not simply sent.
     #[cold]
     pub(super) fn on_copy(&mut self, number: u16, res: i32) {
-        let Some(&Copy { fd, from, len, dropped }) = self.copies.sends.get(usize::from(number)) else {
-            return;
-        };
+        let Some(copy) = self.copies.sends.get_mut(usize::from(number)) else { return };
+        let Copy { fd, from, len, dropped, .. } = *copy;
         let sent = res.max(0) as usize;
         if dropped || self.closing || sent >= len {
             return;
@@ -140,9 +147,10 @@ impl UringDriver {
         if res < 0 && res != -libc::EAGAIN {
             return self.copy_failed(fd, -res);
         }
+        let keep = copy.keep.take();
         let bytes: Box<[u8]> = self.copies.bytes[from + sent..from + len].into();
         let req = Request::Send { fd, buf: bytes.as_ptr(), len: bytes.len(), flags: 0, lazy: false };
-        let rest = Rest { fd, bytes, line: Default::default(), dropped: false };
+        let rest = Rest { fd, bytes, _keep: keep, line: Default::default(), dropped: false };
         let key = self.copies.rests.insert(rest);
         self.follow.insert(key.0, Follow::Rest { req, sent: 0 });
         match self.push_operation(key, op::send(&req, 0, libc::MSG_WAITALL)) {
@@ -241,14 +249,15 @@ impl UringDriver {
     /// An operation of our own has ended.
     #[cold]
     pub(super) fn end_rest(&mut self, key: OpKey, completion: Completion) {
-        let Some(rest) = self.copies.rests.remove(key) else { return };
+        // Dropped last: it may close the descriptor.
+        let Some(mut rest) = self.copies.rests.remove(key) else { return };
         match completion.res {
             _ if rest.dropped => {}
             e if e < 0 => self.copy_failed(rest.fd, -e),
             sent if (sent as usize) < rest.bytes.len() => self.copy_failed(rest.fd, libc::EPIPE),
             _ => {}
         }
-        for (key, req) in rest.line {
+        for (key, req) in std::mem::take(&mut rest.line) {
             self.ended(key);
             let res = match self.submit(key, &req) {
                 Submitted::InFlight => continue,
@@ -267,7 +276,7 @@ fn told(key: OpKey, res: i32) -> Cqe {
     Cqe { user_data: key.0, res, flags: 0 }
 }
 
-/// The socket that `req` sends bytes on.
+/// The socket that `req` sends bytes on, or the end behind them.
 fn sends_on(req: &Request) -> Option<Fd> {
     match *req {
         Request::Send { fd, .. }
@@ -275,7 +284,8 @@ fn sends_on(req: &Request) -> Option<Fd> {
         | Request::SendMsg { fd, .. }
         | Request::Write { fd, .. }
         | Request::WriteV { fd, .. }
-        | Request::Splice { to: fd, .. } => Some(fd),
+        | Request::Splice { to: fd, .. }
+        | Request::Shutdown { fd, how: libc::SHUT_WR } => Some(fd),
         _ => None,
     }
 }

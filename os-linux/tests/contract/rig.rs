@@ -244,7 +244,7 @@ impl Rig {
     }
 
     pub(crate) fn try_send_to(&mut self, fd: i32, bytes: &[u8]) -> Result<bool, Errno> {
-        each!(&mut self.driver, d => d.try_send(fd, bytes))
+        each!(&mut self.driver, d => d.try_send(fd, bytes, || None))
     }
 
     pub(crate) fn send(&mut self, fd: &impl AsRawFd, buf: &[u8], lazy: bool) -> OpKey {
