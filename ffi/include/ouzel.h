@@ -625,7 +625,7 @@ int32_t ouzel_send(ouzel_runtime *rt, int fd, const void *buf, size_t len, uint3
  * nothing is taken, use ouzel_send, which goes behind what was: always so on OUZEL_DRIVER_POLL, before Linux 5.17 on
  * OUZEL_DRIVER_URING, and with workers; also for much at a time, while the socket is full, and while a send waits for room. -errno: why one taken
  * before failed, told once; nothing is taken. Not while a send on this socket has not completed. What is taken and finds
- * no room waits for it; ouzel_close and the end of the runtime drop it, so wait for an ouzel_send, if only of 0 bytes, before you
+ * no room waits for it, and SHUT_WR behind it; ouzel_close and the end of the runtime drop it, so wait for an ouzel_send, if only of 0 bytes, before you
  * close. Close the socket with ouzel_close. [loop] */
 int32_t ouzel_try_send(ouzel_runtime *rt, int fd, const void *buf, size_t len);
 /* Receives one message, or on a byte stream what is there; res: the count. `msg` and all it names are lent; what else

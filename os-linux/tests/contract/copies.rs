@@ -1,15 +1,17 @@
 //! Small sends without an operation: they leave with the next look at the kernel, wait for room, are dropped, fail.
 
+use std::any::Any;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ouzel_core::driver::Errno;
 use ouzel_core::op::Request;
 use ouzel_os_linux::DriverConfig;
 
-use crate::rig::{Rig, pattern};
+use crate::rig::{Any as Driver, Rig, pattern};
 
 const SHORT: Duration = Duration::from_millis(20);
 /// Longer than anything here takes.
@@ -172,6 +174,25 @@ pub(crate) fn what_is_sent_behind_a_rest_waits_for_it(rig: &mut Rig) {
     assert_eq!(rig.in_flight(), 0);
 }
 
+pub(crate) fn an_end_goes_behind_a_rest(rig: &mut Rig) {
+    if !takes(rig) {
+        return;
+    }
+    let (a, mut b) = pair();
+    let sent = fill(rig, &a);
+    let end = rig.start(&Request::Shutdown { fd: a.as_raw_fd(), how: libc::SHUT_WR });
+    rig.stays_pending(end, SHORT);
+    assert!(drain(rig, &mut b, sent.len()) == sent);
+    assert_eq!(rig.finish_op(end).res, 0);
+    assert_eq!(b.read(&mut [0; 1]).unwrap(), 0);
+    // Another kind of end waits for nothing.
+    let (a, mut b) = pair();
+    let sent = fill(rig, &a);
+    assert_eq!(rig.result(&Request::Shutdown { fd: a.as_raw_fd(), how: libc::SHUT_RDWR }), 0);
+    let got = read(&mut b);
+    assert!(got.len() < sent.len() && sent.starts_with(&got));
+}
+
 pub(crate) fn a_close_drops_what_found_no_room(rig: &mut Rig) {
     if !takes(rig) {
         return;
@@ -206,6 +227,36 @@ pub(crate) fn a_copy_that_was_just_taken_leaves_before_a_close(rig: &mut Rig) {
     assert_eq!(rig.result(&Request::Close { fd: a.into_raw_fd() }), 0);
     assert_eq!(read(&mut b), b"bye");
     assert_eq!(rig.in_flight(), 0);
+}
+
+pub(crate) fn what_keeps_a_descriptor_is_dropped_when_its_copy_is_over(rig: &mut Rig) {
+    if !takes(rig) {
+        return;
+    }
+    let (a, mut b) = pair();
+    let kept = Arc::new(());
+    let keep = |rig: &mut Rig, bytes: &[u8]| {
+        let keeper = || Some(kept.clone() as Arc<dyn Any + Send + Sync>);
+        match &mut rig.driver {
+            Driver::Uring(d) => d.try_send(a.as_raw_fd(), bytes, keeper),
+            Driver::Epoll(d) => d.try_send(a.as_raw_fd(), bytes, keeper),
+        }
+    };
+    assert_eq!(keep(rig, b"small"), Ok(true));
+    assert_eq!(Arc::strong_count(&kept), 2);
+    rig.reap();
+    assert_eq!(Arc::strong_count(&kept), 1);
+    let bytes = pattern(10_000);
+    let mut sent = b"small".to_vec();
+    while keep(rig, &bytes).unwrap() {
+        sent.extend_from_slice(&bytes);
+    }
+    // The rest alone is left, until it has found room.
+    rig.reap();
+    assert_eq!(Arc::strong_count(&kept), 2);
+    assert!(drain(rig, &mut b, sent.len()) == sent);
+    rig.reap();
+    assert_eq!(Arc::strong_count(&kept), 1);
 }
 
 pub(crate) fn the_failure_of_a_copy_is_told_once(rig: &mut Rig) {
