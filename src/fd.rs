@@ -3,14 +3,10 @@
 //! An operation keeps the descriptor open until the kernel has answered: were it closed earlier, its
 //! number could be given to a new socket, and a late retry would steal that socket's bytes.
 
-use std::any::Any;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-use crate::platform;
-
-/// Keeps a descriptor open.
-pub(crate) type Keeper = Arc<dyn Any + Send + Sync>;
+use crate::platform::{self, Keeper};
 
 /// See the module. Cloning is one reference count.
 #[derive(Clone, Debug)]

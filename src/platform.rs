@@ -17,7 +17,6 @@ use ouzel_os_fallback as fallback;
 use ouzel_os_linux as linux;
 
 use crate::driver::{Driver, DriverOptions};
-use crate::fd::Keeper;
 
 /// Called for each completion: key and result.
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
@@ -31,6 +30,9 @@ pub(crate) enum AnyDriver {
     Epoll(Box<linux::EpollDriver>),
     Poll(Box<fallback::PollDriver>),
 }
+
+/// Keeps a descriptor open.
+pub(crate) type Keeper = Arc<dyn std::any::Any + Send + Sync>;
 
 /// How a driver reads files.
 #[derive(Clone, Copy, Debug)]

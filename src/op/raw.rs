@@ -12,8 +12,7 @@ pub use ouzel_core::op::{
 use ouzel_core::op::{OpHandle, RejectReason, Rejected};
 
 use crate::current::{self, Current};
-use crate::fd::Keeper;
-use crate::platform;
+use crate::platform::{self, Keeper};
 
 /// Why an operation could not be begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use ouzel_core::driver::Errno;
 use ouzel_core::op::{Fd, Flavour};
 
 use super::ReactorCell;
-use crate::fd::Keeper;
+use crate::platform::Keeper;
 
 impl ReactorCell {
     /// Whether a call on a socket is to be tried now, by the caller, before it is made an operation; if so it is counted.
