@@ -91,38 +91,6 @@ macro_rules! write_methods {
             crate::net::LazyWrite::begin(self.shared_fd(), buf)
         }
 
-        /// Sends a copy of `bytes` without an operation, for short replies: behind all that was taken before, no later than by
-        /// [`write_lazy`](Self::write_lazy), and nobody hears of its end. False: nothing is taken, and another write is the
-        /// way, which goes behind what was.
-        ///
-        /// Takes bytes in a [`LocalRuntime`](crate::LocalRuntime) on io_uring and epoll, 16 KiB at the most; not while the
-        /// socket is full, and not in a [`Runtime`](crate::Runtime), whose tasks move. Not while another write of this stream
-        /// is under way. What is taken is sent even if the stream is dropped then, but for the end of the runtime, which drops
-        /// what finds no room. A [`shutdown`](Self::shutdown) of the sending side comes behind it. Never blocks; allocates
-        /// only where the socket is full.
-        ///
-        /// # Errors
-        /// Why bytes taken before were not sent, once; nothing is taken then.
-        ///
-        /// ```
-        /// # ouzel::LocalRuntime::new()?.block_on(async {
-        /// use ouzel::net::UnixStream;
-        ///
-        /// let (server, client) = UnixStream::pair()?;
-        /// if !server.send_copy(b"a reply")? {
-        ///     server.write_all("a reply").await.0?;
-        /// }
-        /// let (n, buf) = client.read(Vec::with_capacity(64)).await;
-        /// assert_eq!((n?, buf.as_slice()), (7, &b"a reply"[..]));
-        /// # Ok::<(), std::io::Error>(())
-        /// # })
-        /// ```
-        #[inline]
-        pub fn send_copy(&self, bytes: &[u8]) -> std::io::Result<bool> {
-            let fd = self.shared_fd();
-            crate::op::raw::try_send_kept(fd.raw(), bytes, || Some(fd.keeper()))
-        }
-
         /// Sends what there is room for, now: `WouldBlock` if there is none. To wait in between:
         /// [`PollFd`](crate::net::PollFd).
         ///
@@ -137,6 +105,45 @@ macro_rules! write_methods {
         /// Allocates for more than five, and for arrays of more than 48 bytes.
         pub fn write_vectored<T: crate::net::Buffers>(&self, buffers: T) -> crate::net::WriteVectored<T> {
             crate::net::WriteVectored::new(self.shared_fd(), buffers)
+        }
+    };
+}
+
+/// Not of a half whose drop is a shutdown, which would overtake what was taken.
+macro_rules! copy_methods {
+    () => {
+        /// Sends a copy of `bytes` without an operation, for short replies: behind all that was taken before, no later than by
+        /// [`write_lazy`](Self::write_lazy), and nobody hears of its end. False: nothing is taken, and another write is the
+        /// way, which goes behind what was.
+        ///
+        /// Takes bytes in a [`LocalRuntime`](crate::LocalRuntime) on io_uring and epoll, 16 KiB at the most; not while the
+        /// socket is full, and not in a [`Runtime`](crate::Runtime), whose tasks move. Not while another write of this stream
+        /// is under way. What is taken is sent even if the stream is dropped then, but for the end of the runtime, which drops
+        /// what finds no room. A `shutdown` of the sending side comes behind it. All this holds on one runtime:
+        /// before a stream goes on to another one, or is split in halves of their own, await a write. Never blocks; allocates only where the socket is full.
+        ///
+        /// # Errors
+        /// Why bytes taken before were not sent, once; nothing is taken then.
+        ///
+        /// ```
+        /// # fn main() -> std::io::Result<()> {
+        /// # ouzel::LocalRuntime::new()?.block_on(async {
+        /// use ouzel::net::UnixStream;
+        ///
+        /// let (server, client) = UnixStream::pair()?;
+        /// if !server.send_copy(b"a reply")? {
+        ///     server.write_all("a reply").await.0?;
+        /// }
+        /// let (n, buf) = client.read(Vec::with_capacity(64)).await;
+        /// assert_eq!((n?, buf.as_slice()), (7, &b"a reply"[..]));
+        /// # Ok(())
+        /// # })
+        /// # }
+        /// ```
+        #[inline]
+        pub fn send_copy(&self, bytes: &[u8]) -> std::io::Result<bool> {
+            let fd = self.shared_fd();
+            crate::op::raw::try_send_kept(fd.raw(), bytes, || Some(fd.keeper()))
         }
     };
 }
@@ -229,4 +236,4 @@ macro_rules! std_methods {
 }
 
 pub(crate) use as_fd;
-pub(super) use {datagram_methods, read_methods, std_methods, write_methods};
+pub(super) use {copy_methods, datagram_methods, read_methods, std_methods, write_methods};

@@ -5,7 +5,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
-use super::methods::{read_methods, write_methods};
+use super::methods::{copy_methods, read_methods, write_methods};
 use crate::fd::SharedFd;
 
 pub(super) mod sealed {
@@ -72,6 +72,7 @@ impl<S: Stream> ReadHalf<'_, S> {
 
 impl<S: Stream> WriteHalf<'_, S> {
     write_methods!();
+    copy_methods!();
 
     fn shared_fd(&self) -> &SharedFd {
         self.fd

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::net::sockopt;
 
 use super::base::{local_addr, peer_addr, set_ttl, shutdown, ttl};
-use super::methods::{as_fd, read_methods, std_methods, write_methods};
+use super::methods::{as_fd, copy_methods, read_methods, std_methods, write_methods};
 use super::split::{self, is_stream};
 use super::{Connect, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ToSocketAddrs, WriteHalf};
 use crate::fd::SharedFd;
@@ -42,6 +42,7 @@ pub struct TcpStream {
 impl TcpStream {
     read_methods!();
     write_methods!();
+    copy_methods!();
     std_methods!(std::net::TcpStream);
 
     /// Connects to the first of `addresses` that answers.

@@ -6,7 +6,7 @@ use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
 use super::base::shutdown;
-use super::methods::{as_fd, read_methods, std_methods, write_methods};
+use super::methods::{as_fd, copy_methods, read_methods, std_methods, write_methods};
 use super::split::{self, is_stream};
 use super::unix_addr::{at, local_addr, peer_addr, peer_cred};
 use super::{Connect, OwnedReadHalf, OwnedWriteHalf, ReadHalf, UCred, WriteHalf};
@@ -37,6 +37,7 @@ pub struct UnixStream {
 impl UnixStream {
     read_methods!();
     write_methods!();
+    copy_methods!();
     std_methods!(std::os::unix::net::UnixStream);
 
     /// Connects to the socket at `path`.
