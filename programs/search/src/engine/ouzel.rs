@@ -5,6 +5,8 @@
 //! more can go on than there are workers, one ends. So up to [`DEPTH`] reads are in the ring at once if all have to wait, and
 //! one or two buffers more are used if few have. Nothing has to find out beforehand which it is.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::io::ErrorKind::{Interrupted, WouldBlock};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +16,7 @@ use ouzel::buf::IoBuf;
 use ouzel::fs::File;
 use ouzel::stream::ordered;
 use ouzel::sync::Semaphore;
-use ouzel::{BlockingConfig, JoinHandle};
+use ouzel::{BlockingConfig, Handle, JoinHandle, Runtime};
 
 use crate::job::Job;
 use crate::reader::{Found, Reader};
@@ -39,9 +41,26 @@ struct Search {
     task_count: AtomicUsize,
 }
 
+/// Runtimes by their number of workers. They stay for the searches to come; the process's end takes them along. When one was
+/// ended after a search, its threads, which gave their memory back, and the one that prints waited for each other: a
+/// `munmap` excludes every other, and up to eighteen waits were seen.
+static RUNTIMES: Mutex<BTreeMap<usize, Runtime>> = Mutex::new(BTreeMap::new());
+
+/// The one with `threads` workers.
+fn runtime(threads: usize) -> io::Result<Handle> {
+    let mut runtimes = RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = match runtimes.entry(threads) {
+        Entry::Occupied(there) => there.into_mut(),
+        Entry::Vacant(place) => {
+            // For files that are no plain ones, hence hardly ever.
+            let blocking = BlockingConfig { core_threads: 1, ..BlockingConfig::default() };
+            place.insert(Runtime::builder().worker_threads(threads).blocking(blocking).build()?)
+        }
+    };
+    Ok(runtime.handle())
+}
+
 pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<Found>>> {
-    // For files that are no plain ones, hence hardly ever.
-    let blocking = BlockingConfig { core_threads: 1, ..BlockingConfig::default() };
     let threads = threads.min(64);
     let search = Arc::new(Search {
         job: Arc::clone(job),
@@ -53,8 +72,7 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
         task_count: AtomicUsize::new(0),
     });
     let (end, wait) = mpsc::channel();
-    let runtime = ouzel::Runtime::builder().worker_threads(threads).blocking(blocking).build()?;
-    let handle = runtime.handle();
+    let handle = runtime(threads)?;
     // On a worker, which starts its tasks without a word to another thread. This thread waits for the end alone, for which it
     // needs no driver, and as soon as the workers are there, so that none of them has lain down yet.
     let root = handle.spawn(async move {
@@ -64,8 +82,6 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
             ended = ended.and(task);
         }
         drop(tasks);
-        // Here it begins the end of the workers and waits for none of them: that goes on while matches are printed.
-        drop(runtime);
         let _ = end.send(ended.map(|()| search));
     });
     root.detach();
