@@ -70,6 +70,7 @@ impl UringDriver {
             return self.push(entry);
         }
         let Some(Deadline(limit)) = self.limits.by_key.get(&key.0).copied() else { return self.push(entry) };
+        self.push_copy();
         let sq = self.ring.submission();
         let (capacity, room) = (sq.capacity(), sq.capacity() - sq.len());
         drop(sq);

@@ -73,9 +73,9 @@ impl UringDriver {
         if !self.copies.has_room(fd, bytes.len()) {
             self.settle_copies();
         }
-        if let Some((generation, error)) = self.copies.failed.remove(&(fd as u64))
-            && generation == self.fds.generation(fd)
-        {
+        let fds = &self.fds;
+        self.copies.failed.retain(|&fd, (generation, _)| *generation == fds.generation(fd as Fd));
+        if let Some((_, error)) = self.copies.failed.remove(&(fd as u64)) {
             return Err(Errno(error));
         }
         if self.rest_on(fd).is_some() || !self.copies.has_room(fd, bytes.len()) {

@@ -17,6 +17,8 @@ use crate::sockets::send_req;
 
 const SHORT: Duration = Duration::from_millis(5);
 const LONG: Duration = Duration::from_secs(300);
+/// Longer than anything here takes.
+const HANGS: Duration = Duration::from_secs(30);
 
 /// On rings that lack what the pair, its completions or its operations could use.
 fn on_rings(test: fn(&mut Rig)) {
@@ -154,6 +156,40 @@ fn refuses(rig: &mut Rig) {
     let (key, limit) = (rig.key(), rig.after(SHORT));
     assert_eq!(submit_until(rig, key, &recv(&b, &mut buf), limit), None);
     assert_eq!(rig.in_flight(), 0);
+}
+
+/// The two entries of a limit go in by one call, also if a copy before them takes a place.
+#[test]
+fn a_copy_that_was_just_taken_does_not_part_an_operation_from_its_limit() {
+    on_rings(|rig| {
+        for queued in 0..4 {
+            rig.remake(DriverConfig { entries: 4, ..rig.config.clone() });
+            let (a, mut c) = UnixStream::pair().unwrap();
+            let (_d, b) = UnixStream::pair().unwrap();
+            let mut bufs = [[0; 8]; 5];
+            let (last, others) = bufs.split_last_mut().unwrap();
+            let waiting: Vec<_> = others[..queued].iter_mut().map(|buf| rig.recv(&b, buf)).collect();
+            let taken = rig.try_send(&a, b"x").unwrap();
+            let (key, limit) = start(rig, &recv(&b, last), SHORT);
+            let hangs = rig.after(HANGS);
+            let res = loop {
+                let deadline = rig.after(SHORT);
+                rig.turn(Some(deadline), false);
+                match rig.take(key) {
+                    Some(c) => break c.res,
+                    None => assert!(rig.now() < hangs.0, "{queued} before it: without a limit"),
+                }
+            };
+            assert_eq!((res, rig.now() >= limit.0), (-libc::ETIMEDOUT, true), "{queued} before it");
+            if taken {
+                c.read_exact(&mut [0; 1]).unwrap();
+            }
+            for key in waiting {
+                rig.cancel(key);
+                assert_eq!(rig.finish_op(key).res, -libc::ECANCELED);
+            }
+        }
+    });
 }
 
 #[test]
