@@ -64,8 +64,12 @@ impl<T> Rests<T> {
         self.by_key.remove(&key.0)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (OpKey, &mut T)> {
-        self.by_key.iter_mut().map(|(key, rest)| (OpKey(*key), rest))
+    pub(crate) fn get_mut(&mut self, key: OpKey) -> Option<&mut T> {
+        self.by_key.get_mut(&key.0)
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = OpKey> {
+        self.by_key.keys().map(|key| OpKey(*key))
     }
 }
 
@@ -80,7 +84,7 @@ mod tests {
         assert!(keys.iter().all(|&key| is_ours(key) && key.generation() != 0));
         rests.made = u32::MAX - 1;
         assert!(!keys.contains(&rests.insert(())));
-        assert_eq!(rests.iter_mut().count(), 5);
+        assert_eq!(rests.keys().count(), 5);
         assert!(rests.remove(keys[1]).is_some() && rests.remove(keys[1]).is_none());
     }
 

@@ -3,8 +3,6 @@
 //! A batch is what was taken between two looks at what the kernel has said. A socket has one entry of it at the most, for
 //! entries are tried one by one: of two, the first could be short and the second whole.
 
-use std::collections::VecDeque;
-
 use ouzel_core::op::{Fd, OpKey, Request};
 
 use crate::keys::KeyMap;
@@ -31,7 +29,7 @@ pub(super) struct Rest {
     pub(super) bytes: Box<[u8]>,
     pub(super) _keep: Keep,
     /// Operations that send on the same socket: they begin when this has ended.
-    pub(super) line: VecDeque<(OpKey, Request)>,
+    pub(super) line: Vec<(OpKey, Request)>,
     pub(super) dropped: bool,
 }
 
@@ -45,25 +43,41 @@ pub(super) struct Copies {
     pub(super) pushed: usize,
     /// How many of them the kernel has seen.
     pub(super) entered: usize,
-    /// By descriptor, the number of the last batch it had a part in.
-    batch_of: Vec<u32>,
+    /// By descriptor.
+    known: Vec<Known>,
     batch: u32,
     pub(super) rests: Rests<Rest>,
-    /// Why something taken for a descriptor, in this generation of its number, was not sent, until somebody asks.
-    pub(super) failed: KeyMap<(u32, i32)>,
+    /// The descriptors of the operations that are held.
+    pub(super) held: KeyMap<Fd>,
+}
+
+/// What is known of a descriptor's number.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    /// The last batch it had a part in; none has the number zero.
+    batch: u32,
+    /// Why something taken was not sent, until somebody asks; 0: nothing.
+    pub(super) failed: i32,
+    /// The generation of the number when that failed.
+    pub(super) generation: u32,
+    /// What is being sent for it by an operation of our own.
+    pub(super) rest: Option<OpKey>,
 }
 
 impl Copies {
-    /// Whether there is none, and nothing is known of any.
+    /// Whether there is none on its way.
     #[inline]
     pub(super) fn is_unused(&self) -> bool {
-        self.sends.is_empty() && self.is_plain()
+        self.sends.is_empty() && self.rests.is_empty()
     }
 
-    /// Whether all went well so far.
-    #[inline]
-    pub(super) fn is_plain(&self) -> bool {
-        self.rests.is_empty() && self.failed.is_empty()
+    /// What is known of `fd`, which is not negative.
+    pub(super) fn known(&mut self, fd: Fd) -> &mut Known {
+        let index = fd as usize;
+        if index >= self.known.len() {
+            self.known.resize((index + 1).next_power_of_two().max(64), Known::default());
+        }
+        &mut self.known[index]
     }
 
     /// The last one may grow.
@@ -80,14 +94,21 @@ impl Copies {
     /// Whether `fd` has an entry in this batch.
     #[inline]
     pub(super) fn has(&self, fd: Fd) -> bool {
-        !self.sends.is_empty() && self.batch_of.get(fd as usize) == Some(&self.batch)
+        !self.sends.is_empty() && self.known.get(fd as usize).is_some_and(|known| known.batch == self.batch)
+    }
+
+    /// Whether something for `fd` may be the first of its own in this batch.
+    #[inline]
+    fn is_free(&self, fd: Fd) -> bool {
+        let free = |known: &Known| known.batch != self.batch && known.failed == 0 && known.rest.is_none();
+        self.known.get(fd as usize).is_none_or(free)
     }
 
     /// Whether so many bytes more for `fd` can be part of this batch.
     #[inline]
     pub(super) fn has_room(&self, fd: Fd, more: usize) -> bool {
         let fits = self.bytes.len() + more <= self.bytes.capacity();
-        fits && (self.is_open_for(fd) || (self.sends.len() < MOST && !self.has(fd)))
+        fits && (self.is_open_for(fd) || (self.sends.len() < MOST && self.is_free(fd)))
     }
 
     /// Takes `bytes` behind those of the open one, which is for the same descriptor.
@@ -102,21 +123,11 @@ impl Copies {
     /// Takes `bytes` as the first ones for `fd` in this batch.
     #[inline]
     pub(super) fn begin(&mut self, fd: Fd, bytes: &[u8], keep: Keep) {
-        match self.batch_of.get_mut(fd as usize) {
-            Some(batch) => *batch = self.batch,
-            None => self.mark_new(fd),
-        }
+        let batch = self.batch;
+        self.known(fd).batch = batch;
         let from = self.bytes.len();
         self.sends.push(Copy { fd, from, len: bytes.len(), keep, dropped: false });
         self.bytes.extend_from_slice(bytes);
-    }
-
-    #[cold]
-    fn mark_new(&mut self, fd: Fd) {
-        let len = (fd as usize + 1).next_power_of_two().max(64);
-        // No batch has the number zero.
-        self.batch_of.resize(len, 0);
-        self.batch_of[fd as usize] = self.batch;
     }
 
     /// Makes the memory of a batch at the first use. False: there is none.
@@ -138,7 +149,7 @@ impl Copies {
         self.bytes.clear();
         self.batch = self.batch.wrapping_add(1);
         if self.batch == 0 {
-            self.batch_of.fill(0);
+            self.known.iter_mut().for_each(|known| known.batch = 0);
             self.batch = 1;
         }
     }

@@ -157,7 +157,7 @@ impl UringDriver {
             lazy.cancelled = true;
             return;
         }
-        if !self.copies.rests.is_empty() && self.cancel_held(key) {
+        if !self.copies.held.is_empty() && self.cancel_held(key) {
             return;
         }
         if let Some(follow) = self.follow.get_mut(&key.0) {

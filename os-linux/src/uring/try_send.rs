@@ -48,7 +48,7 @@ impl UringDriver {
         if bytes.len() > LARGEST || self.closing {
             return Ok(false);
         }
-        if self.copies.is_plain() && self.copies.has_room(fd, bytes.len()) {
+        if self.copies.has_room(fd, bytes.len()) {
             self.take_copy(fd, bytes, keep);
             return Ok(true);
         }
@@ -70,15 +70,19 @@ impl UringDriver {
         if !self.has.has(Mask::CQE_SKIP) || !self.copies.make_room() {
             return Ok(false);
         }
-        if !self.copies.has_room(fd, bytes.len()) {
+        let generation = self.fds.generation(fd);
+        for settled in [false, true] {
+            let known = self.copies.known(fd);
+            let failed = std::mem::take(&mut known.failed);
+            if failed != 0 && known.generation == generation {
+                return Err(Errno(failed));
+            }
+            if settled || self.copies.has_room(fd, bytes.len()) {
+                break;
+            }
             self.settle_copies();
         }
-        let fds = &self.fds;
-        self.copies.failed.retain(|&fd, (generation, _)| *generation == fds.generation(fd as Fd));
-        if let Some((_, error)) = self.copies.failed.remove(&(fd as u64)) {
-            return Err(Errno(error));
-        }
-        if self.rest_on(fd).is_some() || !self.copies.has_room(fd, bytes.len()) {
+        if !self.copies.has_room(fd, bytes.len()) {
             return Ok(false);
         }
         self.take_copy(fd, bytes, keep);
@@ -150,25 +154,33 @@ impl UringDriver {
         let keep = copy.keep.take();
         let bytes: Box<[u8]> = self.copies.bytes[from + sent..from + len].into();
         let req = Request::Send { fd, buf: bytes.as_ptr(), len: bytes.len(), flags: 0, lazy: false };
-        let rest = Rest { fd, bytes, _keep: keep, line: Default::default(), dropped: false };
+        let rest = Rest { fd, bytes, _keep: keep, line: Vec::new(), dropped: false };
         let key = self.copies.rests.insert(rest);
+        self.copies.known(fd).rest = Some(key);
         self.follow.insert(key.0, Follow::Rest { req, sent: 0 });
         match self.push_operation(key, op::send(&req, 0, libc::MSG_WAITALL)) {
             Ok(()) => self.begun(key),
             Err(Errno(e)) => {
                 self.follow.remove(&key.0);
                 self.copies.rests.remove(key);
+                self.copies.known(fd).rest = None;
                 self.copy_failed(fd, e);
             }
         }
     }
 
     fn copy_failed(&mut self, fd: Fd, error: i32) {
-        self.copies.failed.insert(fd as u64, (self.fds.generation(fd), error));
+        let generation = self.fds.generation(fd);
+        let known = self.copies.known(fd);
+        (known.failed, known.generation) = (error, generation);
     }
 
     fn rest_on(&mut self, fd: Fd) -> Option<&mut Rest> {
-        self.copies.rests.iter_mut().map(|(_, rest)| rest).find(|rest| rest.fd == fd && !rest.dropped)
+        if fd < 0 {
+            return None;
+        }
+        let key = self.copies.known(fd).rest?;
+        self.copies.rests.get_mut(key)
     }
 
     /// Whether `req` has to be held, for it sends on a socket with a rest.
@@ -196,7 +208,9 @@ impl UringDriver {
                 // Whoever waits for it says so once, and before it begins.
                 *lazy = false;
             }
-            rest.line.push_back((key, req));
+            rest.line.push((key, req));
+            let fd = rest.fd;
+            self.copies.held.insert(key.0, fd);
             self.begun(key);
         }
         true
@@ -205,12 +219,12 @@ impl UringDriver {
     /// `fd` is closed by the next entry.
     fn drop_copies(&mut self, fd: Fd) {
         self.push_copy();
-        self.copies.failed.remove(&(fd as u64));
         if self.copies.has(fd) {
             self.copies.sends.iter_mut().filter(|copy| copy.fd == fd).for_each(|copy| copy.dropped = true);
         }
-        let rests = self.copies.rests.iter_mut().filter(|(_, rest)| rest.fd == fd);
-        for key in rests.map(|(key, _)| key).collect::<Vec<_>>() {
+        if fd >= 0
+            && let Some(key) = self.copies.known(fd).rest
+        {
             self.drop_rest(key);
             self.cancel(key);
         }
@@ -218,32 +232,31 @@ impl UringDriver {
 
     /// Nobody hears of it, and those behind it are cancelled.
     fn drop_rest(&mut self, key: OpKey) {
-        for (of, rest) in self.copies.rests.iter_mut() {
-            if of == key {
-                rest.dropped = true;
-                let cancelled = |(key, _): (OpKey, _)| told(key, -libc::ECANCELED);
-                self.stash.extend(rest.line.drain(..).map(cancelled));
-            }
+        let Some(rest) = self.copies.rests.get_mut(key) else { return };
+        rest.dropped = true;
+        let (fd, line) = (rest.fd, std::mem::take(&mut rest.line));
+        self.copies.known(fd).rest = None;
+        for (key, _) in line {
+            self.copies.held.remove(&key.0);
+            self.stash.push_back(told(key, -libc::ECANCELED));
         }
     }
 
     /// The same with all of them.
     pub(super) fn drop_rests(&mut self) {
-        let keys: Vec<_> = self.copies.rests.iter_mut().map(|(key, _)| key).collect();
+        let keys: Vec<_> = self.copies.rests.keys().collect();
         keys.into_iter().for_each(|key| self.drop_rest(key));
     }
 
     /// Cancels an operation that is held. False: it is not.
     #[cold]
     pub(super) fn cancel_held(&mut self, key: OpKey) -> bool {
-        for (_, rest) in self.copies.rests.iter_mut() {
-            if let Some(at) = rest.line.iter().position(|(held, _)| *held == key) {
-                rest.line.remove(at);
-                self.stash.push_back(told(key, -libc::ECANCELED));
-                return true;
-            }
+        let Some(fd) = self.copies.held.remove(&key.0) else { return false };
+        if let Some(rest) = self.rest_on(fd) {
+            rest.line.retain(|(held, _)| *held != key);
         }
-        false
+        self.stash.push_back(told(key, -libc::ECANCELED));
+        true
     }
 
     /// An operation of our own has ended.
@@ -251,6 +264,9 @@ impl UringDriver {
     pub(super) fn end_rest(&mut self, key: OpKey, completion: Completion) {
         // Dropped last: it may close the descriptor.
         let Some(mut rest) = self.copies.rests.remove(key) else { return };
+        if !rest.dropped {
+            self.copies.known(rest.fd).rest = None;
+        }
         match completion.res {
             _ if rest.dropped => {}
             e if e < 0 => self.copy_failed(rest.fd, -e),
@@ -258,6 +274,7 @@ impl UringDriver {
             _ => {}
         }
         for (key, req) in std::mem::take(&mut rest.line) {
+            self.copies.held.remove(&key.0);
             self.ended(key);
             let res = match self.submit(key, &req) {
                 Submitted::InFlight => continue,
