@@ -56,6 +56,14 @@ macro_rules! each {
 }
 
 impl AnyDriver {
+    /// Makes the calling thread the one that uses the driver.
+    pub(crate) fn bind(&mut self) -> Result<(), Errno> {
+        #[cfg(target_os = "linux")]
+        if let AnyDriver::Uring(d) = self {
+            d.bind()?;
+        }
+        Ok(())
+    }
     pub(crate) fn unparker(&self) -> Arc<dyn Unpark> {
         each!(self, d => d.unparker())
     }
@@ -220,8 +228,8 @@ impl AnyDriver {
     }
 }
 
-/// Makes the driver that `options` ask for, on the thread that will use it. The text says why it is
-/// this one.
+/// Makes the driver that `options` ask for, which the thread that will use it must [bind](AnyDriver::bind). The text says
+/// why it is this one.
 ///
 /// # Errors
 /// The system's, for a driver that was named; for `auto` that of the last one tried.
@@ -251,7 +259,7 @@ fn long_name(driver: Driver) -> &'static str {
     if driver == Driver::Uring { "io_uring" } else { driver.name() }
 }
 
-fn os_error(e: Errno) -> io::Error {
+pub(crate) fn os_error(e: Errno) -> io::Error {
     io::Error::from_raw_os_error(e.0)
 }
 
@@ -298,15 +306,14 @@ mod os {
             shared_fds: Arc::clone(fds()),
             mask,
         };
-        match d {
-            Driver::Uring => linux::UringDriver::new(&config, park)
-                .map(|d| AnyDriver::Uring(Box::new(d)))
-                .map_err(os_error),
-            Driver::Epoll => linux::EpollDriver::new(&config, park)
-                .map(|d| AnyDriver::Epoll(Box::new(d)))
-                .map_err(os_error),
-            _ => portable(options, park),
-        }
+        let made = match d {
+            Driver::Uring => {
+                linux::UringDriver::unbound(&config, park).map(|d| AnyDriver::Uring(Box::new(d)))
+            }
+            Driver::Epoll => linux::EpollDriver::new(&config, park).map(|d| AnyDriver::Epoll(Box::new(d))),
+            _ => return portable(options, park),
+        };
+        made.map_err(os_error)
     }
 
     pub(crate) fn now() -> Nanos {
@@ -423,10 +430,7 @@ pub(crate) unsafe fn close(fd: Fd) {
     drop(unsafe { OwnedFd::from_raw_fd(fd) });
 }
 
-/// There are none.
-///
-/// # Safety
-/// None: does nothing.
+/// There are none, and this does nothing.
 #[cfg(not(unix))]
 pub(crate) unsafe fn close(_: Fd) {}
 

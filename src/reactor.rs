@@ -74,12 +74,39 @@ pub(crate) struct ReactorCell {
 /// An operation that was submitted while the driver was busy.
 type Deferred = (OpKey, Request, Option<Deadline>, Runner);
 
-impl ReactorCell {
-    /// A reactor for the calling thread.
-    pub(crate) fn new(options: &DriverOptions, flavour: Flavour) -> io::Result<Rc<Self>> {
+/// What a reactor needs of the system, and what others need of it: made on any thread.
+pub(crate) struct Prepared {
+    driver: AnyDriver,
+    why: String,
+    seat: Seat,
+    options: DriverOptions,
+    totals: Arc<IoTotals>,
+}
+
+impl Prepared {
+    pub(crate) fn new(options: &DriverOptions) -> io::Result<Self> {
         let park = Arc::new(ParkWord::new());
         let (driver, why) = platform::make(options, &park)?;
         let seat = Seat { park, unpark: driver.unparker() };
+        Ok(Prepared { driver, why, seat, options: *options, totals: Arc::default() })
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat.clone()
+    }
+
+    pub(crate) fn describe(&self) -> (&'static str, String) {
+        (self.driver.name(), self.why.clone())
+    }
+
+    pub(crate) fn totals(&self) -> Arc<IoTotals> {
+        Arc::clone(&self.totals)
+    }
+
+    /// The calling thread's reactor. Fails for no reason that is known.
+    pub(crate) fn bind(self, flavour: Flavour) -> io::Result<Rc<ReactorCell>> {
+        let Prepared { mut driver, why, seat, options, totals } = self;
+        driver.bind().map_err(platform::os_error)?;
         let now = platform::now();
         let tries_sockets = driver.lets_try_sockets();
         let lazy_sends = flavour == Flavour::Local || driver.settles_after_waits();
@@ -91,7 +118,7 @@ impl ReactorCell {
             driver: ManuallyDrop::new(RefCell::new(driver)),
             why,
             origin: Origin::here(),
-            options: *options,
+            options,
             mailbox: Arc::new(Mailbox::new(seat.clone())),
             seat,
             deferred: RefCell::default(),
@@ -100,9 +127,16 @@ impl ReactorCell {
             lazy_sends,
             tries_sockets,
             tries: Cell::new(0),
-            totals: Arc::default(),
+            totals,
             provided: OnceCell::new(),
         }))
+    }
+}
+
+impl ReactorCell {
+    /// A reactor for the calling thread.
+    pub(crate) fn new(options: &DriverOptions, flavour: Flavour) -> io::Result<Rc<Self>> {
+        Prepared::new(options)?.bind(flavour)
     }
 
     /// This thread's reactor for `block_on`: kept from one call to the next while the options agree.

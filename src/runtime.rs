@@ -16,11 +16,11 @@ use ouzel_core::sched::{Seat, Shared, Worker};
 use crate::blocking::{self, BlockingHandle, BlockingPool, BlockingScope};
 use crate::current::{self, Current, Flavour};
 use crate::join::JoinHandle;
-use crate::metrics::{IoTotals, Metrics};
+use crate::metrics::Metrics;
 use crate::platform::{self, Origin};
-use crate::reactor::{ReactorCell, ReactorDriver};
+use crate::reactor::{Prepared, ReactorCell, ReactorDriver};
 use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, on_worker};
-use crate::start::{EndUnlessStarted, Gate, Reporter};
+use crate::start::{Start, Waits};
 use ouzel_core::task::{TaskId, TaskState, WakeResult};
 
 /// A runtime whose worker threads share their tasks: a worker without work takes from the others.
@@ -48,40 +48,36 @@ pub struct Runtime {
     inner: Arc<Inner>,
 }
 
-/// What a worker thread reports when its driver is made.
-struct Ready {
-    seat: Seat,
-    name: &'static str,
-    why: String,
-    io: Arc<IoTotals>,
-}
-
 impl Runtime {
     pub(crate) fn start(options: Options) -> io::Result<Self> {
         let workers = options.workers;
         // Before there are threads: a process that has some waits ten milliseconds for the kernel here.
         let heavy_barrier = platform::heavy_barrier();
-        let gate = Gate::new(workers);
-        // On an error those that have begun end.
-        let _end = EndUnlessStarted(&gate);
-        for index in 0..workers {
-            let (reporter, options) = (gate.reporter(index), options.clone());
-            let name = format!("{}-{index}", options.name);
-            std::thread::Builder::new().name(name).spawn(move || worker_thread(index, &options, reporter))?;
-        }
-        let all: Vec<Ready> = gate.all_told()?;
+        // Here and not on the threads: what the system refuses is known before there is one, they need not wait for each
+        // other, and their mappings not exclude each other's.
+        let all = (0..workers).map(|_| Prepared::new(&options.driver)).collect::<io::Result<Vec<_>>>()?;
+        let (driver_name, driver_why) = all[0].describe();
         let inner = Arc::new(Inner {
             origin: Origin::here(),
-            shared: Shared::new(all.iter().map(|r| r.seat.clone()), heavy_barrier, platform::pages()),
+            shared: Shared::new(all.iter().map(Prepared::seat), heavy_barrier, platform::pages()),
             pool: BlockingPool::new(options.blocking.clone()),
-            driver_name: all[0].name,
-            driver_why: all[0].why.clone(),
-            io: all.iter().map(|r| Arc::clone(&r.io)).collect(),
+            driver_name,
+            driver_why,
+            io: all.iter().map(Prepared::totals).collect(),
             options,
             alive: Mutex::new(workers),
             ended: Condvar::new(),
         });
-        gate.decide(Some(Arc::clone(&inner)));
+        // On an error those that have begun end.
+        let start = Start::new();
+        for (index, prepared) in all.into_iter().enumerate() {
+            let name = format!("{}-{index}", inner.options.name);
+            let (inner, waits) = (Arc::clone(&inner), start.waits());
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || worker_thread(index, inner, prepared, waits))?;
+        }
+        start.go();
         Ok(Runtime { inner })
     }
 
@@ -315,19 +311,14 @@ impl fmt::Debug for Handle {
     }
 }
 
-fn worker_thread(index: usize, options: &Options, reporter: Reporter<Ready, Arc<Inner>>) {
-    let (reactor, report) = match ReactorCell::new(&options.driver, OpFlavour::Shared) {
-        Ok(reactor) => {
-            let (name, why) = reactor.describe();
-            let report = Ready { seat: reactor.seat(), name, why, io: reactor.totals() };
-            (reactor, report)
-        }
-        Err(e) => return drop(reporter.report(Err(e))),
-    };
-    let Some(inner) = reporter.report(Ok(report)) else { return };
-    become_worker();
+fn worker_thread(index: usize, inner: Arc<Inner>, prepared: Prepared, waits: Waits) {
     // A panic here is one of ours (a task's is caught with the task): no wake-up could be trusted any more.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let reactor = prepared.bind(OpFlavour::Shared).expect("a driver that was made can be used");
+        if !waits.wait() {
+            return;
+        }
+        become_worker();
         let current = Current { reactor: Rc::clone(&reactor), runtime: Flavour::Shared(Arc::clone(&inner)) };
         let _entered = current::enter(Rc::new(current));
         let worker = Worker::new(Arc::clone(&inner.shared), index, ReactorDriver::new(Rc::clone(&reactor)));
@@ -335,11 +326,10 @@ fn worker_thread(index: usize, options: &Options, reporter: Reporter<Ready, Arc<
         reactor.close();
     }));
     if result.is_err() {
-        let name = &options.name;
+        let name = &inner.options.name;
         let _ = writeln!(io::stderr(), "ouzel: worker {index} of {name} failed; the process cannot go on");
         std::process::abort();
     }
-    drop(reactor);
     let mut alive = inner.alive.lock().unwrap_or_else(PoisonError::into_inner);
     *alive -= 1;
     let last = *alive == 0;

@@ -251,6 +251,68 @@ fn a_forked_child_gets_an_error_from_its_parents_runtime_and_may_make_one_of_its
     });
 }
 
+/// Descriptors and threads of this process.
+fn held() -> [usize; 2] {
+    ["/proc/self/fd", "/proc/self/task"].map(|dir| std::fs::read_dir(dir).unwrap().count())
+}
+
+/// Threads that end are there for a moment yet.
+fn comes_to_hold(what: [usize; 2]) {
+    while held() != what {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_runtime_without_descriptors_is_an_error_and_leaves_nothing() {
+    in_child("a_runtime_without_descriptors_is_an_error_and_leaves_nothing", || {
+        let before = held();
+        for driver in drivers() {
+            let build = || Runtime::builder().driver(driver).worker_threads(3).build();
+            let mut failures = 0;
+            for spare in 0.. {
+                let mut exhausted = Exhausted::now();
+                let left = exhausted.spare.len().saturating_sub(spare);
+                exhausted.spare.truncate(left);
+                let built = build();
+                drop(exhausted);
+                match built {
+                    Ok(_) => break,
+                    Err(e) => assert_eq!(e.raw_os_error(), Some(libc::EMFILE), "{driver}: {e}"),
+                }
+                failures += 1;
+                comes_to_hold(before);
+            }
+            // With none, with those of one worker, and with those of two.
+            assert!(failures >= 3, "{driver}: {failures}");
+            comes_to_hold(before);
+        }
+    });
+}
+
+#[test]
+fn a_runtime_without_threads_is_an_error_and_leaves_nothing() {
+    in_child("a_runtime_without_threads_is_an_error_and_leaves_nothing", || {
+        let before = held();
+        for driver in drivers() {
+            let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+            let used = 4096 * pages.split(' ').next().unwrap().parse::<u64>().unwrap();
+            let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: the struct is ours and complete.
+            unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut old) };
+            // Rings, and a few stacks of two megabytes: the C library keeps some of threads that have ended, not 64.
+            let low = libc::rlimit { rlim_cur: used + (10 << 20), ..old };
+            // SAFETY: as above.
+            unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const low) };
+            let built = Runtime::builder().driver(driver).worker_threads(64).build();
+            // SAFETY: as above.
+            unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const old) };
+            assert_eq!(built.map(drop).unwrap_err().kind(), io::ErrorKind::WouldBlock, "{driver}");
+            comes_to_hold(before);
+        }
+    });
+}
+
 #[test]
 fn bad_options_are_named() {
     let error = Runtime::builder().worker_threads(0).build().expect_err("no workers");

@@ -18,7 +18,7 @@ use super::buffers::Provided;
 use super::copies::Copies;
 use super::files::Known;
 use super::op::{Follow, Lazy, Limits};
-use super::probe::{Probed, probe, unregister_fd};
+use super::probe::{Probed, bind, probe, unregister_fd};
 use super::wake::{Notify, Wake};
 use crate::clock;
 use crate::config::{DriverConfig, Mask};
@@ -102,16 +102,26 @@ impl UringDriver {
     /// `ENOSYS` or `EPERM` where io_uring is missing or forbidden, `EOPNOTSUPP` where it is too old;
     /// `EMFILE`, `ENOMEM`.
     pub fn new(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Self, Errno> {
-        let Probed { ring, has, file_calls, lacking, index } = probe(config)?;
+        let mut driver = UringDriver::unbound(config, park)?;
+        driver.bind()?;
+        Ok(driver)
+    }
+
+    /// A driver for a thread that is still to be [bound](UringDriver::bind).
+    ///
+    /// # Errors
+    /// As [`UringDriver::new`]: all that may be lacking is lacking here.
+    pub fn unbound(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Self, Errno> {
+        let Probed { ring, has, file_calls, lacking } = probe(config)?;
         let wake = if has.has(Mask::FUTEX_WAIT) {
             Wake::Futex(Arc::new(FutexUnpark::new(park.clone())))
         } else {
             Wake::Event(Arc::new(EventUnpark::new()?), Box::new(0))
         };
         Ok(UringDriver {
-            enter_fd: index.unwrap_or(ring.as_raw_fd()),
+            enter_fd: ring.as_raw_fd(),
             ring: ManuallyDrop::new(ring),
-            index,
+            index: None,
             has,
             lacking,
             file_calls,
@@ -140,6 +150,20 @@ impl UringDriver {
             made: Generation::current(),
             counters: Counters::default(),
         })
+    }
+
+    /// Makes the calling thread the one that uses the driver, before anything else is done with it.
+    ///
+    /// # Errors
+    /// The kernel's, which has no reason for one if the driver was not bound before: it takes no memory and no descriptor.
+    pub fn bind(&mut self) -> Result<(), Errno> {
+        self.index = bind(&self.ring, self.has)?;
+        match self.index {
+            Some(index) => self.enter_fd = index,
+            // The thread's table is full: the descriptor serves as well.
+            None => self.has = Mask(self.has.0 & !Mask::RING_FD.0),
+        }
+        Ok(())
     }
 
     /// Wakes this driver's owner from any thread. May outlive the driver.

@@ -30,7 +30,7 @@
 //!
 //! **Limits** of operations are linked timeouts ([`limit`]), of which only the expired ones give news.
 //!
-//! **Threads**: the ring is made for one issuer. `new` and everything else is called on one thread.
+//! **Threads**: the ring is made for one issuer. `new`, or `bind`, and everything else is called on one thread.
 //!
 //! **Memory**: the kernel owns what operations in flight point at. `shutdown` cancels all and waits;
 //! dropping the driver before that aborts a debug build, and leaks the ring in a release build.

@@ -3,8 +3,11 @@
 //! Set-up flags have no probe: the kernel answers `EINVAL` to one it does not know, so the newest is
 //! dropped and the rest tried again. What came with a kernel version but has neither flag nor opcode is
 //! taken from an opcode of the same version.
+//!
+//! A ring for one issuer starts out disabled: whoever enables it is the issuer, be it another thread than the one that made it.
 
 use std::fmt::Write;
+use std::io;
 use std::os::fd::AsRawFd;
 
 use io_uring::{IoUring, Probe, opcode};
@@ -27,8 +30,6 @@ pub(super) struct Probed {
     pub(super) file_calls: Known,
     /// Features not in use, and whose doing that is.
     pub(super) lacking: String,
-    /// The ring's number in the thread's table of rings.
-    pub(super) index: Option<i32>,
 }
 
 /// Makes the ring.
@@ -56,6 +57,8 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         (Mask::ACCEPT_MULTI, v5_19),
         (Mask::CQE_SKIP, params.is_feature_skip_cqe_on_success()),
         (Mask::CANCEL_ANY, v5_19),
+        // Of 5.18, which no opcode tells.
+        (Mask::RING_FD, v5_19),
         (Mask::SEND_WAITALL, v6_0),
         (Mask::NO_IOWAIT, params.is_feature_no_iowait()),
         (Mask::MIN_WAIT, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
@@ -74,11 +77,20 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
     if !has.has(Mask::EXT_ARG) {
         has = Mask(has.0 & !Mask::ABS_TIMER.0);
     }
-    let index = if config.mask.has(Mask::RING_FD) { None } else { register_fd(&ring) };
-    if index.is_some() {
-        has = has.and(Mask::RING_FD);
+    Ok(Probed { lacking: lacking(has, config.mask), ring, has, file_calls })
+}
+
+/// Makes the calling thread the one issuer of the ring, and puts the ring into the thread's table if `has` says so and there
+/// is room: its number there.
+pub(super) fn bind(ring: &IoUring, has: Mask) -> Result<Option<i32>, Errno> {
+    if has.has(Mask::SINGLE_ISSUER) {
+        ring.submitter().register_enable_rings().map_err(errno)?;
     }
-    Ok(Probed { lacking: lacking(has, config.mask), ring, has, file_calls, index })
+    Ok(if has.has(Mask::RING_FD) { register_fd(ring) } else { None })
+}
+
+fn errno(e: io::Error) -> Errno {
+    Errno(e.raw_os_error().unwrap_or(libc::EIO))
 }
 
 fn set_up(config: &DriverConfig) -> Result<(IoUring, Mask), Errno> {
@@ -96,7 +108,7 @@ fn set_up(config: &DriverConfig) -> Result<(IoUring, Mask), Errno> {
             match *flag {
                 Mask::NO_SQARRAY => builder.setup_no_sqarray(),
                 Mask::DEFER_TASKRUN => builder.setup_defer_taskrun(),
-                Mask::SINGLE_ISSUER => builder.setup_single_issuer(),
+                Mask::SINGLE_ISSUER => builder.setup_single_issuer().setup_r_disabled(),
                 Mask::COOP_TASKRUN => builder.setup_coop_taskrun().setup_taskrun_flag(),
                 _ => builder.setup_submit_all(),
             };
@@ -106,7 +118,7 @@ fn set_up(config: &DriverConfig) -> Result<(IoUring, Mask), Errno> {
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) && !flags.is_empty() => {
                 flags.remove(0);
             }
-            Err(e) => return Err(Errno(e.raw_os_error().unwrap_or(libc::EIO))),
+            Err(e) => return Err(errno(e)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ouzel_core::driver::Errno;
+use ouzel_core::driver::{Deadline, Errno};
 use ouzel_core::op::Request;
 use ouzel_core::park::ParkWord;
 use ouzel_os_linux::fork::FORKED;
@@ -20,6 +20,36 @@ fn a_masked_ring_is_refused_with_enosys() {
     let config = DriverConfig { mask: Mask::URING, ..DriverConfig::default() };
     let made = UringDriver::new(&config, Arc::new(ParkWord::new()));
     assert_eq!(made.map(|_| ()), Err(Errno(libc::ENOSYS)));
+}
+
+#[test]
+fn a_ring_made_on_one_thread_is_used_on_the_one_it_is_bound_to() {
+    for mask in [Mask::NONE, Mask::SINGLE_ISSUER, Mask::DEFER_TASKRUN, Mask::RING_FD, Mask::FUTEX_WAIT] {
+        let config = DriverConfig { mask, ..DriverConfig::default() };
+        let park = Arc::new(ParkWord::new());
+        let mut driver = UringDriver::unbound(&config, park.clone()).unwrap();
+        let waited = driver.wait(Some(Deadline(driver.now())), false, &mut |_, _| {});
+        let one_issuer = mask != Mask::SINGLE_ISSUER;
+        assert_eq!(waited.map(drop), if one_issuer { Err(Errno(libc::EBADFD)) } else { Ok(()) }, "{mask:?}");
+        // One that is never bound.
+        drop(UringDriver::unbound(&config, park.clone()).unwrap());
+        let (mut a, b) = UnixStream::pair().unwrap();
+        let thread = std::thread::spawn(move || {
+            driver.bind().unwrap();
+            assert_eq!(driver.describe().contains("ring_fd (masked)"), mask == Mask::RING_FD);
+            if one_issuer {
+                assert_eq!(driver.bind(), Err(Errno(libc::EBADFD)), "a second issuer");
+            }
+            let mut rig = Rig::of(Any::Uring(Box::new(driver)), park, config);
+            let mut buf = [0; 8];
+            let key = rig.recv(&b, &mut buf);
+            rig.stays_pending(key, Duration::from_millis(2));
+            a.write_all(b"late").unwrap();
+            assert_eq!((rig.finish_op(key).res, &buf[..4]), (4, &b"late"[..]));
+            rig.finish();
+        });
+        thread.join().unwrap();
+    }
 }
 
 #[test]

@@ -78,6 +78,11 @@ impl Rig {
                 Any::Epoll(Box::new(EpollDriver::new(&config, park.clone()).expect("an epoll")))
             }
         };
+        Rig::of(driver, park, config)
+    }
+
+    /// Around a driver that was made by somebody else.
+    pub(crate) fn of(driver: Any, park: Arc<ParkWord>, config: DriverConfig) -> Rig {
         let unpark = each!(&driver, d => d.unparker());
         Rig { driver, park, unpark, config, done: Vec::new(), next: 0 }
     }
