@@ -14,17 +14,21 @@ pub(super) struct Contender {
     engine: Option<&'static str>,
     /// As many threads of `blocking` as the engine is given.
     capped: bool,
+    /// So many threads in place of those all others are given.
+    threads: Option<usize>,
 }
 
 const fn engine(name: &'static str) -> Contender {
-    Contender { name, engine: Some(name), capped: false }
+    Contender { name, engine: Some(name), capped: false, threads: None }
 }
 
 const OUZEL: Contender = engine("ouzel");
 const THREADS: Contender = engine("threads");
 const RAYON: Contender = engine("rayon");
-const CAPPED: Contender = Contender { name: "smol-capped", engine: Some("smol"), capped: true };
-const RIPGREP: Contender = Contender { name: "rg", engine: None, capped: false };
+const CAPPED: Contender = Contender { name: "smol-capped", capped: true, ..engine("smol") };
+const RIPGREP: Contender = Contender { engine: None, ..engine("rg") };
+/// No peer, but what a disk gives to whoever asks for enough at once.
+const CROWD: Contender = Contender { name: "threads-64", threads: Some(64), ..engine("threads") };
 
 const ALL: &[Contender] = &[
     OUZEL,
@@ -98,7 +102,7 @@ pub(super) const CASES: &[Case] = &[
         query: "ZephyrNeedle",
         more: COUNT,
         cold: true,
-        contenders: &[OUZEL, THREADS, RAYON],
+        contenders: &[OUZEL, THREADS, RAYON, CROWD],
         goals: &[Goal { of: PLAIN, at_most: 0.70 }],
     },
     Case {
@@ -107,7 +111,7 @@ pub(super) const CASES: &[Case] = &[
         query: "ZephyrNeedle",
         more: &["--count", "--only-read"],
         cold: true,
-        contenders: &[OUZEL, THREADS, RAYON],
+        contenders: &[OUZEL, THREADS, RAYON, CROWD],
         goals: &[Goal { of: PLAIN, at_most: 0.80 }],
     },
 ];
@@ -140,7 +144,7 @@ impl Contender {
         threads: usize,
         limit: Duration,
     ) -> Result<Sample, String> {
-        let threads = threads.to_string();
+        let threads = self.threads.unwrap_or(threads).to_string();
         let mut command = match self.engine {
             Some(engine) => {
                 let mut command = Command::new(program);
