@@ -58,8 +58,9 @@ const EPOLL: &[Case] = &[
     ("accept4", "ENOMEM", "1+3", Nothing),
     ("accept4", "ENOBUFS", "1+3", Nothing),
     ("epoll_pwait2", "EINTR", "3+2", Nothing),
-    ("epoll_ctl", "ENOMEM", "4+4", Losses),
-    ("epoll_ctl", "ENOSPC", "4+4", Losses),
+    // Each thread's calls are counted by themselves; the first four of the main thread are those of drivers that are made.
+    ("epoll_ctl", "ENOMEM", "5+4", Losses),
+    ("epoll_ctl", "ENOSPC", "5+4", Losses),
     ("close", "EINTR", "9+3", Nothing),
 ];
 
