@@ -121,6 +121,7 @@ usage: cargo xtask <command> [options]
   echo [options]        the echo servers in C and Zig on io_uring and epoll beside the same on libuv: CPU time of the
                         server for a message, ratios within a round, latency
     --rounds N          (5)
+    --quick             a tenth of the messages in a round: many short rounds tell more where neighbours are loud
     --cell CxD          only 1x1, 64x1 or 64x16: connections by messages unanswered on each
     --counts            instructions and system calls for a message instead (needs valgrind and strace)
     --bare              beside them two loops on epoll without a runtime: what the kernel takes by itself

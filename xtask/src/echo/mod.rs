@@ -31,6 +31,8 @@ const ZIG: f64 = 1.05;
 #[derive(Debug)]
 pub(crate) struct Options {
     rounds: usize,
+    /// A tenth of the messages.
+    quick: bool,
     counts: bool,
     bare: bool,
     only: Option<String>,
@@ -39,11 +41,12 @@ pub(crate) struct Options {
 impl Options {
     /// Reads what follows `echo` on the command line. `None`: help was asked for.
     pub(crate) fn parse(parser: &mut lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut options = Options { rounds: 5, counts: false, bare: false, only: None };
+        let mut options = Options { rounds: 5, quick: false, counts: false, bare: false, only: None };
         while let Some(arg) = parser.next()? {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
                 Long("rounds") => options.rounds = parser.value()?.parse()?,
+                Long("quick") => options.quick = true,
                 Long("counts") => options.counts = true,
                 Long("bare") => options.bare = true,
                 Long("cell") => options.only = Some(parser.value()?.parse_with(cell)?),
@@ -77,6 +80,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
         if options.only.as_ref().is_some_and(|only| *only != name(cell)) {
             continue;
         }
+        let ops = if options.quick { ops / 10 } else { ops };
         let load = Load { program: &program, cell, ops, warmup: ops / 10 };
         if options.counts {
             counts::print(&name(cell), &contenders, load)?;
