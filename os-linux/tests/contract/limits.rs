@@ -12,13 +12,11 @@ use ouzel_core::op::{AT_POSITION, OpKey, Request, Submitted};
 use ouzel_os_linux::{DriverConfig, Mask};
 
 use crate::files::pipe;
-use crate::rig::{Any, Kind, Rig, recv, run, run_with};
+use crate::rig::{Any, Kind, PATIENCE, Rig, recv, run, run_with};
 use crate::sockets::send_req;
 
 const SHORT: Duration = Duration::from_millis(5);
 const LONG: Duration = Duration::from_secs(300);
-/// Longer than anything here takes.
-const HANGS: Duration = Duration::from_secs(30);
 
 /// On rings that lack what the pair, its completions or its operations could use.
 fn on_rings(test: fn(&mut Rig)) {
@@ -171,7 +169,7 @@ fn a_copy_that_was_just_taken_does_not_part_an_operation_from_its_limit() {
             let waiting: Vec<_> = others[..queued].iter_mut().map(|buf| rig.recv(&b, buf)).collect();
             let taken = rig.try_send(&a, b"x").unwrap();
             let (key, limit) = start(rig, &recv(&b, last), SHORT);
-            let hangs = rig.after(HANGS);
+            let hangs = rig.after(PATIENCE);
             let res = loop {
                 let deadline = rig.after(SHORT);
                 rig.turn(Some(deadline), false);
