@@ -281,16 +281,9 @@ mod os {
     use std::os::fd::BorrowedFd;
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
-    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     pub(super) const NATIVE: &[Driver] = &[Driver::Uring, Driver::Epoll, Driver::Poll];
-
-    /// Descriptor numbers are the process's, so their generations are too.
-    fn fds() -> &'static Arc<linux::FdTable> {
-        static FDS: OnceLock<Arc<linux::FdTable>> = OnceLock::new();
-        FDS.get_or_init(|| Arc::new(linux::FdTable::new()))
-    }
 
     pub(super) fn make_one(d: Driver, options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDriver> {
         let mask = match std::env::var("OUZEL_URING_MASK") {
@@ -303,7 +296,6 @@ mod os {
             entries: options.entries,
             buffers: options.buffers,
             buffer_size: options.buffer_size,
-            shared_fds: Arc::clone(fds()),
             mask,
         };
         let made = match d {
@@ -331,7 +323,7 @@ mod os {
     pub(crate) use linux::{begin_to_wait, open_cached, read_cached, stat_cached, stat_open_cached};
 
     pub(crate) fn fd_changed(fd: Fd) {
-        fds().changed(fd);
+        linux::FdTable::of_process().changed(fd);
     }
 
     pub(crate) fn exit_descriptor(child: u32) -> Option<OwnedFd> {

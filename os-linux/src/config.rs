@@ -5,9 +5,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
-
-use crate::fds::FdTable;
 
 /// What a driver is made with. Start from `default()`.
 #[derive(Clone, Debug)]
@@ -20,21 +17,13 @@ pub struct DriverConfig {
     /// Bytes of each. 16 KiB: a bulk stream costs one completion per 16 KiB, and a small message
     /// touches one page of it.
     pub buffer_size: u32,
-    /// Shared by all drivers of a runtime.
-    pub shared_fds: Arc<FdTable>,
     /// Features not to be used.
     pub mask: Mask,
 }
 
 impl Default for DriverConfig {
     fn default() -> Self {
-        DriverConfig {
-            entries: 256,
-            buffers: 256,
-            buffer_size: 16 * 1024,
-            shared_fds: Arc::new(FdTable::new()),
-            mask: Mask::NONE,
-        }
+        DriverConfig { entries: 256, buffers: 256, buffer_size: 16 * 1024, mask: Mask::NONE }
     }
 }
 

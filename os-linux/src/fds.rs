@@ -15,14 +15,11 @@ use ouzel_core::op::Fd;
 
 const CELLS: usize = 1 << 16;
 
-/// See the module. Shared by all drivers of a runtime.
-pub struct FdTable(Box<[AtomicU32; CELLS]>);
+/// See the module.
+pub struct FdTable([AtomicU32; CELLS]);
 
-impl Default for FdTable {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// Zero as they are, most of them are in pages that nobody touches.
+static OF_PROCESS: FdTable = FdTable::new();
 
 impl std::fmt::Debug for FdTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,13 +28,15 @@ impl std::fmt::Debug for FdTable {
 }
 
 impl FdTable {
-    /// A table in which no number has changed yet.
+    /// The table of this process's numbers, which all of its drivers share.
     #[must_use]
-    pub fn new() -> Self {
-        // Zeroed by the allocator, not by us: the pages stay untouched.
-        let zeroed: *mut [u32] = Box::into_raw(vec![0u32; CELLS].into_boxed_slice());
-        // SAFETY: the box of so many was taken apart just now, and an atomic has the layout of its integer.
-        FdTable(unsafe { Box::from_raw(zeroed.cast::<[AtomicU32; CELLS]>()) })
+    pub fn of_process() -> &'static FdTable {
+        &OF_PROCESS
+    }
+
+    /// A table in which no number has changed yet.
+    pub(crate) const fn new() -> Self {
+        FdTable([const { AtomicU32::new(0) }; CELLS])
     }
 
     /// Says that `fd` was just opened, or is about to be closed.

@@ -26,8 +26,11 @@ use crate::platform::{ECANCELED, ETIMEDOUT};
 
 /// See the module. One thread's.
 pub(super) struct Limits {
-    /// Timers that are operations (the C ABI's), and the limits of operations that are not.
-    wheel: RefCell<Wheel>,
+    /// Timers that are operations (the C ABI's), and the limits of operations that are not. Made for the first one: few
+    /// threads have any, and a wheel is nine tenths of what a reactor is.
+    wheel: RefCell<Option<Box<Wheel>>>,
+    /// When such a wheel begins.
+    since: Nanos,
     /// Limits that have neither passed nor ended, and those in `late`.
     watched: Cell<usize>,
     /// Operations whose time is over, until they end.
@@ -45,27 +48,33 @@ pub(super) enum Rung {
 
 impl Limits {
     pub(super) fn new(now: Nanos) -> Self {
-        Limits { wheel: RefCell::new(Wheel::new(now)), watched: Cell::new(0), late: RefCell::default() }
+        Limits { wheel: RefCell::default(), since: now, watched: Cell::new(0), late: RefCell::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.wheel.borrow().is_empty()
+        self.wheel.borrow().as_ref().is_none_or(|wheel| wheel.is_empty())
     }
 
     pub(super) fn next_wait(&self, slab: &OpSlab, slack: Duration) -> Option<Deadline> {
-        self.wheel.borrow().next_wait(slab, slack)
+        self.wheel.borrow().as_ref()?.next_wait(slab, slack)
     }
 
     /// A timer that is an operation begins.
     pub(super) fn set_timer(&self, slab: &OpSlab, key: OpKey, deadline: Deadline) {
-        let set = self.wheel.borrow_mut().insert(slab, key, deadline);
+        let mut wheel = self.wheel.borrow_mut();
+        let wheel = wheel.get_or_insert_with(|| Box::new(Wheel::new(self.since)));
+        let set = wheel.insert(slab, key, deadline);
         debug_assert!(set, "a fresh slot has no timer");
     }
 
     /// Ends the timer that operation `key` is. False: it is none, or none any more.
     pub(super) fn end_timer(&self, slab: &OpSlab, key: OpKey) -> bool {
         let is_timer = matches!(slab.request(key), Some(Request::Timeout { .. }));
-        is_timer && self.wheel.borrow_mut().remove(slab, key)
+        is_timer && self.remove(slab, key)
+    }
+
+    fn remove(&self, slab: &OpSlab, key: OpKey) -> bool {
+        self.wheel.borrow_mut().as_mut().is_some_and(|wheel| wheel.remove(slab, key))
     }
 
     /// Operation `key`, in flight, has time until `deadline`.
@@ -76,7 +85,7 @@ impl Limits {
 
     /// The next one whose time has come by `now`.
     pub(super) fn pop_expired(&self, slab: &OpSlab, now: Nanos) -> Option<Rung> {
-        let key = self.wheel.borrow_mut().pop_expired(slab, now)?;
+        let key = self.wheel.borrow_mut().as_mut()?.pop_expired(slab, now)?;
         if matches!(slab.request(key), Some(Request::Timeout { .. })) {
             return Some(Rung::Timer(key));
         }
@@ -92,7 +101,7 @@ impl Limits {
 
     #[cold]
     fn end_watched(&self, slab: &OpSlab, key: OpKey, c: Completion) -> Completion {
-        if self.wheel.borrow_mut().remove(slab, key) {
+        if self.remove(slab, key) {
             self.watched.set(self.watched.get() - 1);
             return c;
         }

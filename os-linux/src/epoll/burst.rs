@@ -37,7 +37,7 @@ impl EpollDriver {
         if !self.copies.has_room(bytes.len()) {
             self.make_lazy();
         }
-        let entry = self.table.entry(fd, &self.fds);
+        let entry = self.table.entry(fd, self.fds);
         if entry.failed != 0 {
             return Err(Errno(std::mem::take(&mut entry.failed)));
         }

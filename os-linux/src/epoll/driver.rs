@@ -35,7 +35,7 @@ pub struct EpollDriver {
     pub(super) epoll: OwnedFd,
     park: Arc<ParkWord>,
     wake: Arc<EventUnpark>,
-    pub(super) fds: Arc<FdTable>,
+    pub(super) fds: &'static FdTable,
     pub(super) table: Table,
     /// Descriptors to look at before the next block.
     pub(super) ready: VecDeque<Fd>,
@@ -96,7 +96,7 @@ impl EpollDriver {
             epoll,
             park,
             wake,
-            fds: config.shared_fds.clone(),
+            fds: FdTable::of_process(),
             table: Table::default(),
             ready: VecDeque::new(),
             left: 0,

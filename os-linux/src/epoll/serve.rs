@@ -26,7 +26,7 @@ const BROKEN: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
 impl EpollDriver {
     #[inline]
     pub(super) fn entry(&mut self, fd: Fd) -> &mut Entry {
-        self.table.entry(fd, &self.fds)
+        self.table.entry(fd, self.fds)
     }
 
     pub(super) fn list(&mut self, fd: Fd) {
@@ -73,7 +73,7 @@ impl EpollDriver {
     /// A short read: if it was from a registered stream of TCP, that is empty now. Whether a try makes sense all the same.
     #[inline(always)]
     fn drained(&mut self, fd: Fd) -> bool {
-        let entry = self.table.entry(fd, &self.fds);
+        let entry = self.table.entry(fd, self.fds);
         if entry.events & IN != 0 && self.short_reads {
             if entry.kind == Kind::Unknown {
                 self.calls.set(self.calls.get() + 1);
@@ -148,7 +148,7 @@ impl EpollDriver {
         for _ in 0..self.ready.len().min(TURNS) {
             let Some(fd) = self.ready.pop_front() else { break };
             self.left = self.left.saturating_sub(1);
-            let entry = self.table.entry(fd, &self.fds);
+            let entry = self.table.entry(fd, self.fds);
             entry.listed = false;
             let may_read = entry.may_try(Way::In);
             let writing = !entry.sides[Way::Out as usize].is_empty();
@@ -338,7 +338,7 @@ impl EpollDriver {
         }
         self.gather.completed(data);
         let fd = data as Fd;
-        let entry = self.table.entry(fd, &self.fds);
+        let entry = self.table.entry(fd, self.fds);
         entry.side(Way::In).may_try |= events & (IN | BROKEN) != 0;
         entry.side(Way::Out).may_try |= events & (OUT | BROKEN) != 0;
         entry.always_try |= events & ENDED != 0;

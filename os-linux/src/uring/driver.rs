@@ -73,7 +73,7 @@ pub struct UringDriver {
     pub(super) shape: (u32, u32),
     /// Multishot receives by the number of their slot, until another has it.
     pub(super) receiving: KeyMap<(OpKey, Fd)>,
-    pub(super) fds: Arc<FdTable>,
+    pub(super) fds: &'static FdTable,
     pub(super) in_flight: usize,
     pub(super) gather: Gather,
     /// What a host with its own loop polls, once it has asked.
@@ -142,7 +142,7 @@ impl UringDriver {
             provided: None,
             shape: (config.buffers, config.buffer_size),
             receiving: KeyMap::default(),
-            fds: config.shared_fds.clone(),
+            fds: FdTable::of_process(),
             in_flight: 0,
             gather: Gather::default(),
             notify: OnceCell::new(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ouzel_core::driver::{Counters, Deadline, Errno, Nanos, Unpark};
 use ouzel_core::op::{Completion, OpKey, Request, Submitted};
 use ouzel_core::park::ParkWord;
-use ouzel_os_linux::{DriverConfig, EpollDriver, Mask, UringDriver, execute};
+use ouzel_os_linux::{DriverConfig, EpollDriver, FdTable, Mask, UringDriver, execute};
 
 /// Which driver, and what it must do without.
 #[derive(Clone, Copy, Debug)]
@@ -237,7 +237,7 @@ impl Rig {
 
     /// What whoever opens a socket outside the driver says.
     pub(crate) fn opened(&self, fd: &impl AsRawFd) {
-        self.config.shared_fds.changed(fd.as_raw_fd());
+        FdTable::of_process().changed(fd.as_raw_fd());
     }
 
     pub(crate) fn recv(&mut self, fd: &impl AsRawFd, buf: &mut [u8]) -> OpKey {
