@@ -1,7 +1,7 @@
 //! `ouzel-echo`: the load of the echo cases. One thread, one epoll, and no unchecked byte.
 //!
 //! ```text
-//! connect -> warm-up -> `ready` -> (a line on stdin) -> measure -> `done` -> (end of stdin) -> close
+//! connect -> warm-up -> `ready` -> (a line on stdin) -> a turn -> `done` -> (a line: another turn; end of stdin) -> close
 //! ```
 //! Each connection sends messages of 64 bytes whose words depend on connection and position, keeps up to
 //! `depth` of them unanswered, and compares what comes back word by word, in order.
@@ -29,42 +29,55 @@ pub struct Options {
     pub connections: u64,
     /// Messages unanswered on each.
     pub depth: u64,
-    /// Messages in all, exactly.
+    /// Messages of a turn, exactly.
     pub ops: u64,
-    /// Messages before those.
+    /// Messages before the first one.
     pub warmup: u64,
     /// Note how long each takes.
     pub latency: bool,
 }
 
-/// What a run ends with.
+/// A load, connected and warm.
 #[derive(Debug)]
-pub struct Ran {
-    /// The connections, still open.
-    pub open: Vec<Link>,
-    /// Nanoseconds from the turn in which a message was sent to the one in which it came back; empty unless asked for.
-    pub latency: Histogram<u64>,
+pub struct Echo<'a> {
+    options: &'a Options,
+    epoll: OwnedFd,
+    connections: Vec<Connection>,
 }
 
-/// Runs the load; `at_ready` is called between warm-up and the measured messages.
-///
-/// # Errors
-/// The system's, a wrong byte, a lost connection, ten seconds of silence.
-pub fn run(options: &Options, at_ready: impl FnOnce()) -> io::Result<Ran> {
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let mut connections = (0..options.connections)
-        .map(|id| Connection::open(&options.addr, id))
-        .collect::<io::Result<Vec<_>>>()?;
-    for c in &connections {
-        epoll::add(&epoll, c.stream.as_fd(), epoll::EventData::new_u64(c.id), epoll::EventFlags::IN)?;
+impl<'a> Echo<'a> {
+    /// Connects, and sends the messages of the warm-up.
+    ///
+    /// # Errors
+    /// The system's, a wrong byte, a lost connection, ten seconds of silence.
+    pub fn open(options: &'a Options) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let connections = (0..options.connections)
+            .map(|id| Connection::open(&options.addr, id))
+            .collect::<io::Result<Vec<_>>>()?;
+        for c in &connections {
+            epoll::add(&epoll, c.stream.as_fd(), epoll::EventData::new_u64(c.id), epoll::EventFlags::IN)?;
+        }
+        let mut echo = Echo { options, epoll, connections };
+        echo.send(options.warmup)?;
+        Ok(echo)
     }
-    let none = || Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("a minute, with three digits");
-    let mut latency = none();
-    drive(options, &epoll, &mut connections, options.warmup, &mut latency)?;
-    latency = none();
-    at_ready();
-    drive(options, &epoll, &mut connections, options.ops, &mut latency)?;
-    Ok(Ran { open: connections.into_iter().map(|c| c.stream).collect(), latency })
+
+    /// Sends the messages of a turn. Nanoseconds from the look in which a message was sent to the one in which it came back;
+    /// empty unless asked for.
+    ///
+    /// # Errors
+    /// As [`Echo::open`].
+    pub fn turn(&mut self) -> io::Result<Histogram<u64>> {
+        self.send(self.options.ops)
+    }
+
+    fn send(&mut self, messages: u64) -> io::Result<Histogram<u64>> {
+        let mut latency =
+            Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("a minute, with three digits");
+        drive(self.options, &self.epoll, &mut self.connections, messages, &mut latency)?;
+        Ok(latency)
+    }
 }
 
 /// Sends `messages`, spread over the connections, and receives as many.
@@ -102,6 +115,7 @@ fn drive(
     Ok(())
 }
 
+#[derive(Debug)]
 struct Connection {
     id: u64,
     stream: Link,
@@ -257,10 +271,13 @@ mod tests {
 
     #[test]
     fn a_right_server_passes() {
-        let mut ready = false;
-        let ran = run(&options(server(|_| ())), || ready = true).unwrap();
-        assert!(ready && ran.latency.min() >= 100, "{} ns for a round trip", ran.latency.min());
-        assert_eq!(ran.latency.len(), 50);
+        let options = options(server(|_| ()));
+        let mut echo = Echo::open(&options).unwrap();
+        for _ in 0..3 {
+            let latency = echo.turn().unwrap();
+            assert!(latency.min() >= 100, "{} ns for a round trip", latency.min());
+            assert_eq!(latency.len(), 50, "a turn's own");
+        }
     }
 
     #[test]
@@ -274,7 +291,7 @@ mod tests {
                 bytes[(place - first) as usize] ^= 1;
             }
         });
-        let e = run(&options(addr), || ()).unwrap_err();
+        let e = Echo::open(&options(addr)).unwrap_err();
         assert!(e.to_string().contains("answer 5"), "{e}");
     }
 

@@ -1,7 +1,7 @@
 //! `ouzel-echo`: see `ouzel_bench::echo`.
 
 use lexopt::prelude::*;
-use ouzel_bench::echo::{Options, pin, run};
+use ouzel_bench::echo::{Echo, Options, pin};
 use ouzel_bench::place::Place;
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
@@ -12,7 +12,8 @@ ouzel-echo: drives an echo server and checks every byte it answers
 usage: ouzel-echo --addr HOST:PORT|unix:PATH|udp:HOST:PORT [options]
   --connections N   connections (1)
   --depth N         messages of 64 bytes unanswered on each (1)
-  --ops N           messages in all (100000), after which it prints `done` and waits for the end of stdin
+  --ops N           messages of a turn (100000), after which it prints `done` and waits on stdin: for a line, which
+                    begins another turn, or the end
   --warmup N        messages before those (0), after which it prints `ready` and waits for a line on stdin
   --cpu N           stay on this CPU
   --latency         print `p50 MICROSECONDS p99 MICROSECONDS` before `done`
@@ -30,15 +31,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&options, || say_and_wait("ready")) {
-        Ok(ran) => {
-            if options.latency {
-                let at = |q| ran.latency.value_at_quantile(q) as f64 / 1e3;
-                println!("p50 {:.1} p99 {:.1}", at(0.50), at(0.99));
-            }
-            say_and_wait("done");
-            ExitCode::SUCCESS
-        }
+    match turns(&options) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("ouzel-echo: {e}");
             ExitCode::FAILURE
@@ -46,12 +40,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a line at once and waits for one, or for the end of stdin.
-fn say_and_wait(line: &str) {
+/// The first turn also begins at the end of stdin.
+fn turns(options: &Options) -> std::io::Result<()> {
+    let mut echo = Echo::open(options)?;
+    say_and_wait("ready");
+    loop {
+        let latency = echo.turn()?;
+        if options.latency {
+            let at = |q| latency.value_at_quantile(q) as f64 / 1e3;
+            println!("p50 {:.1} p99 {:.1}", at(0.50), at(0.99));
+        }
+        if !say_and_wait("done") {
+            return Ok(());
+        }
+    }
+}
+
+/// Prints a line at once and waits for one; false at the end of stdin.
+fn say_and_wait(line: &str) -> bool {
     let mut out = std::io::stdout().lock();
     // A reader that has gone has closed stdin too.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-    let _ = std::io::stdin().lock().read_line(&mut String::new());
+    std::io::stdin().lock().read_line(&mut String::new()).is_ok_and(|n| n > 0)
 }
 
 fn parse() -> Result<Option<Options>, lexopt::Error> {

@@ -1,10 +1,10 @@
-//! `ouzel-echo` against a server: a warm-up, then exactly so many messages, with the server looked at on both sides.
+//! `ouzel-echo` against a server: a warm-up, then turns of exactly so many messages, with the server looked at on both sides.
 
 use super::server::Server;
 use crate::cpu;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// Connections, and messages unanswered on each.
@@ -28,8 +28,16 @@ pub(super) struct Sample {
 }
 
 impl Load<'_> {
-    /// Sends it, checks every byte that comes back, and says what it cost.
+    /// Sends it in one turn, checks every byte that comes back, and says what it cost.
     pub(super) fn send(&self, server: &Server, cpu: Option<usize>) -> Result<Sample, String> {
+        let mut running = self.start(server, cpu)?;
+        let sample = running.turn()?;
+        running.end()?;
+        Ok(sample)
+    }
+
+    /// Connects it to `server`, and sends the warm-up.
+    pub(super) fn start(&self, server: &Server, cpu: Option<usize>) -> Result<Running, String> {
         let failed = |e: std::io::Error| format!("{}: {e}", self.program.display());
         let mut command = Command::new(self.program);
         command.args(["--latency", "--addr", &server.addr.to_string()]);
@@ -46,32 +54,60 @@ impl Load<'_> {
             command.args(["--cpu", &cpu.to_string()]);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
-        let mut stdin = child.stdin.take().expect("it is piped");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let mut line = || match lines.next() {
-            Some(Ok(line)) => Ok(line),
-            _ => Err("the load failed (its reason is above)".to_string()),
-        };
-        let used = || cpu::time_of(server.pid).map_err(|e| format!("CPU time of the server: {e}"));
-        line()?; // `ready`
+        let stdin = child.stdin.take();
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut running = Running { child, stdin, lines, server: server.pid, ops: self.ops };
+        running.line()?; // `ready`
+        Ok(running)
+    }
+}
+
+/// One that is connected and warm.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+    server: u32,
+    ops: u64,
+}
+
+impl Running {
+    /// Sends the messages of a turn.
+    pub(super) fn turn(&mut self) -> Result<Sample, String> {
+        let server = self.server;
+        let used = || cpu::time_of(server).map_err(|e| format!("CPU time of the server: {e}"));
         let before = used()?;
-        stdin.write_all(b"\n").map_err(failed)?;
-        let latency = line()?;
+        let told = self.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(b"\n"));
+        told.map_err(|e| format!("the load: {e}"))?;
+        let latency = self.line()?;
         let after = used()?;
-        line()?; // `done`
-        drop(stdin);
-        let status = child.wait().map_err(failed)?;
-        let sample = self.sample(&latency, after.saturating_sub(before));
-        if status.success() { sample } else { Err(format!("the load: {status}")) }
+        self.line()?; // `done`
+        sample(&latency, after.saturating_sub(before), self.ops)
     }
 
-    fn sample(&self, latency: &str, cpu: Duration) -> Result<Sample, String> {
-        let words: Vec<&str> = latency.split(' ').collect();
-        let ["p50", p50, "p99", p99] = words[..] else { return Err(format!("the load said {latency:?}")) };
-        let number = |word: &str| word.parse::<f64>().map_err(|e| format!("{latency:?}: {e}"));
-        let cpu_us = cpu.as_secs_f64() * 1e6 / self.ops as f64;
-        Ok(Sample { cpu_us, p50_us: number(p50)?, p99_us: number(p99)? })
+    /// Closes its connections.
+    pub(super) fn end(mut self) -> Result<(), String> {
+        drop(self.stdin.take());
+        let status = self.child.wait().map_err(|e| format!("the load: {e}"))?;
+        if status.success() { Ok(()) } else { Err(format!("the load: {status}")) }
     }
+
+    fn line(&mut self) -> Result<String, String> {
+        match self.lines.next() {
+            Some(Ok(line)) => Ok(line),
+            _ => Err("the load failed (its reason is above)".to_string()),
+        }
+    }
+}
+
+/// What `ops` messages cost, by the CPU time of all and the load's line.
+fn sample(latency: &str, cpu: Duration, ops: u64) -> Result<Sample, String> {
+    let words: Vec<&str> = latency.split(' ').collect();
+    let ["p50", p50, "p99", p99] = words[..] else { return Err(format!("the load said {latency:?}")) };
+    let number = |word: &str| word.parse::<f64>().map_err(|e| format!("{latency:?}: {e}"));
+    let cpu_us = cpu.as_secs_f64() * 1e6 / ops as f64;
+    Ok(Sample { cpu_us, p50_us: number(p50)?, p99_us: number(p99)? })
 }
 
 #[cfg(test)]
@@ -80,9 +116,8 @@ mod tests {
 
     #[test]
     fn a_message_has_its_share_of_the_time() {
-        let load = Load { program: Path::new("load"), cell: (1, 1), ops: 1000, warmup: 0 };
-        let sample = load.sample("p50 12.5 p99 80.0", Duration::from_millis(5)).unwrap();
-        assert_eq!((sample.cpu_us, sample.p50_us, sample.p99_us), (5.0, 12.5, 80.0));
-        assert!(load.sample("done", Duration::ZERO).is_err());
+        let told = sample("p50 12.5 p99 80.0", Duration::from_millis(5), 1000).unwrap();
+        assert_eq!((told.cpu_us, told.p50_us, told.p99_us), (5.0, 12.5, 80.0));
+        assert!(sample("done", Duration::ZERO, 1000).is_err());
     }
 }

@@ -1,13 +1,14 @@
 //! `cargo xtask echo`: the echo servers in C and Zig beside the same on libuv.
 //!
 //! ```text
-//! for each cell (connections x depth), for each round, for each server: start, load, stop
+//! for each cell (connections x depth): start the servers, each with a load; for each round: a turn of each load
 //!   -> CPU time of the server for a message, ratio to libuv's of the same round
-//! --bare: two loops on epoll without a runtime take part
+//! --bare: loops on epoll and io_uring without a runtime take part, and libuv's server once more: what that differs by is noise
 //! --counts: instructions (callgrind) and system calls (strace) for a message
 //! ```
-//! Server and load stay on a CPU each; servers take turns within a round, and each round begins with another one. Counts
-//! are differences of two runs, so that start-up is not in them.
+//! Servers share a CPU and loads another; one pair is at work, the others wait. Each round begins with another one. A machine
+//! whose pace changes within seconds is best measured by many short rounds: `--quick`. Counts are differences of two runs, so
+//! that start-up is not in them.
 
 mod counts;
 mod load;
@@ -31,7 +32,7 @@ const ZIG: f64 = 1.05;
 #[derive(Debug)]
 pub(crate) struct Options {
     rounds: usize,
-    /// A tenth of the messages.
+    /// A hundredth of the messages.
     quick: bool,
     counts: bool,
     bare: bool,
@@ -80,8 +81,12 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
         if options.only.as_ref().is_some_and(|only| *only != name(cell)) {
             continue;
         }
-        let ops = if options.quick { ops / 10 } else { ops };
-        let load = Load { program: &program, cell, ops, warmup: ops / 10 };
+        let load = Load {
+            program: &program,
+            cell,
+            ops: if options.quick { ops / 100 } else { ops },
+            warmup: ops / 10,
+        };
         if options.counts {
             counts::print(&name(cell), &contenders, load)?;
             continue;
@@ -95,40 +100,57 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
 /// By round, then by contender.
 fn measure(contenders: &[Contender], load: Load<'_>, rounds: usize) -> Result<Vec<Vec<Sample>>, String> {
     let pinned = ["taskset", "-c", "0"].map(String::from);
+    let mut running = Vec::new();
+    for contender in contenders {
+        progress(&format!("{}: {}", name(load.cell), contender.name));
+        let server = Server::start(&pinned, &contender.program, contender.args)?;
+        let load = load.start(&server, Some(1)).map_err(|e| format!("{}: {e}", contender.name))?;
+        running.push((server, load));
+    }
     let mut all = Vec::new();
     for round in 0..rounds {
         let mut samples = vec![None; contenders.len()];
         for i in 0..contenders.len() {
             let i = (round + i) % contenders.len();
-            let contender = &contenders[i];
-            progress(&format!("{}, round {} of {rounds}: {}", name(load.cell), round + 1, contender.name));
-            let server = Server::start(&pinned, &contender.program, contender.args)?;
-            samples[i] = Some(load.send(&server, Some(1)).map_err(|e| format!("{}: {e}", contender.name))?);
-            server.stop()?;
+            let contender = contenders[i].name;
+            progress(&format!("{}, round {} of {rounds}: {contender}", name(load.cell), round + 1));
+            samples[i] = Some(running[i].1.turn().map_err(|e| format!("{contender}: {e}"))?);
         }
         all.push(samples.into_iter().flatten().collect());
     }
     progress("");
+    for (server, load) in running {
+        load.end()?;
+        server.stop()?;
+    }
     Ok(all)
 }
 
-fn median(mut all: Vec<f64>) -> f64 {
+fn median(all: Vec<f64>) -> f64 {
+    at(&sorted(all), 2)
+}
+
+fn sorted(mut all: Vec<f64>) -> Vec<f64> {
     all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+    all
+}
+
+/// What so many quarters of all are below.
+fn at(sorted: &[f64], quarters: usize) -> f64 {
+    sorted.get(sorted.len() * quarters / 4).copied().unwrap_or(f64::NAN)
 }
 
 fn table(cell: &str, goal: f64, contenders: &[Contender], rounds: &[Vec<Sample>]) -> String {
     let mut out = format!(
-        "{cell:<10} {:>8} {:>8} {:>8}   {:<24} goal\n",
-        "cpu us", "p50 us", "p99 us", "/ libuv (min..max)"
+        "{cell:<11} {:>8} {:>8} {:>8}   {:<24} goal\n",
+        "cpu us", "p50 us", "p99 us", "/ libuv (quartiles)"
     );
     for (i, contender) in contenders.iter().enumerate() {
         let of = |f: fn(&Sample) -> f64| median(rounds.iter().map(|r| f(&r[i])).collect());
         let ratio_to =
             |base: usize| -> Vec<f64> { rounds.iter().map(|r| r[i].cpu_us / r[base].cpu_us).collect() };
-        let ratios = ratio_to(0);
-        let (min, max) = ratios.iter().fold((f64::MAX, 0.0_f64), |(min, max), r| (min.min(*r), max.max(*r)));
-        let middle = median(ratios);
+        let ratios = sorted(ratio_to(0));
+        let [low, middle, high] = [1, 2, 3].map(|quarter| at(&ratios, quarter));
         let judged = match contender.name.split_once(' ') {
             Some(("c", _)) => format!("{goal:.2}, {}", met(middle <= goal)),
             Some(("zig", driver)) => {
@@ -139,12 +161,12 @@ fn table(cell: &str, goal: f64, contenders: &[Contender], rounds: &[Vec<Sample>]
             _ => String::new(),
         };
         out += &format!(
-            "{:<10} {:>8.2} {:>8.1} {:>8.1}   {:<24} {judged}\n",
+            "{:<11} {:>8.2} {:>8.1} {:>8.1}   {:<24} {judged}\n",
             contender.name,
             of(|s| s.cpu_us),
             of(|s| s.p50_us),
             of(|s| s.p99_us),
-            format!("{middle:.3} ({min:.3}..{max:.3})"),
+            format!("{middle:.3} ({low:.3}..{high:.3})"),
         );
     }
     out

@@ -18,13 +18,25 @@ const URING: &[&str] = &["--driver", "uring"];
 const EPOLL: &[&str] = &["--driver", "epoll"];
 const FLAGS: [&str; 5] = ["-O2", "-g", "-Wall", "-Wextra", "-Werror"];
 
-/// Loops without a runtime: what epoll costs by itself, with as many receives before their sends as ouzel makes, too.
-pub(super) fn bare(ws: &Workspace) -> Result<[Contender; 2], String> {
-    let program = ws.target.join("echo/bare");
-    let mut cc = compiler();
-    command(cc.args(FLAGS).arg(ws.root.join("benches/c/bare_echo.c")).arg("-o").arg(&program))?;
-    let contender = |name, args| Contender { name, program: program.clone(), args };
-    Ok([contender("bare", &[]), contender("bare x16", &["16"])])
+/// Loops without a runtime, which say what the kernel's part is: on epoll, also with as many receives before their sends as
+/// ouzel makes, and on io_uring, also with two buffers, which stay in the cache. And libuv's server again.
+pub(super) fn bare(ws: &Workspace) -> Result<Vec<Contender>, String> {
+    let folder = ws.target.join("echo");
+    let built = |source: &str, program: &str| {
+        let program = folder.join(program);
+        let mut cc = compiler();
+        command(cc.args(FLAGS).arg(ws.root.join("benches/c").join(source)).arg("-o").arg(&program))?;
+        Ok::<_, String>(program)
+    };
+    let (epoll, uring) = (built("bare_echo.c", "bare")?, built("bare_uring.c", "bare-uring")?);
+    let contender = |name, program: &Path, args| Contender { name, program: program.into(), args };
+    Ok(vec![
+        contender("libuv 2nd", &folder.join("uv"), &[]),
+        contender("bare", &epoll, &[]),
+        contender("bare x16", &epoll, &["16"]),
+        contender("bare uring", &uring, &[]),
+        contender("bare uring2", &uring, &["2"]),
+    ])
 }
 
 /// libuv's first, which the others are compared with.
