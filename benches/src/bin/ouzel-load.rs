@@ -22,14 +22,13 @@ fn main() -> ExitCode {
                 say("ready");
                 wait_for_line();
             }
+            true
         }
         (Phase::Done, Some(report)) => {
             say(&if options.json { report.json().to_string() } else { report.to_string() });
-            if options.pause {
-                wait_for_line();
-            }
+            options.pause && wait_for_line()
         }
-        (Phase::Done, None) => {}
+        (Phase::Done, None) => false,
     });
     match result {
         Ok(_) => ExitCode::SUCCESS,
@@ -47,7 +46,7 @@ fn say(line: &str) {
     let _ = out.flush();
 }
 
-fn wait_for_line() {
-    let mut line = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut line);
+/// False: stdin has ended.
+fn wait_for_line() -> bool {
+    std::io::stdin().lock().read_line(&mut String::new()).is_ok_and(|n| n > 0)
 }

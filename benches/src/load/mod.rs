@@ -1,7 +1,7 @@
 //! The load generator: one thread, one epoll, many connections, and no unchecked byte.
 //!
 //! ```text
-//! preload (SET every key) -> warm-up -> drain -> Phase::Ready -> measure -> drain -> Phase::Done
+//! preload (SET every key) -> warm-up -> drain -> Phase::Ready -> (measure -> drain -> Phase::Done), once or more
 //! ```
 //! A value is a function of its key and version ([`values`]), and each connection owns its keys, so
 //! what a GET must return is known when it is sent, however deep the pipeline. Every response is

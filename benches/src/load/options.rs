@@ -24,8 +24,8 @@ usage: ouzel-load --addr HOST:PORT [options]
   --keys N            keys in all, at least one for each connection (10000)
   --seed N            runs with the same seed send the same bytes (1)
   --json              print the result as one JSON object
-  --pause             print `ready` and wait for a line on stdin before measuring, and for another
-                      (or the end of stdin) before closing the connections
+  --pause             print `ready` and wait for a line on stdin before measuring; afterwards wait for a line, which has
+                      it measure once more, or for the end of stdin, before closing the connections
 exit status: 0 every byte was right; 1 a wrong byte, a lost connection, a stall; 2 bad usage";
 
 /// Which requests are sent.

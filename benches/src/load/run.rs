@@ -14,15 +14,18 @@ use std::time::{Duration, Instant};
 pub enum Phase {
     /// Everything is set up and quiet; measuring starts when the hook returns.
     Ready,
-    /// Everything has been answered; the connections close when the hook returns.
+    /// Everything has been answered. If the hook returns true, it is measured once more; otherwise the connections close.
     Done,
 }
 
-/// Runs the load of `options` and returns what the measured part showed. Blocks throughout.
+/// Runs the load of `options` and returns what the part measured last showed. Blocks throughout.
 ///
 /// # Errors
 /// The first wrong byte, lost connection, stall or failed socket call.
-pub fn run(options: &Options, mut at: impl FnMut(Phase, Option<&Report>)) -> Result<Report, LoadError> {
+pub fn run(
+    options: &Options,
+    mut at: impl FnMut(Phase, Option<&Report>) -> bool,
+) -> Result<Report, LoadError> {
     let mut engine = Engine::connect(options)?;
     let mut ignored = Report::new(options.connections, options.depth);
     if options.mix != Choice::One {
@@ -37,12 +40,15 @@ pub fn run(options: &Options, mut at: impl FnMut(Phase, Option<&Report>)) -> Res
     engine.drive(mix, Some(options.measure / 10), &mut ignored)?;
 
     at(Phase::Ready, None);
-    let mut report = Report::new(options.connections, options.depth);
-    let start = Instant::now();
-    engine.drive(mix, Some(options.measure), &mut report)?;
-    report.elapsed = start.elapsed();
-    at(Phase::Done, Some(&report));
-    Ok(report)
+    loop {
+        let mut report = Report::new(options.connections, options.depth);
+        let start = Instant::now();
+        engine.drive(mix, Some(options.measure), &mut report)?;
+        report.elapsed = start.elapsed();
+        if !at(Phase::Done, Some(&report)) {
+            return Ok(report);
+        }
+    }
 }
 
 struct Engine<'a> {

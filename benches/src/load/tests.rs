@@ -21,7 +21,7 @@ fn options(fault: Fault) -> Options {
 /// through in a time is up to the machine.
 fn load_until(o: &mut Options, enough: impl Fn(&Report) -> bool) -> Result<Report, LoadError> {
     loop {
-        let report = run(o, |_, _| {})?;
+        let report = run(o, |_, _| false)?;
         if enough(&report) {
             return Ok(report);
         }
@@ -39,8 +39,13 @@ fn failure(mut o: Options) -> LoadError {
 fn a_right_server_passes_and_is_counted() {
     let mut phases = Vec::new();
     let mut o = options(Fault::None);
-    run(&o, |p, r| phases.push((p, r.is_some()))).unwrap();
-    assert_eq!(phases, [(Phase::Ready, false), (Phase::Done, true)]);
+    run(&o, |p, r| {
+        phases.push((p, r.is_some()));
+        phases.len() < 4
+    })
+    .unwrap();
+    let (ready, done) = ((Phase::Ready, false), (Phase::Done, true));
+    assert_eq!(phases, [ready, done, done, done], "as often as it is told");
     let report = load_until(&mut o, |r| r.gets > 20 && r.sets > 5).unwrap();
     assert!(report.latency_us(0.5) <= report.latency_us(0.99));
     assert_eq!(report.json()["requests"], report.requests());

@@ -1,13 +1,15 @@
 //! CPU time per request, of this server and of the servers its users would run otherwise.
 //!
-//! All are alive at once, on one CPU, and the load on another; in each round each has its turn in each case. A ratio is of
-//! two figures of one round. The first driver runs as two processes: what they differ by is the noise.
+//! All are alive at once, on one CPU, each with a load of its own on another; in each round of a case each has its turn, and
+//! each round begins with another one. A ratio is of two figures of one round. The first driver runs as two processes: what
+//! they differ by is the noise. A machine whose pace changes within seconds is best measured by many short rounds:
+//! `--rounds 300 --seconds 0.03`.
 //! In the cases with `bare` there are GETs alone, since the bare server (`ouzel-bare`) has no other answer.
 
 use super::options::{DRIVERS, Options};
-use super::servers::{Figure, Server, column, figure, middle, on_cpu, ratio, spawn};
+use super::servers::{Figure, Server, column, figure, middle, on_cpu, ratio, spawn, start as start_load};
 use crate::demo::build::Built;
-use crate::demo::measure::{Cell, Load};
+use crate::demo::measure::{Cell, Driven, Load};
 use crate::progress::progress;
 use serde_json::json;
 use std::path::Path;
@@ -62,25 +64,26 @@ pub(super) fn run(built: &Built, bare: &Path, options: &Options) -> Result<(), S
     }
     let servers = start(built, bare)?;
     let mut figures = Vec::new();
-    for round in 0..options.rounds {
-        for (at, case) in chosen.iter().enumerate() {
-            progress(&format!(
-                "round {} of {}, case {} of {}",
-                round + 1,
-                options.rounds,
-                at + 1,
-                chosen.len()
-            ));
-            let is_theirs = |server: &&Server| server.name != BARE || case.peer == BARE;
-            for server in servers.iter().filter(is_theirs) {
-                let load = load_of(case, server, options.seconds);
-                let mut generator = on_cpu(1, &built.load);
-                if server.name == "redis" {
-                    generator.args(["--protocol", "resp"]);
-                }
-                figures.push(figure(server, (case.name, round), &load, generator)?);
+    for case in chosen.iter().copied() {
+        let is_theirs = |server: &&Server| server.name != BARE || case.peer == BARE;
+        let servers: Vec<&Server> = servers.iter().filter(is_theirs).collect();
+        let mut loads = Vec::new();
+        for &server in &servers {
+            progress(&format!("case {}: {} warms up", case.name, server.name));
+            let mut generator = on_cpu(1, &built.load);
+            if server.name == "redis" {
+                generator.args(["--protocol", "resp"]);
+            }
+            loads.push(start_load(server, &load_of(case, server, options.seconds), generator)?);
+        }
+        for round in 0..options.rounds {
+            progress(&format!("case {}, round {} of {}", case.name, round + 1, options.rounds));
+            for i in 0..servers.len() {
+                let i = (round + i) % servers.len();
+                figures.push(figure(servers[i], (case.name, round), &mut loads[i])?);
             }
         }
+        loads.into_iter().try_for_each(Driven::end)?;
     }
     progress("");
     report(&chosen, &figures);

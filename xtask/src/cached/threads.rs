@@ -4,7 +4,7 @@
 //! load take the CPUs they get.
 
 use super::options::Options;
-use super::servers::{Figure, column, figure, middle, ratio, spawn};
+use super::servers::{Figure, column, figure, middle, ratio, spawn, start};
 use crate::demo::build::Built;
 use crate::demo::measure::{Cell, Load};
 use crate::progress::progress;
@@ -52,7 +52,9 @@ pub(super) fn run(built: &Built, example: &Path, options: &Options) -> Result<()
             let time = Duration::from_secs_f64(options.seconds);
             let load = Load { cell, time, set_ratio, value_size: "64", keys: 10_000, mix: "ratio" };
             for server in &servers {
-                figures.push(figure(server, (case, round), &load, Command::new(&built.load))?);
+                let mut load = start(server, &load, Command::new(&built.load))?;
+                figures.push(figure(server, (case, round), &mut load)?);
+                load.end()?;
             }
         }
     }

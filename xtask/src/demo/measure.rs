@@ -3,9 +3,9 @@
 use super::build::Built;
 use super::server::{Counters, Server};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::SocketAddr;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// Connections and requests outstanding on each.
@@ -71,46 +71,77 @@ pub(crate) fn measure(built: &Built, server: &mut Server, load: &Load) -> Result
 }
 
 /// Runs the load generator and looks at the server on both sides of what it measures; its report between them.
-///
-/// It sets its keys and warms up first, and holds its connections open until the second look: neither is part of the
-/// figures.
 pub(crate) fn drive<T>(
-    mut load: Command,
+    load: Command,
     look: &mut dyn FnMut() -> Result<T, String>,
 ) -> Result<(T, Value, T), String> {
-    let name = load.get_program().to_owned();
-    let mut child = load
-        .args(["--json", "--pause"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("{}: {e}", name.display()))?;
-    let mut stdin = child.stdin.take().expect("it is piped");
-    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    let mut during = || -> Result<(T, Value, T), String> {
-        let mut line = || match lines.next() {
-            Some(Ok(line)) => Ok(line),
-            _ => Err("the load generator failed (its reason is above)".to_string()),
-        };
-        line()?; // `ready`
+    let mut driven = Driven::start(load)?;
+    let seen = driven.turn(look)?;
+    driven.end()?;
+    Ok(seen)
+}
+
+/// A load generator that has set its keys and warmed up. It holds its connections open until it is ended.
+#[derive(Debug)]
+pub(crate) struct Driven {
+    child: Child,
+    /// None once it has been told to end.
+    stdin: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Driven {
+    pub(crate) fn start(mut load: Command) -> Result<Self, String> {
+        let name = load.get_program().to_owned();
+        let mut child = load
+            .args(["--json", "--pause"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| format!("{}: {e}", name.display()))?;
+        let stdin = child.stdin.take();
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut driven = Driven { child, stdin, lines };
+        driven.line()?; // `ready`
+        Ok(driven)
+    }
+
+    /// Has it measure once, and looks before and after.
+    pub(crate) fn turn<T>(
+        &mut self,
+        look: &mut dyn FnMut() -> Result<T, String>,
+    ) -> Result<(T, Value, T), String> {
         let before = look()?;
-        go_on(&mut stdin)?;
-        let told = line()?;
+        let stdin = self.stdin.as_mut().expect("it has not been told to end");
+        stdin
+            .write_all(b"\n")
+            .and_then(|()| stdin.flush())
+            .map_err(|e| format!("the load generator: {e}"))?;
+        let told = self.line()?;
         let after = look()?;
         let told = serde_json::from_str(&told).map_err(|e| format!("the load generator's report: {e}"))?;
         Ok((before, told, after))
-    };
-    let result = during();
-    drop(stdin);
-    let status = child.wait().map_err(|e| format!("the load generator: {e}"))?;
-    if result.is_ok() && !status.success() {
-        return Err(format!("the load generator failed: {status}"));
     }
-    result
+
+    pub(crate) fn end(mut self) -> Result<(), String> {
+        drop(self.stdin.take());
+        let status = self.child.wait().map_err(|e| format!("the load generator: {e}"))?;
+        if status.success() { Ok(()) } else { Err(format!("the load generator failed: {status}")) }
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        match self.lines.next() {
+            Some(Ok(line)) => Ok(line),
+            _ => Err("the load generator failed (its reason is above)".to_string()),
+        }
+    }
 }
 
-fn go_on(stdin: &mut ChildStdin) -> Result<(), String> {
-    stdin.write_all(b"\n").and_then(|()| stdin.flush()).map_err(|e| format!("the load generator: {e}"))
+impl Drop for Driven {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait();
+    }
 }
 
 fn row(driver: &str, cell: Cell, told: &Value, before: &Counters, after: &Counters) -> Result<Row, String> {
