@@ -38,7 +38,8 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         return Err(Errno(libc::ENOSYS));
     }
     let (ring, mut has) = set_up(config)?;
-    let mut probe = Probe::new();
+    // Two kilobytes, which would be the deepest that a thread that makes a runtime has been.
+    let mut probe = Box::new(Probe::new());
     // Kernels before 5.6 cannot be asked; nothing they have is optional here.
     let _ = ring.submitter().register_probe(&mut probe);
     // Without these there is no driver worth having: better epoll.
