@@ -19,7 +19,7 @@ const EPOLL: &[&str] = &["--driver", "epoll"];
 const FLAGS: [&str; 5] = ["-O2", "-g", "-Wall", "-Wextra", "-Werror"];
 
 /// Loops without a runtime, which say what the kernel's part is: on epoll, also with as many receives before their sends as
-/// ouzel makes, and on io_uring, also with two buffers, which stay in the cache. And libuv's server again.
+/// ouzel makes, and on io_uring. And libuv's server again.
 pub(super) fn bare(ws: &Workspace) -> Result<Vec<Contender>, String> {
     let folder = ws.target.join("echo");
     let built = |source: &str, program: &str| {
@@ -35,7 +35,6 @@ pub(super) fn bare(ws: &Workspace) -> Result<Vec<Contender>, String> {
         contender("bare", &epoll, &[]),
         contender("bare x16", &epoll, &["16"]),
         contender("bare uring", &uring, &[]),
-        contender("bare uring2", &uring, &["2"]),
     ])
 }
 
