@@ -6,10 +6,10 @@
  * then their sends. What a socket has no room for is lost: for a load that waits for its answers. Ends with status 0 on SIGTERM.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "bare.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -28,17 +28,6 @@ typedef struct answer {
 
 static answer answers[MOST];
 static size_t gathered;
-static volatile sig_atomic_t stopped;
-
-static void stop(int signo) {
-    (void)signo;
-    stopped = 1;
-}
-
-static int fail(const char *what) {
-    perror(what);
-    return 1;
-}
 
 static void send_all(void) {
     for (size_t i = 0; i < gathered; i++) {
@@ -72,23 +61,17 @@ static void admit(int epoll, int listener) {
 
 int main(int argc, char **argv) {
     size_t burst = argc > 1 ? (size_t)atoi(argv[1]) : 1;
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof addr;
-    struct sigaction action = {.sa_handler = stop};
+    struct sockaddr_in addr;
     struct epoll_event events[EVENTS];
     if (burst < 1 || burst > MOST) {
         fputs("usage: bare_echo [BURST]\n", stderr);
         return 2;
     }
-    sigaction(SIGTERM, &action, NULL); /* without SA_RESTART: it ends the wait */
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&addr, len) < 0 || listen(listener, 4096) < 0 ||
-        getsockname(listener, (struct sockaddr *)&addr, &len) < 0)
-        return fail("bare_echo: listen");
+    int listener = listen_until_sigterm(SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, &addr), epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (listener < 0) return fail("bare_echo: listen");
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
     if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0) return fail("bare_echo: epoll");
-    printf("listening on 127.0.0.1:%u driver epoll\n", ntohs(addr.sin_port));
-    fflush(stdout);
+    say_listening(&addr, "epoll");
     while (!stopped) {
         int n = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < n; i++) {

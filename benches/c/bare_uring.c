@@ -8,11 +8,11 @@
  * its answers. Ends with status 0 on SIGTERM.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "bare.h"
+
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,23 +35,12 @@
 #define REGISTER_RING_FDS 20u
 #define REGISTER_BUFFERS 22u
 
-static volatile sig_atomic_t stopped;
 static struct io_uring_sqe *sqes;
 static unsigned *sq_tail, *cq_head, *cq_tail, sq_mask, cq_mask, queued;
 static struct io_uring_cqe *cqes;
 static struct io_uring_buf *entries; /* the tail lies in the first one's last two bytes */
 static char *memory;
 static unsigned short given;
-
-static void stop(int signo) {
-    (void)signo;
-    stopped = 1;
-}
-
-static int fail(const char *what) {
-    perror(what);
-    return 1;
-}
 
 static void give(unsigned short id) {
     struct io_uring_buf *entry = &entries[given++ % BUFFERS];
@@ -115,19 +104,15 @@ static void serve(int listener, const struct io_uring_cqe *cqe) {
 
 int main(int argc, char **argv) {
     unsigned most = argc > 1 ? (unsigned)atoi(argv[1]) : BUFFERS;
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof addr;
-    struct sigaction action = {.sa_handler = stop};
+    struct sockaddr_in addr;
     struct io_uring_params p = {.flags = IORING_SETUP_SUBMIT_ALL | (1u << 8) | (1u << 12) | (1u << 13) | NO_SQARRAY};
     if (most < 1 || most > BUFFERS) {
         fputs("usage: bare_uring [BUFFERS]\n", stderr);
         return 2;
     }
-    sigaction(SIGTERM, &action, NULL); /* without SA_RESTART: it ends the wait */
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ring = (int)syscall(SYS_io_uring_setup, ENTRIES, &p);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&addr, len) < 0 || listen(listener, 4096) < 0 ||
-        getsockname(listener, (struct sockaddr *)&addr, &len) < 0)
-        return fail("bare_uring: listen");
+    int listener = listen_until_sigterm(SOCK_STREAM | SOCK_CLOEXEC, &addr);
+    if (listener < 0) return fail("bare_uring: listen");
+    int ring = (int)syscall(SYS_io_uring_setup, ENTRIES, &p);
     if (ring < 0) return fail("bare_uring: io_uring_setup");
     char *rings = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof *cqes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
                        ring, IORING_OFF_SQ_RING);
@@ -148,8 +133,7 @@ int main(int argc, char **argv) {
     unsigned flags = IORING_ENTER_GETEVENTS | ENTER_REGISTERED | (p.features & FEATURE_NO_IOWAIT ? ENTER_NO_IOWAIT : 0);
     for (unsigned id = 0; id < most; id++) give((unsigned short)id);
     entry(IORING_OP_ACCEPT, listener, ACCEPT)->ioprio = 1; /* until it is cancelled */
-    printf("listening on 127.0.0.1:%u driver uring\n", ntohs(addr.sin_port));
-    fflush(stdout);
+    say_listening(&addr, "uring");
     while (!stopped) {
         unsigned n = queued;
         queued = 0;

@@ -32,6 +32,7 @@ mod coverage;
 mod cpu;
 mod demo;
 mod dist;
+mod driven;
 mod echo;
 mod elf;
 mod firmware;

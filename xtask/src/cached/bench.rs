@@ -9,7 +9,8 @@
 use super::options::{DRIVERS, Options};
 use super::servers::{Figure, Server, column, figure, middle, on_cpu, ratio, spawn, start as start_load};
 use crate::demo::build::Built;
-use crate::demo::measure::{Cell, Driven, Load};
+use crate::demo::measure::{Cell, Load};
+use crate::driven::Driven;
 use crate::progress::progress;
 use serde_json::json;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Servers under load by turns: what a request costs each in CPU time, and what two of them cost compared.
 
 use crate::cpu;
-use crate::demo::measure::{Driven, Load};
+use crate::demo::measure::{self, Load};
 use crate::demo::server::{connect, free_port};
+use crate::driven::Driven;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -60,7 +61,7 @@ pub(super) fn spawn(name: &'static str, mut command: Command, port_option: &str)
 /// Starts `load` on `server`. `generator` starts the load generator.
 pub(super) fn start(server: &Server, load: &Load, mut generator: Command) -> Result<Driven, String> {
     generator.args(load.args(server.addr));
-    Driven::start(generator).map_err(|e| format!("{}: {e}", server.name))
+    measure::start(generator).map_err(|e| format!("{}: {e}", server.name))
 }
 
 /// What a request costs `server` in a turn of `load`.
@@ -71,7 +72,8 @@ pub(super) fn figure(
 ) -> Result<Figure, String> {
     let pid = server.child.id();
     let mut look = || cpu::time_of(pid).map_err(|e| format!("CPU time of {}: {e}", server.name));
-    let (before, told, after) = load.turn(&mut look).map_err(|e| format!("{}, {case}: {e}", server.name))?;
+    let (before, told, after) =
+        measure::turn(load, &mut look).map_err(|e| format!("{}, {case}: {e}", server.name))?;
     let number =
         |name: &str| told[name].as_f64().ok_or_else(|| format!("the load generator tells no {name}"));
     Ok(Figure {

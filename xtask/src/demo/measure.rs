@@ -2,10 +2,10 @@
 
 use super::build::Built;
 use super::server::{Counters, Server};
+use crate::driven::Driven;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// Connections and requests outstanding on each.
@@ -70,78 +70,28 @@ pub(crate) fn measure(built: &Built, server: &mut Server, load: &Load) -> Result
     row(server.driver(), load.cell, &told, &before, &after).map_err(context)
 }
 
-/// Runs the load generator and looks at the server on both sides of what it measures; its report between them.
-pub(crate) fn drive<T>(
-    load: Command,
+/// Starts the load generator, which sets its keys and warms up.
+pub(crate) fn start(mut load: Command) -> Result<Driven, String> {
+    load.args(["--json", "--pause"]);
+    Driven::start(load)
+}
+
+/// Has it measure once, and looks at the server on both sides of that; its report between them.
+pub(crate) fn turn<T>(
+    load: &mut Driven,
     look: &mut dyn FnMut() -> Result<T, String>,
 ) -> Result<(T, Value, T), String> {
-    let mut driven = Driven::start(load)?;
-    let seen = driven.turn(look)?;
-    driven.end()?;
+    let (before, said, after) = load.turn(look)?;
+    let told = serde_json::from_str(&said).map_err(|e| format!("the load generator's report: {e}"))?;
+    Ok((before, told, after))
+}
+
+/// Both, once.
+fn drive<T>(load: Command, look: &mut dyn FnMut() -> Result<T, String>) -> Result<(T, Value, T), String> {
+    let mut load = start(load)?;
+    let seen = turn(&mut load, look)?;
+    load.end()?;
     Ok(seen)
-}
-
-/// A load generator that has set its keys and warmed up. It holds its connections open until it is ended.
-#[derive(Debug)]
-pub(crate) struct Driven {
-    child: Child,
-    /// None once it has been told to end.
-    stdin: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Driven {
-    pub(crate) fn start(mut load: Command) -> Result<Self, String> {
-        let name = load.get_program().to_owned();
-        let mut child = load
-            .args(["--json", "--pause"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| format!("{}: {e}", name.display()))?;
-        let stdin = child.stdin.take();
-        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let mut driven = Driven { child, stdin, lines };
-        driven.line()?; // `ready`
-        Ok(driven)
-    }
-
-    /// Has it measure once, and looks before and after.
-    pub(crate) fn turn<T>(
-        &mut self,
-        look: &mut dyn FnMut() -> Result<T, String>,
-    ) -> Result<(T, Value, T), String> {
-        let before = look()?;
-        let stdin = self.stdin.as_mut().expect("it has not been told to end");
-        stdin
-            .write_all(b"\n")
-            .and_then(|()| stdin.flush())
-            .map_err(|e| format!("the load generator: {e}"))?;
-        let told = self.line()?;
-        let after = look()?;
-        let told = serde_json::from_str(&told).map_err(|e| format!("the load generator's report: {e}"))?;
-        Ok((before, told, after))
-    }
-
-    pub(crate) fn end(mut self) -> Result<(), String> {
-        drop(self.stdin.take());
-        let status = self.child.wait().map_err(|e| format!("the load generator: {e}"))?;
-        if status.success() { Ok(()) } else { Err(format!("the load generator failed: {status}")) }
-    }
-
-    fn line(&mut self) -> Result<String, String> {
-        match self.lines.next() {
-            Some(Ok(line)) => Ok(line),
-            _ => Err("the load generator failed (its reason is above)".to_string()),
-        }
-    }
-}
-
-impl Drop for Driven {
-    fn drop(&mut self) {
-        drop(self.stdin.take());
-        let _ = self.child.wait();
-    }
 }
 
 fn row(driver: &str, cell: Cell, told: &Value, before: &Counters, after: &Counters) -> Result<Row, String> {

@@ -2,9 +2,9 @@
 
 use super::server::Server;
 use crate::cpu;
-use std::io::{BufRead, BufReader, Lines, Write};
+use crate::driven::Driven;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// Connections, and messages unanswered on each.
@@ -38,7 +38,6 @@ impl Load<'_> {
 
     /// Connects it to `server`, and sends the warm-up.
     pub(super) fn start(&self, server: &Server, cpu: Option<usize>) -> Result<Running, String> {
-        let failed = |e: std::io::Error| format!("{}: {e}", self.program.display());
         let mut command = Command::new(self.program);
         command.args(["--latency", "--addr", &server.addr.to_string()]);
         let (connections, depth) = self.cell;
@@ -53,21 +52,14 @@ impl Load<'_> {
         if let Some(cpu) = cpu {
             command.args(["--cpu", &cpu.to_string()]);
         }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
-        let stdin = child.stdin.take();
-        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let mut running = Running { child, stdin, lines, server: server.pid, ops: self.ops };
-        running.line()?; // `ready`
-        Ok(running)
+        Ok(Running { load: Driven::start(command)?, server: server.pid, ops: self.ops })
     }
 }
 
 /// One that is connected and warm.
 #[derive(Debug)]
 pub(super) struct Running {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
+    load: Driven,
     server: u32,
     ops: u64,
 }
@@ -76,28 +68,15 @@ impl Running {
     /// Sends the messages of a turn.
     pub(super) fn turn(&mut self) -> Result<Sample, String> {
         let server = self.server;
-        let used = || cpu::time_of(server).map_err(|e| format!("CPU time of the server: {e}"));
-        let before = used()?;
-        let told = self.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(b"\n"));
-        told.map_err(|e| format!("the load: {e}"))?;
-        let latency = self.line()?;
-        let after = used()?;
-        self.line()?; // `done`
+        let mut used = || cpu::time_of(server).map_err(|e| format!("CPU time of the server: {e}"));
+        let (before, latency, after) = self.load.turn(&mut used)?;
+        self.load.line()?; // `done`
         sample(&latency, after.saturating_sub(before), self.ops)
     }
 
     /// Closes its connections.
-    pub(super) fn end(mut self) -> Result<(), String> {
-        drop(self.stdin.take());
-        let status = self.child.wait().map_err(|e| format!("the load: {e}"))?;
-        if status.success() { Ok(()) } else { Err(format!("the load: {status}")) }
-    }
-
-    fn line(&mut self) -> Result<String, String> {
-        match self.lines.next() {
-            Some(Ok(line)) => Ok(line),
-            _ => Err("the load failed (its reason is above)".to_string()),
-        }
+    pub(super) fn end(self) -> Result<(), String> {
+        self.load.end()
     }
 }
 
