@@ -14,6 +14,9 @@ use crate::fork::FORKED;
 use crate::rests::is_ours;
 use crate::sys;
 
+/// Entries taken out of the completion queue at a time.
+const LOOK: usize = 32;
+
 /// Where completions go.
 pub(super) type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
 
@@ -84,7 +87,7 @@ impl UringDriver {
     /// Handles every CQE there is, then tells which lazy sends are done.
     pub(super) fn take_completions(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
         let (mut count, mut seen) = (0, 0);
-        let mut batch = [const { MaybeUninit::<cqueue::Entry>::uninit() }; 32];
+        let mut batch = [const { MaybeUninit::<cqueue::Entry>::uninit() }; LOOK];
         loop {
             while let Some(cqe) = self.stash.pop_front() {
                 count += self.on_cqe(cqe, sink);
@@ -96,7 +99,8 @@ impl UringDriver {
                 let cqe = Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() };
                 count += self.on_cqe(cqe, sink);
             }
-            if got.is_empty() && self.stash.is_empty() {
+            // Less than was asked for was all there was.
+            if got.len() < LOOK && self.stash.is_empty() {
                 if !self.ring.submission().cq_overflow() {
                     break;
                 }
@@ -112,8 +116,8 @@ impl UringDriver {
         }
         count += self.settle_lazy(sink);
         self.end_copies();
-        for key in std::mem::take(&mut self.owed_cancels) {
-            self.cancel(key);
+        if !self.owed_cancels.is_empty() {
+            std::mem::take(&mut self.owed_cancels).into_iter().for_each(|key| self.cancel(key));
         }
         Ok(count)
     }
@@ -132,7 +136,9 @@ impl UringDriver {
             None => {
                 let key = OpKey(cqe.user_data);
                 self.gather.completed(u64::from(key.index()));
-                if !self.follow.is_empty()
+                // A buffer of the ring comes with a receive alone, which nothing follows.
+                if cqueue::buffer_select(cqe.flags).is_none()
+                    && !self.follow.is_empty()
                     && let Some(follow) = self.follow.remove(&key.0)
                 {
                     return self.on_follow(key, follow, cqe, sink);

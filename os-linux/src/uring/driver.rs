@@ -155,8 +155,11 @@ impl UringDriver {
     /// Makes the calling thread the one that uses the driver, before anything else is done with it.
     ///
     /// # Errors
-    /// The kernel's, which has no reason for one if the driver was not bound before: it takes no memory and no descriptor.
+    /// `EBADFD` if it was bound before; the kernel has no other reason for one: it takes no memory and no descriptor.
     pub fn bind(&mut self) -> Result<(), Errno> {
+        if self.index.is_some() {
+            return Err(Errno(libc::EBADFD));
+        }
         self.index = bind(&self.ring, self.has)?;
         match self.index {
             Some(index) => self.enter_fd = index,

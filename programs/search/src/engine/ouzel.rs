@@ -216,3 +216,36 @@ async fn read(file: &File, window: &mut Window) -> io::Result<usize> {
     window.give_back(part.into_inner());
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::criteria::Criteria;
+    use crate::query::Query;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_task_that_panics_is_told_at_once_and_one_that_ends_when_it_was_the_last() {
+        let (end, wait) = mpsc::channel();
+        let search = Arc::new(Search {
+            job: Arc::new(Job::new(Criteria::new(Query::parse("x").unwrap()), Vec::new())),
+            found: Mutex::default(),
+            long: Semaphore::new(2),
+            workers: 2,
+            running_count: AtomicUsize::new(0),
+            task_count: AtomicUsize::new(0),
+            end,
+        });
+        let (first, second, last) = (Task::new(&search), Task::new(&search), Task::new(&search));
+        drop(first);
+        assert!(wait.try_recv().is_err());
+        let panicked = catch_unwind(AssertUnwindSafe(move || {
+            let _task = second;
+            panic!("in a task");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(wait.try_recv(), Ok(false));
+        drop(last);
+        assert_eq!(wait.try_recv(), Ok(true));
+    }
+}
