@@ -1,7 +1,5 @@
 //! The way out: completion queue entries into completions.
 
-use std::mem::MaybeUninit;
-
 use io_uring::{EnterFlags, cqueue};
 use ouzel_core::driver::{Deadline, Errno};
 use ouzel_core::op::{Completion, OpKey, Request};
@@ -13,9 +11,6 @@ use crate::config::Mask;
 use crate::fork::FORKED;
 use crate::rests::is_ours;
 use crate::sys;
-
-/// Entries taken out of the completion queue at a time.
-const LOOK: usize = 32;
 
 /// Where completions go.
 pub(super) type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
@@ -87,20 +82,16 @@ impl UringDriver {
     /// Handles every CQE there is, then tells which lazy sends are done.
     pub(super) fn take_completions(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
         let (mut count, mut seen) = (0, 0);
-        let mut batch = [const { MaybeUninit::<cqueue::Entry>::uninit() }; LOOK];
         loop {
             while let Some(cqe) = self.stash.pop_front() {
                 count += self.on_cqe(cqe, sink);
             }
-            let got = self.ring.completion().fill(&mut batch);
-            self.counters.cqes += got.len() as u64;
-            seen += got.len() as u64;
-            for cqe in got.iter() {
-                let cqe = Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() };
+            // One at a time: an operation may take what it needs of the ring meanwhile.
+            while let Some(cqe) = self.next_cqe() {
+                seen += 1;
                 count += self.on_cqe(cqe, sink);
             }
-            // Less than was asked for was all there was.
-            if got.len() < LOOK && self.stash.is_empty() {
+            if self.stash.is_empty() {
                 if !self.ring.submission().cq_overflow() {
                     break;
                 }
@@ -108,6 +99,7 @@ impl UringDriver {
                 self.enter(0, EnterFlags::GETEVENTS, None);
             }
         }
+        self.counters.cqes += seen;
         if seen > 0 && self.has.has(Mask::MIN_WAIT) && self.gather.sees_many() {
             self.gather.looked(seen, crate::clock::now());
         }
@@ -120,6 +112,12 @@ impl UringDriver {
             std::mem::take(&mut self.owed_cancels).into_iter().for_each(|key| self.cancel(key));
         }
         Ok(count)
+    }
+
+    #[inline]
+    fn next_cqe(&mut self) -> Option<Cqe> {
+        let cqe = self.ring.completion().next()?;
+        Some(Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() })
     }
 
     fn on_cqe(&mut self, cqe: Cqe, sink: Sink<'_>) -> usize {
