@@ -83,21 +83,20 @@ impl UringDriver {
     pub(super) fn take_completions(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
         let (mut count, mut seen) = (0, 0);
         loop {
-            while let Some(cqe) = self.stash.pop_front() {
-                count += self.on_cqe(cqe, sink);
-            }
-            // One at a time: an operation may take what it needs of the ring meanwhile.
-            while let Some(cqe) = self.next_cqe() {
+            // One at a time, and what was taken out of the ring to make room first: handling one may do that.
+            let cqe = if let Some(cqe) = self.stash.pop_front() {
+                cqe
+            } else if let Some(cqe) = self.next_cqe() {
                 seen += 1;
-                count += self.on_cqe(cqe, sink);
-            }
-            if self.stash.is_empty() {
-                if !self.ring.submission().cq_overflow() {
-                    break;
-                }
+                cqe
+            } else if self.ring.submission().cq_overflow() {
                 // The kernel keeps what did not fit, and hands it over when asked.
                 self.enter(0, EnterFlags::GETEVENTS, None);
-            }
+                continue;
+            } else {
+                break;
+            };
+            count += self.on_cqe(cqe, sink);
         }
         self.counters.cqes += seen;
         if seen > 0 && self.has.has(Mask::MIN_WAIT) && self.gather.sees_many() {
