@@ -3,15 +3,16 @@
 //! Two programs share it. `ouzel-cell` measures time; `ouzel-cell-counted` runs under an allocator that
 //! counts, for the cases that want it.
 
-use crate::case::{CASES, Id};
+use crate::case::CASES;
 use crate::cell::{ENGINES, NoOutcome, find_case, run};
 use crate::echo::{cpus, pin};
-use crate::measure::{Loader, Plan};
+use crate::measure::{Loader, Outcome, Plan, Told};
 use lexopt::prelude::*;
 use serde_json::{Value, json};
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 const USAGE: &str = "\
 ouzel-cell: runs one case on one engine and prints one JSON object
@@ -20,6 +21,8 @@ usage: ouzel-cell --engine E --case C [options]
   --ops N       operations to measure, exactly (the case's own number)
   --warmup N    operations before that (a tenth)
   --workers N   worker threads of engines that have them (one per CPU)
+  --turns       of an echo: after its object wait on stdin, for a line, which begins another turn over the same
+                connections, or the end
   --list        print the engines of this build and the cases, as JSON
 exit status: 0 done; 1 it failed; 2 bad usage; 3 this engine cannot run this case";
 
@@ -29,8 +32,8 @@ pub fn main() -> ExitCode {
     match parse() {
         Ok(Command::Help) => drop(writeln!(std::io::stdout(), "{USAGE}")),
         Ok(Command::List) => println!("{}", list()),
-        Ok(Command::Run { engine, case, ops, warmup, workers }) => {
-            return cell(&engine, &case, ops, warmup, workers).unwrap_or_else(|e| {
+        Ok(Command::Run(asked)) => {
+            return cell(&asked).unwrap_or_else(|e| {
                 eprintln!("ouzel-cell: {e}");
                 ExitCode::from(match e {
                     NoOutcome::Unknown(_) => 2,
@@ -50,11 +53,22 @@ pub fn main() -> ExitCode {
 enum Command {
     Help,
     List,
-    Run { engine: String, case: String, ops: Option<u64>, warmup: Option<u64>, workers: Option<usize> },
+    Run(Asked),
+}
+
+/// What to run.
+struct Asked {
+    engine: String,
+    case: String,
+    ops: Option<u64>,
+    warmup: Option<u64>,
+    workers: Option<usize>,
+    turns: bool,
 }
 
 fn parse() -> Result<Command, lexopt::Error> {
     let (mut engine, mut case, mut ops, mut warmup, mut workers) = (None, None, None, None, None);
+    let mut turns = false;
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
@@ -65,13 +79,14 @@ fn parse() -> Result<Command, lexopt::Error> {
             Long("ops") => ops = Some(parser.value()?.parse()?),
             Long("warmup") => warmup = Some(parser.value()?.parse()?),
             Long("workers") => workers = Some(parser.value()?.parse()?),
+            Long("turns") => turns = true,
             other => return Err(other.unexpected()),
         }
     }
     let (Some(engine), Some(case)) = (engine, case) else {
         return Err("--engine and --case are needed".into());
     };
-    Ok(Command::Run { engine, case, ops, warmup, workers })
+    Ok(Command::Run(Asked { engine, case, ops, warmup, workers, turns }))
 }
 
 fn list() -> Value {
@@ -80,7 +95,7 @@ fn list() -> Value {
         .map(|c| {
             json!({
                 "name": c.name, "about": c.about, "unit": c.unit, "ops": c.ops, "base": c.goal.base,
-                "counted": c.counted,
+                "counted": c.counted, "turns": c.has_turns(),
                 "goals": {"ouzel": c.goal.shared, "ouzel-local": c.goal.local},
             })
         })
@@ -88,33 +103,41 @@ fn list() -> Value {
     json!({"engines": ENGINES, "cases": cases})
 }
 
-fn cell(
-    engine: &str,
-    case: &str,
-    ops: Option<u64>,
-    warmup: Option<u64>,
-    workers: Option<usize>,
-) -> Result<ExitCode, NoOutcome> {
-    let case = find_case(case)?;
-    let ops = ops.unwrap_or(case.ops);
-    let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
-    let mut plan = Plan { ops, warmup: warmup.unwrap_or(ops / 10), workers, loader: None };
-    if let Id::Echo(..) | Id::EchoCalls(..) = case.id {
-        keep_apart(&mut plan).map_err(|e| NoOutcome::Wrong(format!("no outside load: {e}")))?;
+fn cell(asked: &Asked) -> Result<ExitCode, NoOutcome> {
+    let case = find_case(&asked.case)?;
+    if asked.turns && !case.has_turns() {
+        return Err(NoOutcome::Unknown(format!("{} has no turns", case.name)));
     }
-    let outcome = run(engine, case, plan)?;
-    println!(
-        "{}",
-        json!({
-            "engine": engine, "case": case.name, "unit": case.unit, "workers": plan.workers,
-            "ops": outcome.done, "value": outcome.value(), "cpu_ns": outcome.cpu_ns(),
-        })
-    );
+    let ops = asked.ops.unwrap_or(case.ops);
+    let workers = asked.workers.unwrap_or_else(|| available_parallelism().map_or(1, |n| n.get()));
+    let mut plan = Plan { ops, warmup: asked.warmup.unwrap_or(ops / 10), workers, loader: None };
+    if case.has_turns() {
+        let told = if asked.turns { say_and_wait } else { |_: &Plan, _: &Outcome| false };
+        keep_apart(&mut plan, told).map_err(|e| NoOutcome::Wrong(format!("no outside load: {e}")))?;
+    }
+    let outcome = run(&asked.engine, case, plan)?;
+    if !asked.turns {
+        say(&plan, &outcome);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says a turn's outcome and waits for a line; false at the end of stdin, and when not all was done, which [`run`] reports.
+fn say_and_wait(plan: &Plan, outcome: &Outcome) -> bool {
+    if outcome.done != plan.ops {
+        return false;
+    }
+    say(plan, outcome);
+    std::io::stdin().lock().read_line(&mut String::new()).is_ok_and(|n| n > 0)
+}
+
+fn say(plan: &Plan, outcome: &Outcome) {
+    let (value, cpu_ns) = (outcome.value(), outcome.cpu_ns());
+    println!("{}", json!({"workers": plan.workers, "ops": outcome.done, "value": value, "cpu_ns": cpu_ns}));
+}
+
 /// Gives the load the last CPU for itself and the server the others, with at most a worker on each.
-fn keep_apart(plan: &mut Plan) -> std::io::Result<()> {
+fn keep_apart(plan: &mut Plan, told: Told) -> std::io::Result<()> {
     let program: &Path = Box::leak(std::env::current_exe()?.with_file_name("ouzel-echo").into_boxed_path());
     let cpus = cpus()?;
     let cpu = match cpus.split_last() {
@@ -125,6 +148,6 @@ fn keep_apart(plan: &mut Plan) -> std::io::Result<()> {
         }
         _ => None,
     };
-    plan.loader = Some(Loader { program, cpu });
+    plan.loader = Some(Loader { program, cpu, told });
     Ok(())
 }

@@ -24,7 +24,12 @@ pub struct Loader {
     pub program: &'static Path,
     /// The CPU it stays on.
     pub cpu: Option<usize>,
+    /// Takes what a turn found and says whether there is to be another one, over the same connections.
+    pub told: Told,
 }
+
+/// See [`Loader::told`].
+pub type Told = fn(&Plan, &Outcome) -> bool;
 
 /// What a run found.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@ use ouzel_bench::cell::{NoOutcome, find_case, run};
 use ouzel_bench::heap::{Counting, Heap};
 use ouzel_bench::measure::{Loader, Plan};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -14,7 +15,7 @@ const OPS: u64 = 1_234;
 
 fn plan(ops: u64, workers: usize) -> Plan {
     let program = Path::new(env!("CARGO_BIN_EXE_ouzel-echo"));
-    Plan { ops, warmup: 77, workers, loader: Some(Loader { program, cpu: None }) }
+    Plan { ops, warmup: 77, workers, loader: Some(Loader { program, cpu: None, told: |_, _| false }) }
 }
 
 fn small(engine: &str, case: &Case, workers: usize) {
@@ -36,6 +37,22 @@ fn every_case_does_exactly_its_operations_on_the_shared_runtime() {
 fn every_case_does_exactly_its_operations_on_the_local_runtime() {
     for case in CASES {
         small("ouzel-local", case, 1);
+    }
+}
+
+#[test]
+fn a_load_takes_as_many_turns_as_it_is_told() {
+    static TURNS: AtomicU64 = AtomicU64::new(0);
+    let mut plan = plan(OPS, 1);
+    let loader = plan.loader.as_mut().expect("it has one");
+    loader.told = |plan, outcome| {
+        assert_eq!(outcome.done, plan.ops);
+        TURNS.fetch_add(1, Ordering::Relaxed) < 2
+    };
+    for case in CASES.iter().filter(|c| c.has_turns()) {
+        TURNS.store(0, Ordering::Relaxed);
+        let outcome = run("ouzel", case, plan).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        assert_eq!((TURNS.load(Ordering::Relaxed), outcome.done), (3, OPS), "{}", case.name);
     }
 }
 

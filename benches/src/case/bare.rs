@@ -5,7 +5,7 @@
 //! Neither can wake, cancel or time anything, and both stop at whatever is not as expected.
 
 use super::catalogue::Id;
-use super::echo::load;
+use super::echo::{cpu_us, load};
 use crate::load::bare;
 use crate::measure::{Outcome, Plan};
 use crate::place::{Over, Place};
@@ -30,9 +30,8 @@ pub(crate) fn run(id: Id, plan: Plan, serve: Serve) -> Option<Outcome> {
     let echoed: &'static Echoed = Box::leak(Box::default());
     std::thread::spawn(move || panic!("the server: {:?}", serve(&listener, echoed)));
     let loader = plan.loader.expect("the caller names the load's program");
-    let (outcome, _) = load(&loader, &place, plan, [connections, depth], || (echoed.count(), 0))
-        .expect("the load ends well");
-    Some(outcome.with_figure(outcome.cpu_ns() / 1e3))
+    let outcome = load(&loader, &place, plan, [connections, depth], || (echoed.count(), 0), cpu_us);
+    Some(outcome.expect("the load ends well"))
 }
 
 /// `bare-epoll`.

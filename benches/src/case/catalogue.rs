@@ -94,6 +94,12 @@ impl Case {
     const fn counted(self) -> Self {
         Case { counted: true, ..self }
     }
+
+    /// Whether it has an outside load, and so can be measured again over the same connections.
+    #[must_use]
+    pub const fn has_turns(&self) -> bool {
+        matches!(self.id, Id::Echo(..) | Id::EchoCalls(..))
+    }
 }
 
 /// Every case there is.

@@ -1,11 +1,12 @@
-//! One process that runs one case on one engine, with a limit of time.
+//! A process that runs one case on one engine, with a limit of time.
 
 use super::list::Case;
+use super::living::Living;
 use super::options::Options;
 use crate::workspace::build;
 use serde_json::Value;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,24 +59,39 @@ impl Programs {
     /// # Errors
     /// The program could not be started at all.
     pub(super) fn run(&self, case: &Case, engine: &str, options: &Options) -> Result<Answer, String> {
+        let mut command = self.command(case, engine, options);
+        run_limited(&mut command, options.limit)
+    }
+
+    /// Starts `case` on `engine`, to be measured as often as it is told.
+    ///
+    /// # Errors
+    /// The program could not be started at all.
+    pub(super) fn start(&self, case: &Case, engine: &str, options: &Options) -> Result<Living, String> {
+        Living::start(self.command(case, engine, options).arg("--turns"), options.limit)
+    }
+
+    fn command(&self, case: &Case, engine: &str, options: &Options) -> Command {
         let ops = if options.quick { (case.ops / 10).max(1) } else { case.ops }.to_string();
         let workers = options.workers.map(|n| n.to_string());
         let mut args = vec!["--engine", engine, "--case", &case.name, "--ops", &ops];
         if let Some(workers) = &workers {
             args.extend(["--workers", workers]);
         }
-        let program = if case.counted { &self.counted } else { &self.plain };
-        run_limited(program, Command::new(program).args(args), options.limit)
+        let mut command = Command::new(if case.counted { &self.counted } else { &self.plain });
+        command.args(args);
+        command
     }
 }
 
-fn run_limited(program: &Path, command: &mut Command, limit: Duration) -> Result<Answer, String> {
+fn run_limited(command: &mut Command, limit: Duration) -> Result<Answer, String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|e| format!("{}: {e}", program.display()))?;
+    let program = command.get_program().display().to_string();
+    let mut child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
     let start = Instant::now();
-    let status = loop {
+    loop {
         match child.try_wait() {
-            Ok(Some(status)) => break status,
+            Ok(Some(_)) => break,
             Ok(None) if start.elapsed() < limit => std::thread::sleep(Duration::from_millis(5)),
             Ok(None) => {
                 kill(&mut child);
@@ -83,26 +99,36 @@ fn run_limited(program: &Path, command: &mut Command, limit: Duration) -> Result
             }
             Err(e) => {
                 kill(&mut child);
-                return Err(format!("{}: {e}", program.display()));
+                return Err(format!("{program}: {e}"));
             }
         }
-    };
+    }
     // A cell says one line, which the pipe holds; it has ended, so this does not wait for it.
     let mut said = String::new();
-    let mut complaint = String::new();
     let read = child.stdout.take().map(|mut out| out.read_to_string(&mut said));
-    let _ = child.stderr.take().map(|mut err| err.read_to_string(&mut complaint));
-    if status.code() == Some(CANNOT_RUN) {
-        return Ok(Answer::CannotRun);
-    }
-    if !status.success() || !matches!(read, Some(Ok(_))) {
-        let last = complaint.trim_end().lines().last().unwrap_or("it said nothing");
-        return Ok(Answer::Failed(format!("{status}: {last}")));
+    let success = child.wait().is_ok_and(|status| status.success()) && matches!(read, Some(Ok(_)));
+    if !success {
+        return Ok(ended(&mut child));
     }
     Ok(figure(&said).unwrap_or_else(|| Answer::Failed(format!("it said {said:?}"))))
 }
 
-fn figure(said: &str) -> Option<Answer> {
+/// Why a cell that has ended, or is about to, gave no figure.
+pub(super) fn ended(child: &mut Child) -> Answer {
+    let mut complaint = String::new();
+    let _ = child.stderr.take().map(|mut err| err.read_to_string(&mut complaint));
+    match child.wait() {
+        Ok(status) if status.code() == Some(CANNOT_RUN) => Answer::CannotRun,
+        Ok(status) => {
+            let last = complaint.trim_end().lines().last().unwrap_or("it said nothing");
+            Answer::Failed(format!("{status}: {last}"))
+        }
+        Err(e) => Answer::Failed(e.to_string()),
+    }
+}
+
+/// What a cell's line says.
+pub(super) fn figure(said: &str) -> Option<Answer> {
     let told: Value = serde_json::from_str(said).ok()?;
     let (value, cpu_ns) = (told["value"].as_f64()?, told["cpu_ns"].as_f64()?);
     Some(Answer::Figure { value, cpu_ns, workers: told["workers"].as_u64()? })
@@ -119,8 +145,7 @@ mod tests {
     use super::*;
 
     fn run(script: &str, limit: Duration) -> Answer {
-        let sh = Path::new("sh");
-        run_limited(sh, Command::new(sh).args(["-c", script]), limit).expect("there is a shell")
+        run_limited(Command::new("sh").args(["-c", script]), limit).expect("there is a shell")
     }
 
     #[test]

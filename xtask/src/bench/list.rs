@@ -24,6 +24,8 @@ pub(super) struct Case {
     pub(super) goals: HashMap<String, Option<f64>>,
     /// To be run by the program that counts allocations.
     pub(super) counted: bool,
+    /// It can be measured again in the same process, over the same connections.
+    pub(super) turns: bool,
 }
 
 impl List {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! build ouzel-cell with the peers -> ask it for engines and cases
-//!   -> for each case, for each round, for each engine: one process, one figure
+//!   -> for each case, for each round, for each engine: one process, one figure (of an echo: a turn of a process that lives through
+//!      the rounds)
 //!   -> ratios within a round, their median and spread -> table, JSON
 //! ```
 //! A process runs one case on one engine, so that nothing one leaves behind (warm memory, threads) is
@@ -11,6 +12,7 @@
 
 mod cell;
 mod list;
+mod living;
 mod markdown;
 mod options;
 mod report;
@@ -21,8 +23,9 @@ mod switches;
 
 use crate::progress::progress;
 use crate::workspace::Workspace;
-use cell::Programs;
+use cell::{Answer, Programs};
 use list::{Case, List};
+use living::Living;
 pub(crate) use options::Options;
 use rows::Row;
 
@@ -87,9 +90,11 @@ fn measure(
     bar: &mut Bar,
 ) -> Result<Vec<Row>, String> {
     let mut rows: Vec<Row> = engines.iter().map(|engine| Row::new(case, engine)).collect();
+    let mut contestants: Vec<_> = engines.iter().map(|_| Contestant::default()).collect();
     for round in 0..options.rounds() {
         for i in 0..rows.len() {
-            let row = &mut rows[(round + i) % engines.len()];
+            let at = (round + i) % engines.len();
+            let row = &mut rows[at];
             bar.done += 1;
             if row.cannot || row.error.is_some() {
                 continue;
@@ -103,9 +108,37 @@ fn measure(
                 options.rounds(),
                 row.engine
             ));
-            let answer = programs.run(case, &row.engine, options)?;
-            row.note(round, answer);
+            row.note(round, contestants[at].answer(programs, case, &row.engine, options)?);
         }
     }
     Ok(rows)
+}
+
+/// An engine at a case, round after round.
+#[derive(Default)]
+struct Contestant {
+    /// Of a case that has turns, from the first on.
+    living: Option<Living>,
+}
+
+impl Contestant {
+    fn answer(
+        &mut self,
+        programs: &Programs,
+        case: &Case,
+        engine: &str,
+        options: &Options,
+    ) -> Result<Answer, String> {
+        if !case.turns {
+            return programs.run(case, engine, options);
+        }
+        let living = match self.living.take() {
+            Some(mut living) => {
+                living.again();
+                living
+            }
+            None => programs.start(case, engine, options)?,
+        };
+        Ok(self.living.insert(living).answer())
+    }
 }

@@ -143,6 +143,7 @@ mod tests {
             base: None,
             goals: std::collections::HashMap::new(),
             counted: false,
+            turns: false,
         };
         let table = table(&case, &rows);
         let line = |engine: &str| table.lines().find(|l| l.trim().starts_with(engine)).unwrap().trim();
