@@ -46,6 +46,7 @@ mod sanitizers;
 mod soak;
 mod steps;
 mod test;
+mod turns;
 mod workspace;
 mod zig;
 

@@ -22,6 +22,7 @@ mod stats;
 mod switches;
 
 use crate::progress::progress;
+use crate::turns::order;
 use crate::workspace::Workspace;
 use cell::{Answer, Programs};
 use list::{Case, List};
@@ -92,8 +93,7 @@ fn measure(
     let mut rows: Vec<Row> = engines.iter().map(|engine| Row::new(case, engine)).collect();
     let mut contestants: Vec<_> = engines.iter().map(|_| Contestant::default()).collect();
     for round in 0..options.rounds() {
-        for i in 0..rows.len() {
-            let at = (round + i) % engines.len();
+        for at in order(round, engines.len()) {
             let row = &mut rows[at];
             bar.done += 1;
             if row.cannot || row.error.is_some() {

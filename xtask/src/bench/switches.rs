@@ -9,6 +9,7 @@ use super::options::Options;
 use super::report;
 use super::rows::{Row, Sample, find};
 use crate::progress::progress;
+use crate::turns::order;
 use crate::workspace::Workspace;
 use std::time::Instant;
 
@@ -56,8 +57,7 @@ pub(super) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     for case in list.select_cases(wanted)? {
         let mut of_case: Vec<Row> = variants.iter().map(|(name, _)| Row::new(case, name)).collect();
         for round in 0..options.rounds() {
-            for i in 0..variants.len() {
-                let i = (round + i) % variants.len();
+            for i in order(round, variants.len()) {
                 let (name, programs) = &variants[i];
                 progress(&format!("{}, round {} of {}: {name}", case.name, round + 1, options.rounds()));
                 if of_case[i].error.is_none() {

@@ -12,6 +12,7 @@ use crate::demo::build::Built;
 use crate::demo::measure::{Cell, Load};
 use crate::driven::Driven;
 use crate::progress::progress;
+use crate::turns::order;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -79,8 +80,7 @@ pub(super) fn run(built: &Built, bare: &Path, options: &Options) -> Result<(), S
         }
         for round in 0..options.rounds {
             progress(&format!("case {}, round {} of {}", case.name, round + 1, options.rounds));
-            for i in 0..servers.len() {
-                let i = (round + i) % servers.len();
+            for i in order(round, servers.len()) {
                 figures.push(figure(servers[i], (case.name, round), &mut loads[i])?);
             }
         }

@@ -16,6 +16,7 @@ mod programs;
 pub(crate) mod server;
 
 use crate::progress::progress;
+use crate::turns::order;
 use crate::workspace::Workspace;
 use lexopt::prelude::*;
 use load::{Cell, Load, Sample};
@@ -110,8 +111,7 @@ fn measure(contenders: &[Contender], load: Load<'_>, rounds: usize) -> Result<Ve
     let mut all = Vec::new();
     for round in 0..rounds {
         let mut samples = vec![None; contenders.len()];
-        for i in 0..contenders.len() {
-            let i = (round + i) % contenders.len();
+        for i in order(round, contenders.len()) {
             let contender = contenders[i].name;
             progress(&format!("{}, round {} of {rounds}: {contender}", name(load.cell), round + 1));
             samples[i] = Some(running[i].1.turn().map_err(|e| format!("{contender}: {e}"))?);

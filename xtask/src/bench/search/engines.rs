@@ -30,9 +30,13 @@ const RIPGREP: Contender = Contender { engine: None, ..engine("rg") };
 /// No peer, but what a disk gives to whoever asks for enough at once.
 const CROWD: Contender = Contender { name: "threads-64", threads: Some(64), ..engine("threads") };
 
+/// No peer, but how far the same program is from itself.
+const AGAIN: Contender = Contender { name: "threads-again", ..engine("threads") };
+
 const ALL: &[Contender] = &[
     OUZEL,
     THREADS,
+    AGAIN,
     RAYON,
     engine("smol"),
     CAPPED,
@@ -58,6 +62,8 @@ pub(super) struct Case {
     pub(super) cold: bool,
     pub(super) contenders: &'static [Contender],
     pub(super) goals: &'static [Goal],
+    /// Whoever shows how far one can come without a runtime: its ratio is told beside ours.
+    pub(super) floor: Option<&'static str>,
 }
 
 const COUNT: &[&str] = &["--count"];
@@ -77,6 +83,7 @@ pub(super) const CASES: &[Case] = &[
             Goal { of: &["tokio"], at_most: 0.90 },
             Goal { of: &["tokio-lines"], at_most: 0.50 },
         ],
+        floor: Some("threads-again"),
     },
     Case {
         name: "search_dense",
@@ -86,6 +93,7 @@ pub(super) const CASES: &[Case] = &[
         cold: false,
         contenders: ALL,
         goals: &[],
+        floor: None,
     },
     Case {
         name: "search_print",
@@ -95,6 +103,7 @@ pub(super) const CASES: &[Case] = &[
         cold: false,
         contenders: &[OUZEL, engine("whole"), RIPGREP],
         goals: &[Goal { of: &["whole"], at_most: 0.75 }, Goal { of: &["rg"], at_most: 1.35 }],
+        floor: None,
     },
     Case {
         name: "search_cold",
@@ -104,6 +113,7 @@ pub(super) const CASES: &[Case] = &[
         cold: true,
         contenders: &[OUZEL, THREADS, RAYON, CROWD],
         goals: &[Goal { of: PLAIN, at_most: 0.70 }],
+        floor: Some("threads-64"),
     },
     Case {
         name: "search_read",
@@ -113,6 +123,7 @@ pub(super) const CASES: &[Case] = &[
         cold: true,
         contenders: &[OUZEL, THREADS, RAYON, CROWD],
         goals: &[Goal { of: PLAIN, at_most: 0.80 }],
+        floor: Some("threads-64"),
     },
 ];
 

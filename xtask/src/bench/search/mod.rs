@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::options::Options;
 use crate::progress::progress;
+use crate::turns::order;
 use crate::workspace::{Workspace, build};
 use corpus::find_or_make;
 use engines::{CASES, Case};
@@ -92,8 +93,7 @@ fn measure(
     let threads = options.workers.unwrap_or(THREADS);
     // One round more, which is not counted: files come into memory, programs too.
     for round in 0..=rounds {
-        for i in 0..rows.len() {
-            let at = (round + i) % rows.len();
+        for at in order(round, rows.len()) {
             let contender = rows[at].contender;
             progress(&format!("{}, round {round} of {rounds}: {}", case.name, contender.name));
             if case.cold {

@@ -19,6 +19,7 @@ use lexopt::prelude::*;
 use super::sample::{self, Sample};
 use crate::bench::stats::Spread;
 use crate::progress::progress;
+use crate::turns::order;
 use crate::workspace::Workspace;
 
 /// The options of `overhead`.
@@ -92,8 +93,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
     };
     let mut samples: Vec<Vec<Sample>> = shapes.iter().map(|_| Vec::new()).collect();
     for round in 0..=options.rounds {
-        for i in 0..shapes.len() {
-            let at = (round + i) % shapes.len();
+        for at in order(round, shapes.len()) {
             progress(&format!("round {round} of {}: {}", options.rounds, shapes[at].name));
             let sample = sample::take(&mut command(&[], &shapes[at]), Duration::from_secs(60), true)?;
             if round > 0 {

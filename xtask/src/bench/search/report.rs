@@ -22,9 +22,9 @@ fn find<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {
     rows.iter().find(|r| r.contender.name == name)
 }
 
-/// `of` of ours over that of the best of `others`, round by round.
-fn ratio(rows: &[Row], others: &[&str], of: fn(&Sample) -> f64) -> Option<Spread> {
-    let ours = find(rows, "ouzel")?;
+/// `of` of `one` over that of the best of `others`, round by round.
+fn ratio(rows: &[Row], one: &str, others: &[&str], of: fn(&Sample) -> f64) -> Option<Spread> {
+    let ours = find(rows, one)?;
     let others: Vec<&Row> = others.iter().filter_map(|name| find(rows, name)).collect();
     let best = |round: usize| others.iter().map(|r| of(&r.samples[round])).fold(f64::INFINITY, f64::min);
     let rounds = ours.samples.iter().enumerate();
@@ -51,8 +51,9 @@ pub(super) fn table(case: &Case, rows: &[Row]) -> String {
     );
     for row in rows {
         let Some(wall) = spread(row, |s| s.wall_ms) else { continue };
-        let of =
-            |of: fn(&Sample) -> f64| ratio(rows, &[row.contender.name], of).map_or(f64::NAN, |s| s.median);
+        let of = |of: fn(&Sample) -> f64| {
+            ratio(rows, "ouzel", &[row.contender.name], of).map_or(f64::NAN, |s| s.median)
+        };
         let _ = writeln!(
             out,
             "{:<15} {:>8.1} {:>7.1} {:>7.1} {:>8.1} {:>7.0} {:>9.0} {:>7.0} {:>7.1} {:>10.3} {:>9.3}",
@@ -72,17 +73,19 @@ pub(super) fn table(case: &Case, rows: &[Row]) -> String {
     out
 }
 
-/// What was to be reached, and what was.
+/// What was to be reached, and what was; and what was by whoever has no runtime.
 pub(super) fn goals(all: &[(&Case, Vec<Row>)]) -> String {
     let mut out = String::from("\ngoals, wall time of ouzel over the best of these, medians over rounds\n");
     for (case, rows) in all {
         for goal in case.goals {
-            let Some(reached) = ratio(rows, goal.of, |s| s.wall_ms) else { continue };
+            let Some(reached) = ratio(rows, "ouzel", goal.of, |s| s.wall_ms) else { continue };
+            let floor = case.floor.and_then(|name| Some((name, ratio(rows, name, goal.of, |s| s.wall_ms)?)));
+            let floor = floor.map_or(String::new(), |(name, s)| format!("; {name} {:.3}", s.median));
             let met = if reached.median <= goal.at_most { "met" } else { "NOT met" };
-            let cpu = ratio(rows, goal.of, |s| s.cpu_ms).map_or(f64::NAN, |s| s.median);
+            let cpu = ratio(rows, "ouzel", goal.of, |s| s.cpu_ms).map_or(f64::NAN, |s| s.median);
             let _ = writeln!(
                 out,
-                "{:<14} {:<18} at most {:.2}: {:.3} ({:.3} to {:.3}), cpu {cpu:.3}, {met}",
+                "{:<14} {:<18} at most {:.2}: {:.3} ({:.3} to {:.3}), cpu {cpu:.3}, {met}{floor}",
                 case.name,
                 goal.of.join(", "),
                 goal.at_most,
