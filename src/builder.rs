@@ -31,7 +31,8 @@ pub struct Builder {
     workers: Option<usize>,
     driver: Option<Driver>,
     io: DriverOptions,
-    blocking: BlockingConfig,
+    /// None: the environment's, which counts processors.
+    blocking: Option<BlockingConfig>,
     name: String,
 }
 
@@ -41,7 +42,7 @@ impl Builder {
             workers: None,
             driver: None,
             io: DriverOptions::default(),
-            blocking: BlockingConfig::from_env(),
+            blocking: None,
             name: "ouzel".into(),
         }
     }
@@ -103,7 +104,7 @@ impl Builder {
 
     /// The blocking pool's bounds. Default: [`BlockingConfig`]'s, and the environment's.
     pub fn blocking(mut self, config: BlockingConfig) -> Self {
-        self.blocking = config;
+        self.blocking = Some(config);
         self
     }
 
@@ -153,7 +154,8 @@ impl Builder {
             None => from_env()?,
         };
         let driver = DriverOptions { driver, ..self.io };
-        Ok(Options { workers, driver, blocking: self.blocking, name: self.name })
+        let blocking = self.blocking.unwrap_or_else(BlockingConfig::from_env);
+        Ok(Options { workers, driver, blocking, name: self.name })
     }
 }
 

@@ -111,6 +111,10 @@ fn map() -> &'static AtomicU64 {
     static MAPPED: Once = Once::new();
     MAPPED.call_once(|| {
         if let Some(word) = wiped_word() {
+            // Written before it is ever read: a page that is read first is mapped twice.
+            // ORDERING: Relaxed, see `current`.
+            // SAFETY: it was mapped just now, for ever.
+            unsafe { &*word }.store(LAST.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             // ORDERING: Relaxed, see `word`.
             WORD.store(word, Ordering::Relaxed);
         }

@@ -29,16 +29,18 @@ pub struct BlockingConfig {
 
 impl Default for BlockingConfig {
     fn default() -> Self {
-        BlockingConfig {
-            core_threads: platform::processors(),
-            max_threads: 512,
-            stall: Duration::from_millis(10),
-            keep_alive: Duration::from_secs(10),
-        }
+        Self::with_core_threads(platform::processors())
     }
 }
 
 impl BlockingConfig {
+    /// The default but for [`BlockingConfig::core_threads`]. Does not count processors, which reads files.
+    #[must_use]
+    pub const fn with_core_threads(core_threads: usize) -> Self {
+        let (stall, keep_alive) = (Duration::from_millis(10), Duration::from_secs(10));
+        BlockingConfig { core_threads, max_threads: 512, stall, keep_alive }
+    }
+
     /// The default, as changed by the environment: `OUZEL_BLOCKING_THREADS` (core threads),
     /// `OUZEL_BLOCKING_MAX`, `OUZEL_BLOCKING_STALL_MS` and `OUZEL_BLOCKING_KEEP_ALIVE_MS`. What is not a number is ignored.
     #[must_use]

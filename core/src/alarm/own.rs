@@ -1,6 +1,7 @@
 //! The owner's side of alarms: wheel, nodes and free list. One thread uses all this, through `&self`: nothing is
 //! borrowed while foreign code runs.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::cell::Cell;
@@ -17,7 +18,10 @@ use crate::timer::{TimerNode, TimerStore, Wheel};
 
 /// See the module.
 pub(super) struct Own {
-    wheel: UnsafeCell<Wheel>,
+    /// Made with the first node: few threads set an alarm, and it is nine tenths of all this.
+    wheel: UnsafeCell<Option<Box<Wheel>>>,
+    /// When it begins.
+    since: Nanos,
     nodes: Nodes,
     free: Cell<*mut Node>,
     /// Nodes between `set` and `free`.
@@ -40,7 +44,8 @@ fn chunk_layout() -> Layout {
 impl Own {
     pub(super) fn new(now: Nanos) -> Self {
         Own {
-            wheel: UnsafeCell::new(Wheel::new(now)),
+            wheel: UnsafeCell::new(None),
+            since: now,
             nodes: Nodes { used: Cell::new(0), chunks: UnsafeCell::new(Vec::new()) },
             free: Cell::new(ptr::null_mut()),
             out: Cell::new(0),
@@ -48,10 +53,11 @@ impl Own {
         }
     }
 
+    /// What `f` makes of the wheel; none while there is none, and so no alarm either.
     #[inline(always)]
-    fn wheel<R>(&self, f: impl FnOnce(&mut Wheel, &Nodes) -> R) -> R {
+    fn wheel<R>(&self, f: impl FnOnce(&mut Wheel, &Nodes) -> R) -> Option<R> {
         // SAFETY: the owner's alone, and `f` is one of this file's: it runs nothing of others and does not nest.
-        self.wheel.with_mut(|wheel| f(unsafe { &mut *wheel }, &self.nodes))
+        self.wheel.with_mut(|wheel| Some(f(unsafe { &mut *wheel }.as_deref_mut()?, &self.nodes)))
     }
 
     #[inline(always)]
@@ -83,7 +89,25 @@ impl Own {
 
     #[cold]
     fn fresh(&self) -> Option<NonNull<Node>> {
-        if self.closed.get() { None } else { self.nodes.grow() }
+        if self.closed.get() || !self.has_wheel() { None } else { self.nodes.grow() }
+    }
+
+    /// Makes the wheel if there is none. False: there is no memory for it.
+    fn has_wheel(&self) -> bool {
+        self.wheel.with_mut(|wheel| {
+            // SAFETY: the owner's alone, and not borrowed now.
+            let wheel = unsafe { &mut *wheel };
+            if wheel.is_none() {
+                // SAFETY: a wheel is not of size zero.
+                let place = unsafe { alloc::alloc::alloc(Layout::new::<Wheel>()) };
+                let Some(place) = NonNull::new(place.cast::<Wheel>()) else { return false };
+                // SAFETY: large enough, aligned, and nobody else's.
+                unsafe { place.write(Wheel::new(self.since)) };
+                // SAFETY: initialised, and from the allocator with a wheel's layout.
+                *wheel = Some(unsafe { Box::from_raw(place.as_ptr()) });
+            }
+            true
+        })
     }
 
     #[inline]
@@ -118,25 +142,25 @@ impl Own {
     }
 
     pub(super) fn pop_expired(&self, now: Nanos) -> Option<Waker> {
-        let index = self.wheel(|wheel, nodes| wheel.pop_expired(nodes, now))?;
+        let index = self.wheel(|wheel, nodes| wheel.pop_expired(nodes, now))??;
         self.ring(index)
     }
 
     /// Takes the first alarm that there is out of the wheel.
     pub(super) fn pop_any(&self) -> Option<Waker> {
-        let index = self.wheel(Wheel::pop_first)?;
+        let index = self.wheel(Wheel::pop_first)??;
         self.ring(index)
     }
 
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         // SAFETY: the owner's alone, and not borrowed now.
-        self.wheel.with(|wheel| unsafe { &*wheel }.len())
+        self.wheel.with(|wheel| unsafe { &*wheel }.as_ref().map_or(0, |wheel| wheel.len()))
     }
 
     pub(super) fn next_wait(&self, slack: Duration) -> Option<Deadline> {
         // SAFETY: as above.
-        self.wheel.with(|wheel| unsafe { &*wheel }.next_wait(&self.nodes, slack))
+        self.wheel.with(|wheel| unsafe { &*wheel }.as_ref()?.next_wait(&self.nodes, slack))
     }
 
     /// Nodes whose alarms have not ended.

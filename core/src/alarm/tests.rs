@@ -56,6 +56,19 @@ impl Rig {
 const MS: u64 = 1_000_000;
 
 #[test]
+fn before_the_first_alarm_nothing_is_due_and_the_first_may_come_late() {
+    let rig = Rig::new();
+    assert!(rig.alarms.is_idle() && rig.alarms.is_empty());
+    assert_eq!((rig.alarms.next_deadline(), rig.expire(u64::MAX / 2)), (None, Vec::new()));
+    rig.alarms.take_back();
+    rig.alarms.end_all();
+    let waker = rig.counted(1);
+    let _alarm = rig.set(3_600_000 * MS, &waker);
+    assert!(rig.expire(3_600_000 * MS - 1).is_empty());
+    assert_eq!(rig.expire(3_600_000 * MS + MS), [1]);
+}
+
+#[test]
 fn alarms_ring_in_order_and_never_early() {
     let rig = Rig::new();
     let wakers: Vec<_> = (0..3).map(|i| rig.counted(i)).collect();

@@ -61,7 +61,7 @@ fn runtime(workers: usize) -> io::Result<Handle> {
         Entry::Occupied(there) => there.into_mut(),
         Entry::Vacant(place) => {
             // For files that are no plain ones, hence hardly ever.
-            let blocking = BlockingConfig { core_threads: 1, ..BlockingConfig::default() };
+            let blocking = BlockingConfig::with_core_threads(1);
             place.insert(Runtime::builder().worker_threads(workers).blocking(blocking).build()?)
         }
     };
