@@ -1,17 +1,14 @@
 //! A process that runs one case on one engine, with a limit of time.
 
+use super::answer::{Answer, ended, figure};
 use super::list::Case;
 use super::living::Living;
 use super::options::Options;
 use crate::workspace::build;
-use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// The exit status of a cell whose engine cannot run its case.
-const CANNOT_RUN: i32 = 3;
 
 /// The programs that run a cell.
 #[derive(Debug)]
@@ -19,17 +16,6 @@ pub(super) struct Programs {
     pub(super) plain: PathBuf,
     /// Under an allocator that counts.
     pub(super) counted: PathBuf,
-}
-
-/// What a cell said.
-#[derive(Debug, PartialEq)]
-pub(super) enum Answer {
-    /// It did all it was asked.
-    Figure { value: f64, cpu_ns: f64, workers: u64 },
-    /// The engine has no way to do what the case asks.
-    CannotRun,
-    /// It failed, or hung.
-    Failed(String),
 }
 
 impl Programs {
@@ -111,27 +97,6 @@ fn run_limited(command: &mut Command, limit: Duration) -> Result<Answer, String>
         return Ok(ended(&mut child));
     }
     Ok(figure(&said).unwrap_or_else(|| Answer::Failed(format!("it said {said:?}"))))
-}
-
-/// Why a cell that has ended, or is about to, gave no figure.
-pub(super) fn ended(child: &mut Child) -> Answer {
-    let mut complaint = String::new();
-    let _ = child.stderr.take().map(|mut err| err.read_to_string(&mut complaint));
-    match child.wait() {
-        Ok(status) if status.code() == Some(CANNOT_RUN) => Answer::CannotRun,
-        Ok(status) => {
-            let last = complaint.trim_end().lines().last().unwrap_or("it said nothing");
-            Answer::Failed(format!("{status}: {last}"))
-        }
-        Err(e) => Answer::Failed(e.to_string()),
-    }
-}
-
-/// What a cell's line says.
-pub(super) fn figure(said: &str) -> Option<Answer> {
-    let told: Value = serde_json::from_str(said).ok()?;
-    let (value, cpu_ns) = (told["value"].as_f64()?, told["cpu_ns"].as_f64()?);
-    Some(Answer::Figure { value, cpu_ns, workers: told["workers"].as_u64()? })
 }
 
 /// Ends a cell; an outside load that it started ends when its connections do.

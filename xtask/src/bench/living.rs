@@ -6,7 +6,7 @@
 //! Starting a server, its load and their connections takes longer than a turn of theirs. Without that a turn may be milliseconds,
 //! so that all engines have theirs while the machine is in one state.
 
-use super::cell::{Answer, ended, figure};
+use super::answer::{Answer, ended, figure};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

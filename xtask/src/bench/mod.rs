@@ -10,6 +10,7 @@
 //! another's head start. Engines take turns within a round and each round begins with another one, so that a
 //! machine that is busy for a while is busy for all; a ratio is of two figures of the same round.
 
+mod answer;
 mod cell;
 mod list;
 mod living;
@@ -24,7 +25,8 @@ mod switches;
 use crate::progress::progress;
 use crate::turns::order;
 use crate::workspace::Workspace;
-use cell::{Answer, Programs};
+use answer::Answer;
+use cell::Programs;
 use list::{Case, List};
 use living::Living;
 pub(crate) use options::Options;

@@ -1,6 +1,6 @@
 //! A row of the table: one engine at one case, over all rounds.
 
-use super::cell::Answer;
+use super::answer::Answer;
 use super::list::Case;
 use super::stats::Spread;
 
