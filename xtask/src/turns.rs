@@ -1,8 +1,8 @@
 //! Who is measured when within a round.
 //!
 //! What is measured leaves something behind for whatever comes next: caches full of its data, memory the system is still giving
-//! back, a processor's clock. If everyone always came after the same one, that would be part of each figure. (With a plain
-//! rotation of nine searches, ours after the slowest, it took 1.02 to 1.04 of plain threads; after plain threads 1.00.)
+//! back, a processor's clock. If everyone always came after the same one, as in a plain rotation, that would be part of each
+//! figure, and nobody could tell.
 //!
 //! Here everyone has every place, and comes after every other one, equally often: E. J. Williams, Experimental Designs Balanced
 //! for the Estimation of Residual Effects of Treatments, 1949.
