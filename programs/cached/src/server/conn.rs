@@ -41,6 +41,8 @@ enum Incoming {
     Closing(RecvStream),
     /// The rest of a long value, straight into its item.
     Bulk(Read<Bulk>),
+    /// Everything is answered that will be; what comes is thrown away until the client has heard it all.
+    Lingering(RecvStream),
     Ended,
 }
 
@@ -142,6 +144,7 @@ impl<S: Stream> Connection<S> {
                 }
                 Incoming::Open(stream) => (stream, false),
                 Incoming::Closing(stream) => (stream, true),
+                Incoming::Lingering(_) => return Poll::Ready(None),
             };
             match stream.poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -225,6 +228,22 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// Ready when it can be closed. A socket that is closed with something in it that nobody received is reset, and replies that
+    /// the client has not taken yet are gone: a server that is told to end throws that away first, and what follows,
+    /// until the client has seen the end and closes. The time to end bounds that.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.entry.kick.get() != Some(Kick::Drain) {
+            return Poll::Ready(());
+        }
+        if matches!(self.incoming, Incoming::Resting) && self.stream.has_unread() {
+            self.stream.end();
+            self.incoming = Incoming::Lingering(self.stream.recv_stream());
+        }
+        let Incoming::Lingering(stream) = &mut self.incoming else { return Poll::Ready(()) };
+        while let Some(Ok(_)) = ready!(stream.poll_next(cx)) {}
+        Poll::Ready(())
+    }
+
     /// What somebody else wants of this connection.
     fn obey(&mut self) {
         match self.entry.kick.get() {
@@ -275,7 +294,7 @@ impl<S: Stream> Future for Connection<S> {
                     return Poll::Pending;
                 }
                 Turn::Last if this.out.is_empty() && this.entry.flight.borrow().is_none() => {
-                    return Poll::Ready(());
+                    return this.linger(cx);
                 }
                 _ if !wait => return Poll::Pending,
                 _ => {}

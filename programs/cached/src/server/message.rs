@@ -21,6 +21,10 @@ pub(super) trait Stream: 'static {
     fn write_lazy(&self, buf: Vec<u8>) -> Result<LazyWrite<Vec<u8>>, (io::Error, Vec<u8>)>;
     fn write_parts(&self, parts: [Part; 3]) -> WriteVectored<[Part; 3]>;
     fn write_now(&self, text: &[u8]);
+    /// Whether something has come that was not received.
+    fn has_unread(&self) -> bool;
+    /// Tells the peer that nothing more is sent.
+    fn end(&self);
 }
 
 macro_rules! is_stream {
@@ -41,6 +45,13 @@ macro_rules! is_stream {
             fn write_now(&self, text: &[u8]) {
                 // To a client that is told to go away: it may not hear it.
                 let _ = self.try_write(text);
+            }
+            fn has_unread(&self) -> bool {
+                rustix::io::ioctl_fionread(self).is_ok_and(|n| n > 0)
+            }
+            fn end(&self) {
+                // One that is not connected any more knows.
+                let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Write);
             }
         }
     )*};
