@@ -174,7 +174,7 @@ fn serve(shared: &Arc<Shared>, part: Part) -> io::Result<()> {
             }
         };
         if ouzel::timeout(DRAIN, drained).await.is_err() {
-            shared.log(0, || format!("{} connections were closed with replies unsent", thread.open()));
+            shared.log(0, || format!("{} connections were closed before they were done", thread.open()));
         }
     });
     runtime.shutdown();
