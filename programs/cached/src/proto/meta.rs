@@ -411,7 +411,7 @@ impl Session {
             cx.out.bytes,
             " exp={expires} la={age} cas={} fetch={fetched} cls=1 size={}\r\n",
             h.cas,
-            h.block_bytes()
+            h.needed_bytes()
         )
         .expect("a vector takes it");
     }

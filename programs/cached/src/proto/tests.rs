@@ -164,3 +164,18 @@ fn a_line_of_many_keys_is_answered_in_pieces_of_bounded_size() {
     assert!(pieces > 10);
     assert_eq!(c.count.get_hits.get(), 5000);
 }
+
+#[test]
+fn the_size_that_me_tells_does_not_depend_on_what_was_free() {
+    fn size(c: &mut Client) -> String {
+        let told = c.ask(b"set a 0 0 3\r\nabc\r\nme a\r\n");
+        told.rsplit_once("size=").unwrap().1.to_owned()
+    }
+    let fresh = size(&mut Client::new());
+    for len in 0..200 {
+        let mut c = Client::new();
+        // Its block is taken again, and may be a little too large.
+        c.ask(format!("set a 0 0 {len}\r\n{}\r\nset b 0 0 0\r\n\r\ndelete a\r\n", "x".repeat(len)).as_bytes());
+        assert_eq!(size(&mut c), fresh, "{len}");
+    }
+}

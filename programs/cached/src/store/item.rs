@@ -79,7 +79,13 @@ impl Header {
         self.value_len as usize
     }
 
-    /// Bytes of the block, what is left over at its end included.
+    /// Bytes of header, key and value: what the item needs, wherever it is.
+    #[must_use]
+    pub fn needed_bytes(&self) -> usize {
+        self.value_at() + self.value_len()
+    }
+
+    /// Bytes of the block, what is left over at its end included: that depends on what was free.
     #[must_use]
     pub fn block_bytes(&self) -> usize {
         self.size as usize * GRANULE
