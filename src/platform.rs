@@ -299,9 +299,7 @@ mod os {
             mask,
         };
         let made = match d {
-            Driver::Uring => {
-                linux::UringDriver::unbound(&config, park).map(|d| AnyDriver::Uring(Box::new(d)))
-            }
+            Driver::Uring => linux::UringDriver::unbound(&config, park).map(AnyDriver::Uring),
             Driver::Epoll => linux::EpollDriver::new(&config, park).map(|d| AnyDriver::Epoll(Box::new(d))),
             _ => return portable(options, park),
         };

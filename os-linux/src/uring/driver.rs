@@ -101,24 +101,25 @@ impl UringDriver {
     /// # Errors
     /// `ENOSYS` or `EPERM` where io_uring is missing or forbidden, `EOPNOTSUPP` where it is too old;
     /// `EMFILE`, `ENOMEM`.
-    pub fn new(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Self, Errno> {
+    pub fn new(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Box<Self>, Errno> {
         let mut driver = UringDriver::unbound(config, park)?;
         driver.bind()?;
         Ok(driver)
     }
 
-    /// A driver for a thread that is still to be [bound](UringDriver::bind).
+    /// A driver for a thread that is still to be [bound](UringDriver::bind). In memory of its own: a kilobyte that is handed
+    /// on three times before it stays.
     ///
     /// # Errors
     /// As [`UringDriver::new`]: all that may be lacking is lacking here.
-    pub fn unbound(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Self, Errno> {
+    pub fn unbound(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Box<Self>, Errno> {
         let Probed { ring, has, file_calls, lacking } = probe(config)?;
         let wake = if has.has(Mask::FUTEX_WAIT) {
             Wake::Futex(Arc::new(FutexUnpark::new(park.clone())))
         } else {
             Wake::Event(Arc::new(EventUnpark::new()?), Box::new(0))
         };
-        Ok(UringDriver {
+        Ok(Box::new(UringDriver {
             enter_fd: ring.as_raw_fd(),
             ring: ManuallyDrop::new(ring),
             index: None,
@@ -149,7 +150,7 @@ impl UringDriver {
             closing: false,
             made: Generation::current(),
             counters: Counters::default(),
-        })
+        }))
     }
 
     /// Makes the calling thread the one that uses the driver, before anything else is done with it.

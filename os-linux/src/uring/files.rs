@@ -3,11 +3,12 @@
 //! The kernel hands all of them to threads of its own at once. What it does not know, and everything where
 //! [`Mask::FILE_CALLS`] forbids them, goes to the blocking pool, as with the other drivers.
 
+use io_uring::opcode;
 use io_uring::squeue::Entry;
 use io_uring::types::Fd;
-use io_uring::{Probe, opcode};
 use ouzel_core::op::FileCall;
 
+use super::probe::Opcodes;
 use crate::config::Mask;
 use crate::file::{STAT_MASK, stat_of};
 
@@ -25,15 +26,15 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(probe: &Probe, mask: Mask) -> Known {
+    pub(super) fn new(opcodes: Opcodes, mask: Mask) -> Known {
         if mask.has(Mask::FILE_CALLS) {
             return Known::default();
         }
         Known {
-            v5_6: probe.is_supported(opcode::Statx::CODE),
-            v5_11: probe.is_supported(opcode::UnlinkAt::CODE),
-            v5_15: probe.is_supported(opcode::MkDirAt::CODE),
-            v6_9: probe.is_supported(opcode::Ftruncate::CODE),
+            v5_6: opcodes.has(opcode::Statx::CODE),
+            v5_11: opcodes.has(opcode::UnlinkAt::CODE),
+            v5_15: opcodes.has(opcode::MkDirAt::CODE),
+            v6_9: opcodes.has(opcode::Ftruncate::CODE),
         }
     }
 

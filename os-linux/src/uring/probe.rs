@@ -9,6 +9,7 @@
 use std::fmt::Write;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::OnceLock;
 
 use io_uring::{IoUring, Probe, opcode};
 use ouzel_core::driver::Errno;
@@ -32,28 +33,51 @@ pub(super) struct Probed {
     pub(super) lacking: String,
 }
 
+/// Operations that the kernel knows, a bit each.
+#[derive(Clone, Copy)]
+pub(super) struct Opcodes(u128);
+
+impl Opcodes {
+    /// What the kernel says, which does not depend on the ring: asked until it has answered once. Kernels before 5.6 cannot be
+    /// asked; nothing they have is optional here.
+    fn of_kernel(ring: &IoUring) -> Opcodes {
+        static ANSWER: OnceLock<Opcodes> = OnceLock::new();
+        if let Some(known) = ANSWER.get() {
+            return *known;
+        }
+        // Two kilobytes, which would be the deepest that a thread that makes a runtime has been.
+        let mut probe = Box::new(Probe::new());
+        if ring.submitter().register_probe(&mut probe).is_err() {
+            return Opcodes(0);
+        }
+        let known = (0..u128::BITS as u8).filter(|code| probe.is_supported(*code));
+        *ANSWER.get_or_init(|| Opcodes(known.fold(0, |all, code| all | 1 << code)))
+    }
+
+    pub(super) fn has(self, code: u8) -> bool {
+        1_u128.checked_shl(code.into()).is_some_and(|bit| self.0 & bit != 0)
+    }
+}
+
 /// Makes the ring.
 pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
     if config.mask.has(Mask::URING) {
         return Err(Errno(libc::ENOSYS));
     }
     let (ring, mut has) = set_up(config)?;
-    // Two kilobytes, which would be the deepest that a thread that makes a runtime has been.
-    let mut probe = Box::new(Probe::new());
-    // Kernels before 5.6 cannot be asked; nothing they have is optional here.
-    let _ = ring.submitter().register_probe(&mut probe);
+    let opcodes = Opcodes::of_kernel(&ring);
     // Without these there is no driver worth having: better epoll.
-    if !ring.params().is_feature_nodrop() || !probe.is_supported(opcode::Send::CODE) {
+    if !ring.params().is_feature_nodrop() || !opcodes.has(opcode::Send::CODE) {
         return Err(Errno(libc::EOPNOTSUPP));
     }
-    let v6_0 = probe.is_supported(opcode::SendZc::CODE);
-    let v5_19 = probe.is_supported(opcode::Socket::CODE);
-    let file_calls = Known::new(&probe, config.mask);
+    let v6_0 = opcodes.has(opcode::SendZc::CODE);
+    let v5_19 = opcodes.has(opcode::Socket::CODE);
+    let file_calls = Known::new(opcodes, config.mask);
     let params = ring.params();
     let offered = [
         (Mask::EXT_ARG, params.is_feature_ext_arg()),
         (Mask::ABS_TIMER, params.is_feature_ext_arg() && params.is_feature_min_timeout()),
-        (Mask::FUTEX_WAIT, probe.is_supported(opcode::FutexWait::CODE)),
+        (Mask::FUTEX_WAIT, opcodes.has(opcode::FutexWait::CODE)),
         (Mask::RECV_MULTI, v6_0),
         (Mask::ACCEPT_MULTI, v5_19),
         (Mask::CQE_SKIP, params.is_feature_skip_cqe_on_success()),
@@ -66,9 +90,9 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
         (Mask::INLINE_FILES, true),
         (Mask::FILE_CALLS, file_calls.any()),
         (Mask::SEND_ZC, v6_0),
-        (Mask::SPLICE, probe.is_supported(opcode::Splice::CODE)),
+        (Mask::SPLICE, opcodes.has(opcode::Splice::CODE)),
         // Of both entries, or neither is worth anything.
-        (Mask::LINK_TIMEOUT, params.sq_entries() > 1 && probe.is_supported(opcode::LinkTimeout::CODE)),
+        (Mask::LINK_TIMEOUT, params.sq_entries() > 1 && opcodes.has(opcode::LinkTimeout::CODE)),
     ];
     for (feature, there) in offered {
         if there && !config.mask.has(feature) {

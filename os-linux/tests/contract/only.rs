@@ -38,7 +38,7 @@ fn a_ring_made_on_one_thread_is_used_on_the_one_it_is_bound_to() {
             driver.bind().unwrap();
             assert_eq!(driver.describe().contains("ring_fd (masked)"), mask == Mask::RING_FD);
             assert_eq!(driver.bind(), Err(Errno(libc::EBADFD)), "a second time, {mask:?}");
-            let mut rig = Rig::of(Any::Uring(Box::new(driver)), park, config);
+            let mut rig = Rig::of(Any::Uring(driver), park, config);
             let mut buf = [0; 8];
             let key = rig.recv(&b, &mut buf);
             rig.stays_pending(key, Duration::from_millis(2));

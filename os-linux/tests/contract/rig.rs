@@ -71,7 +71,7 @@ impl Rig {
         let driver = match kind {
             Kind::Uring(mask) => {
                 config.mask = mask;
-                Any::Uring(Box::new(UringDriver::new(&config, park.clone()).expect("a ring")))
+                Any::Uring(UringDriver::new(&config, park.clone()).expect("a ring"))
             }
             Kind::Epoll(mask) => {
                 config.mask = mask;

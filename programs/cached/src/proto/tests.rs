@@ -175,7 +175,9 @@ fn the_size_that_me_tells_does_not_depend_on_what_was_free() {
     for len in 0..200 {
         let mut c = Client::new();
         // Its block is taken again, and may be a little too large.
-        c.ask(format!("set a 0 0 {len}\r\n{}\r\nset b 0 0 0\r\n\r\ndelete a\r\n", "x".repeat(len)).as_bytes());
+        c.ask(
+            format!("set a 0 0 {len}\r\n{}\r\nset b 0 0 0\r\n\r\ndelete a\r\n", "x".repeat(len)).as_bytes(),
+        );
         assert_eq!(size(&mut c), fresh, "{len}");
     }
 }
