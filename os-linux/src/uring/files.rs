@@ -8,7 +8,7 @@ use io_uring::squeue::Entry;
 use io_uring::types::Fd;
 use ouzel_core::op::FileCall;
 
-use super::probe::Opcodes;
+use super::opcodes::Opcodes;
 use crate::config::Mask;
 use crate::file::{STAT_MASK, stat_of};
 

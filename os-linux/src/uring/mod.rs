@@ -46,6 +46,7 @@ mod inline;
 mod limit;
 mod notify;
 mod op;
+mod opcodes;
 mod probe;
 mod receive;
 mod splice;

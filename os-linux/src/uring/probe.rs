@@ -9,12 +9,12 @@
 use std::fmt::Write;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::sync::OnceLock;
 
-use io_uring::{IoUring, Probe, opcode};
+use io_uring::{IoUring, opcode};
 use ouzel_core::driver::Errno;
 
 use super::files::Known;
+use super::opcodes::Opcodes;
 use crate::config::{DriverConfig, Mask};
 use crate::sys;
 
@@ -31,32 +31,6 @@ pub(super) struct Probed {
     pub(super) file_calls: Known,
     /// Features not in use, and whose doing that is.
     pub(super) lacking: String,
-}
-
-/// Operations that the kernel knows, a bit each.
-#[derive(Clone, Copy)]
-pub(super) struct Opcodes(u128);
-
-impl Opcodes {
-    /// What the kernel says, which does not depend on the ring: asked until it has answered once. Kernels before 5.6 cannot be
-    /// asked; nothing they have is optional here.
-    fn of_kernel(ring: &IoUring) -> Opcodes {
-        static ANSWER: OnceLock<Opcodes> = OnceLock::new();
-        if let Some(known) = ANSWER.get() {
-            return *known;
-        }
-        // Two kilobytes, which would be the deepest that a thread that makes a runtime has been.
-        let mut probe = Box::new(Probe::new());
-        if ring.submitter().register_probe(&mut probe).is_err() {
-            return Opcodes(0);
-        }
-        let known = (0..u128::BITS as u8).filter(|code| probe.is_supported(*code));
-        *ANSWER.get_or_init(|| Opcodes(known.fold(0, |all, code| all | 1 << code)))
-    }
-
-    pub(super) fn has(self, code: u8) -> bool {
-        1_u128.checked_shl(code.into()).is_some_and(|bit| self.0 & bit != 0)
-    }
 }
 
 /// Makes the ring.
