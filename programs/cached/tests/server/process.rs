@@ -262,6 +262,24 @@ fn what_has_come_before_it_is_told_to_end_is_answered() {
 }
 
 #[test]
+fn a_client_that_neither_reads_nor_closes_does_not_keep_it_from_ending() {
+    on_each(&["-v"], |mut server| {
+        let value = pattern(100_000, 7);
+        assert_eq!(server.client().set("k", &value), "STORED");
+        let mut client = server.client();
+        assert_eq!(client.ask(b"mn\r\n"), "MN");
+        // Replies that no socket takes, and requests behind them that are not received.
+        client.send(&b"get k\r\n".repeat(6000));
+        until("it does not answer", || (server.stat("bytes_written") > 1_000_000).then_some(()));
+        server.signal(libc::SIGTERM);
+        assert_eq!(server.wait().code(), Some(0));
+        let mut told = String::new();
+        std::io::Read::read_to_string(&mut server.process.0.stderr.take().unwrap(), &mut told).unwrap();
+        assert!(told.contains("1 connections were closed before they were done"), "{told}");
+    });
+}
+
+#[test]
 fn it_serves_on_when_nobody_listens_to_what_it_says() {
     on_each(&["-v"], |mut server| {
         drop(server.process.0.stderr.take());
