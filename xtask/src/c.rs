@@ -9,7 +9,7 @@ use std::process::Command;
 /// # Errors
 /// There is no C compiler, or something does not build.
 pub(crate) fn compile(ws: &Workspace, name: &str, program: &Path) -> Result<(), String> {
-    let artifacts = build(&mut ws.cargo(&["build", "-p", "ouzel-ffi", "--release", "--lib"]))?;
+    let artifacts = build(&mut ws.cargo(&["build", "-p", "ouzel-ffi", "--profile", "plain", "--lib"]))?;
     let library = artifacts
         .into_iter()
         .flat_map(|a| a.files)

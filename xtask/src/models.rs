@@ -131,7 +131,7 @@ fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
 /// # Errors
 /// It does not compile.
 pub(crate) fn build_models(mut cargo: Command) -> Result<PathBuf, String> {
-    let args = ["test", "-p", "ouzel-core", "--features", "std", "--release", "--lib", "--no-run"];
+    let args = ["test", "-p", "ouzel-core", "--features", "std", "--profile", "plain", "--lib", "--no-run"];
     let artifacts = build(cargo.args(args))?;
     let found = artifacts.into_iter().filter(|a| a.name == "ouzel_core").find_map(|a| a.executable);
     found.ok_or_else(|| "cargo names no test program of ouzel-core".into())

@@ -123,7 +123,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> ExitCode {
 /// The property tests of queues, wheel and slab.
 fn properties(ws: &Workspace) -> Result<(), String> {
     println!("{CASES} cases each");
-    let tests = ["test", "--release", "-p", "ouzel-core", "--features", "std", "--lib", "behaves_"];
+    let tests = ["test", "--profile", "plain", "-p", "ouzel-core", "--features", "std", "--lib", "behaves_"];
     command(ws.cargo(&tests).env("PROPTEST_CASES", CASES))
 }
 
@@ -133,7 +133,7 @@ fn properties(ws: &Workspace) -> Result<(), String> {
 /// A test failed.
 pub(crate) fn embedding(ws: &Workspace) -> Result<(), String> {
     let of = |args: &[&str]| {
-        let mut cargo = ws.cargo(&["test", "--release", "--test", "embedding"]);
+        let mut cargo = ws.cargo(&["test", "--profile", "plain", "--test", "embedding"]);
         command(cargo.args(args).args(["--", "--nocapture", "--test-threads=1"]))
     };
     of(&["-p", "ouzel-tests"])?;

@@ -75,7 +75,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
 
 /// Builds the programs that run a cell, with the peers.
 fn build_programs(ws: &Workspace) -> Result<Programs, String> {
-    let mut cargo = ws.cargo(&["build", "--release", "-p", "ouzel-bench", "--features", "peers"]);
+    let mut cargo = ws.cargo(&["build", "--profile", "plain", "-p", "ouzel-bench", "--features", "peers"]);
     Programs::build(&mut cargo)
 }
 

@@ -96,7 +96,7 @@ fn chosen(wanted: &[String]) -> Result<Vec<&'static str>, String> {
 }
 
 fn build_variant(ws: &Workspace, switch: Option<&str>) -> Result<Programs, String> {
-    let mut cargo = ws.cargo(&["build", "--release", "-p", "ouzel-bench"]);
+    let mut cargo = ws.cargo(&["build", "--profile", "plain", "-p", "ouzel-bench"]);
     cargo.arg("--target-dir").arg(ws.target.join("switches").join(switch.unwrap_or(DEFAULT)));
     if let Some(switch) = switch {
         cargo.env("RUSTFLAGS", format!("--cfg ouzel_switch=\"{switch}\""));

@@ -32,7 +32,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
             threads::run(&built(ws)?, &example, options)
         }
         _ => {
-            let bare = program(ws, ["ouzel-bench", "--bin", "ouzel-bare"], "release")?;
+            let bare = program(ws, ["ouzel-bench", "--bin", "ouzel-bare"], "plain")?;
             bench::run(&built(ws)?, &bare, options)
         }
     }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 /// Builds a program of the benches, with the peers, for release.
 fn program(ws: &Workspace, name: &str, features: &str) -> Result<PathBuf, String> {
-    let args = ["build", "--release", "-p", "ouzel-bench", "--features", features, "--bin", name];
+    let args = ["build", "--profile", "plain", "-p", "ouzel-bench", "--features", features, "--bin", name];
     let artifacts = build(&mut ws.cargo(&args))?;
     let found = artifacts.into_iter().find(|a| a.name == name).and_then(|a| a.executable);
     found.ok_or_else(|| format!("cargo names no {name}"))

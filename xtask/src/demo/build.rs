@@ -19,7 +19,7 @@ pub(crate) struct Built {
 pub(crate) fn build(ws: &Workspace, host: Option<&Path>) -> Result<Built, String> {
     let dir = ws.root.join("target/demo");
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let mut cargo = ws.cargo(&["build", "-p", "ouzel-bench", "--release", "--bin", "ouzel-load"]);
+    let mut cargo = ws.cargo(&["build", "-p", "ouzel-bench", "--profile", "plain", "--bin", "ouzel-load"]);
     let artifacts = cargo_build(&mut cargo)?;
     let load = artifacts.into_iter().filter(|a| a.name == "ouzel-load").find_map(|a| a.executable);
     let load = load.ok_or("cargo names no ouzel-load")?;

@@ -25,7 +25,8 @@ pub(crate) enum Kind {
 
 const FLAGS: &str =
     "-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-tables=no --cfg ouzel_immediate_abort";
-const BUILD: [&str; 6] = ["build", "-p", "ouzel-ffi", "--profile", "dist", "--lib"];
+const BUILD: [&str; 8] =
+    ["rustc", "-p", "ouzel-ffi", "--profile", "dist", "--lib", "--crate-type", "staticlib"];
 const NAME: &str = "libouzel_ffi.a";
 
 /// Builds it, small if that is wanted and can be; says so if it cannot.

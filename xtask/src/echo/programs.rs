@@ -69,7 +69,7 @@ fn compiler() -> Command {
 
 /// The load generator.
 pub(super) fn load(ws: &Workspace) -> Result<PathBuf, String> {
-    let args = ["build", "--release", "-p", "ouzel-bench", "--bin", "ouzel-echo"];
+    let args = ["build", "--profile", "plain", "-p", "ouzel-bench", "--bin", "ouzel-echo"];
     let found = build(&mut ws.cargo(&args))?
         .into_iter()
         .filter(|a| a.name == "ouzel-echo")
