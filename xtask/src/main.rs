@@ -83,6 +83,7 @@ usage: cargo xtask <command> [options]
                         pkg-config and CMake files
     --out DIR           where to (ouzel-VERSION in the build folder)
     --messages          keep panic messages and the panic hook: half as large again, and no nightly compiler
+    --untrained         compile without a profile of programs at work: half as long, and the library is slower
     --check             build into a temporary folder and use it from C, C++, CMake and beside another Rust library
   c-index               write docs/c-functions.md, every function of ouzel.h
   zig                   the Zig binding's tests and examples, with every version of Zig we support (from
@@ -318,6 +319,7 @@ mod tests {
             "mutants x",
             "demo --quick --seconds 1",
             "dist --out there --messages",
+            "dist --untrained",
             "bench --quick --cases echo",
             "cached ledger --seconds 1",
             "cached bench --rounds 2 --cases 1x1",

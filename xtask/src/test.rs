@@ -27,7 +27,7 @@ pub(crate) fn steps(ws: &Workspace, steps: &mut Steps) {
     steps.step("C header and ABI tests", || {
         command(&mut ws.cargo(&["test", "-p", "ouzel-ffi", "--lib", "--tests"]))
     });
-    steps.step("what is shipped, used from outside", || dist::check(ws, dist::library::Kind::Small));
+    steps.step("what is shipped, used from outside", || dist::check(ws, dist::library::Kind::Trained));
     steps.step("Zig binding", || zig::check(ws, true));
     steps.step("loom models", || models::run(ws, Tool::Loom, Choice::default()));
     steps.step("scheduler under shuttle", || models::run(ws, Tool::Shuttle, Choice::default()));

@@ -60,7 +60,7 @@ impl Workspace {
             .env("RUSTFLAGS", format!("{flags} --cfg ouzel_{}", tool.name()).trim_start())
             .env("CARGO_TARGET_DIR", self.target.join(tool.name()))
             .env("CARGO_INCREMENTAL", "1")
-            .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+            .env("CARGO_PROFILE_PLAIN_DEBUG", "0");
         command
     }
 

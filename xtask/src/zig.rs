@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {
     declarations(ws)?;
     let prefix = ws.target.join("zig/prefix");
-    layout::make(ws, &prefix, Kind::Small)?;
+    layout::make(ws, &prefix, Kind::Trained)?;
     for (version, builds_soon) in VERSIONS {
         let zig = Zig::new(ws, version, &prefix)?;
         let build = builds_soon || !quick;

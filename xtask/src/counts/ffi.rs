@@ -35,7 +35,8 @@ pub(super) fn run(ws: &Workspace) -> Result<(), String> {
     callgrind::find()?;
     let in_c = ws.target.join("cost");
     c::compile(ws, "cost", &in_c)?;
-    let built = build(&mut ws.cargo(&["build", "-p", "ouzel-ffi", "--profile", "plain", "--example", "cost"]))?;
+    let built =
+        build(&mut ws.cargo(&["build", "-p", "ouzel-ffi", "--profile", "plain", "--example", "cost"]))?;
     let in_rust = built.into_iter().filter(|a| a.name == "cost").find_map(|a| a.executable);
     let in_rust = in_rust.ok_or("cargo names no cost")?;
     let mut cells = Vec::new();

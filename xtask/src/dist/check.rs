@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// The largest a stripped program that runs one task may be, in bytes.
 fn most(kind: Kind) -> u64 {
     match kind {
-        Kind::Small => 350 * 1024,
+        Kind::Trained | Kind::Small => 350 * 1024,
         Kind::WithMessages => 800 * 1024,
     }
 }
@@ -118,7 +118,7 @@ impl Check {
     /// What setting a panic hook answers.
     fn panic_hook(&self) -> &'static str {
         match self.kind {
-            Kind::Small => "OUZEL_ENOTSUP",
+            Kind::Trained | Kind::Small => "OUZEL_ENOTSUP",
             Kind::WithMessages => "OUZEL_OK",
         }
     }

@@ -20,6 +20,8 @@ pub(crate) mod header;
 pub(crate) mod layout;
 pub(crate) mod library;
 mod object;
+mod trained;
+mod training_server;
 
 use crate::workspace::Workspace;
 use layout::{make, version};
@@ -34,7 +36,7 @@ pub(crate) use check::check;
 pub(crate) struct Options {
     out: Option<PathBuf>,
     check: bool,
-    messages: bool,
+    kind: Option<Kind>,
 }
 
 impl Options {
@@ -46,7 +48,8 @@ impl Options {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
                 Long("check") => options.check = true,
-                Long("messages") => options.messages = true,
+                Long("messages") => options.kind = Some(Kind::WithMessages),
+                Long("untrained") => options.kind = Some(Kind::Small),
                 Long("out") => options.out = Some(parser.value()?.into()),
                 other => return Err(other.unexpected()),
             }
@@ -57,7 +60,7 @@ impl Options {
 
 /// Builds everything into the folder of `options`, or `ouzel-VERSION` in the build folder; or only tries it out.
 pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
-    let kind = if options.messages { Kind::WithMessages } else { Kind::Small };
+    let kind = options.kind.unwrap_or(Kind::Trained);
     if options.check {
         return check(ws, kind);
     }

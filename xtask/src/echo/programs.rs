@@ -42,7 +42,7 @@ pub(super) fn bare(ws: &Workspace) -> Result<Vec<Contender>, String> {
 pub(super) fn contenders(ws: &Workspace) -> Result<Vec<Contender>, String> {
     let folder = ws.target.join("echo");
     let prefix = folder.join("prefix");
-    layout::make(ws, &prefix, Kind::Small)?;
+    layout::make(ws, &prefix, Kind::Trained)?;
     let (uv, c, zig) = (folder.join("uv"), folder.join("c"), folder.join("zig"));
     let source = |name: &str| ws.root.join(name);
 
