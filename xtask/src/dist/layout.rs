@@ -1,7 +1,7 @@
 //! Builds the parts and puts each in its place.
 
-use super::library::{self, Kind};
-use super::{archive, core_archive, header, object};
+use super::library::Kind;
+use super::{archive, choice, core_archive, header, object};
 use crate::workspace::Workspace;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -48,7 +48,7 @@ pub(crate) fn make(ws: &Workspace, out: &Path, wanted: Kind) -> Result<Kind, Str
     {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
-    let (library, kind) = library::build(ws, wanted)?;
+    let (library, kind) = choice::build(ws, wanted)?;
     let names = header::functions_of(ws, "ouzel.h")?;
     let one = object::merge(&library, &names, &work)?;
     archive::write(&one, &names, &out.join("lib/libouzel.a"))?;

@@ -14,7 +14,6 @@
 //! `opt-level` stays 3. A message of `echo.c` (64 connections, epoll) took 3,509 instructions with 3, 4,674 with `s` and 6,915
 //! with `z`, for programs of 359, 346 and 314 thousand bytes.
 
-use super::trained;
 use crate::nightly;
 use crate::workspace::{Workspace, build as cargo_build};
 use std::path::PathBuf;
@@ -35,21 +34,9 @@ const BUILD: [&str; 8] =
     ["rustc", "-p", "ouzel-ffi", "--profile", "dist", "--lib", "--crate-type", "staticlib"];
 const NAME: &str = "libouzel_ffi.a";
 
-/// Builds it, of the wanted kind if that can be, else of the next one; says so.
-pub(super) fn build(ws: &Workspace, wanted: Kind) -> Result<(PathBuf, Kind), String> {
-    if wanted == Kind::Trained {
-        match trained::build(ws) {
-            Ok(library) => return Ok((library, Kind::Trained)),
-            Err(why) => println!("warning: {why}; the libraries are compiled without a profile, and slower"),
-        }
-    }
-    if wanted != Kind::WithMessages {
-        match small(ws, "dist-std", "") {
-            Ok(library) => return Ok((library, Kind::Small)),
-            Err(why) => println!("warning: {why}; the libraries keep panic messages and are twice as large"),
-        }
-    }
-    Ok((archive(&mut ws.cargo(&BUILD))?, Kind::WithMessages))
+/// Builds the one with messages.
+pub(super) fn with_messages(ws: &Workspace) -> Result<PathBuf, String> {
+    archive(&mut ws.cargo(&BUILD))
 }
 
 /// Builds the small one in `folder`, with `more` flags.

@@ -15,6 +15,7 @@
 
 mod archive;
 mod check;
+mod choice;
 pub(crate) mod core_archive;
 pub(crate) mod header;
 pub(crate) mod layout;
