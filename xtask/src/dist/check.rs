@@ -1,8 +1,8 @@
 //! Uses what is shipped as its users would, outside the repository: pkg-config, CMake, C, C++, and beside another
 //! Rust library.
 
-use super::layout::{SYSTEM, make, write};
-use super::library::Kind;
+use super::layout::{make, write};
+use super::library::{Kind, SYSTEM};
 use crate::python;
 use crate::workspace::{Workspace, run as command};
 use std::fs;

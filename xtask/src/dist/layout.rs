@@ -1,14 +1,11 @@
 //! Builds the parts and puts each in its place.
 
-use super::library::Kind;
+use super::library::{Kind, SYSTEM};
 use super::{archive, choice, core_archive, header, object};
 use crate::workspace::Workspace;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-
-/// What a static library of Rust's needs of the system.
-pub(crate) const SYSTEM: &str = "-lgcc_s -lpthread -ldl -lm";
 
 /// What is shipped as it lies in `ffi`.
 const COPIED: [&str; 6] = [

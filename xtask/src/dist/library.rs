@@ -18,6 +18,9 @@ use crate::nightly;
 use crate::workspace::{Workspace, build as cargo_build};
 use std::path::PathBuf;
 
+/// What a static library of Rust's needs of the system.
+pub(crate) const SYSTEM: &str = "-lgcc_s -lpthread -ldl -lm";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Trained,

@@ -16,7 +16,9 @@ pub(super) fn merge(library: &Path, names: &[String], work: &Path) -> Result<Pat
     link.args(names.iter().map(|name| format!("-Wl,-u,{name}"))).arg(library);
     command(&mut link)?;
     let mut hide = Command::new("objcopy");
-    hide.args(["--wildcard", "--keep-global-symbol=ouzel_*", "--strip-debug"]).arg(&all).arg(&one);
+    hide.args(["--wildcard", "--keep-global-symbol=ouzel_*", "--strip-debug"]);
+    // A hint for linkers that comes with a profile: `ld -r` writes it in a way that LLVM's linker refuses.
+    hide.arg("--remove-section=.llvm.call-graph-profile").arg(&all).arg(&one);
     command(&mut hide).map_err(|e| format!("{e} (Debian package binutils)"))?;
     Ok(one)
 }

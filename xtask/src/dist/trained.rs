@@ -9,8 +9,7 @@
 //! What no program does is compiled for size: so the programs are the servers under load, every case of `cost.c`, and the C tests,
 //! which call every function. A profile differs a little from time to time, and the library with it.
 
-use super::layout::SYSTEM;
-use super::library;
+use super::library::{self, SYSTEM};
 use super::training_server::Server;
 use crate::nightly;
 use crate::workspace::{Workspace, run as command};

@@ -1,6 +1,7 @@
 //! The servers that are compared, built as their users would build them.
 
-use crate::dist::{layout, library::Kind};
+use crate::dist::layout;
+use crate::dist::library::{Kind, SYSTEM};
 use crate::workspace::{Workspace, build, run as command};
 use crate::zig;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub(super) fn contenders(ws: &Workspace) -> Result<Vec<Contender>, String> {
     let mut cc = compiler();
     cc.args(FLAGS).arg("-I").arg(prefix.join("include")).arg(source("ffi/examples/c/echo.c"));
     cc.arg("-o").arg(&c).arg(prefix.join("lib/libouzel.a")).arg("-Wl,--gc-sections");
-    command(cc.args(layout::SYSTEM.split(' ')))?;
+    command(cc.args(SYSTEM.split(' ')))?;
     let contender = |name, program: &Path, args| Contender { name, program: program.into(), args };
     let mut all =
         vec![contender("libuv", &uv, &[]), contender("c uring", &c, URING), contender("c epoll", &c, EPOLL)];
