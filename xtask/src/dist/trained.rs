@@ -56,7 +56,7 @@ pub(super) fn build(ws: &Workspace) -> Result<PathBuf, String> {
         println!("training: the servers, the cases of cost.c, the C tests");
         let training = Training { ws, folder, library: counting, runtime };
         let raw = training.all()?;
-        command(Command::new(tool).args(["merge", "-o"]).arg(&profile).arg(&raw))?;
+        command(Command::new(tool).args(["merge", "-failure-mode=all", "-o"]).arg(&profile).arg(&raw))?;
         fs::remove_dir_all(&raw).map_err(|e| format!("{}: {e}", raw.display()))?;
     }
     library::small(ws, "dist-trained", &format!("-Cprofile-use={} {BY_PROFILE}", profile.display()))
