@@ -87,6 +87,19 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// Runs a command to its end; what it says is told only if it fails.
+///
+/// # Errors
+/// It could not be started, or failed.
+pub(crate) fn run_quietly(command: &mut Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{}: {e}", show(command)))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!("{} failed: {}: {}", show(command), output.status, String::from_utf8_lossy(&said).trim()))
+}
+
 /// Runs a cargo build and returns the files it made, as cargo names them.
 ///
 /// # Errors

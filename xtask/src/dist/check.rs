@@ -3,8 +3,9 @@
 
 use super::layout::{make, write};
 use super::library::{Kind, SYSTEM};
+use super::trained::TESTS;
 use crate::python;
-use crate::workspace::{Workspace, run as command};
+use crate::workspace::{Workspace, run as command, run_quietly};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -61,6 +62,24 @@ const CMAKE: &str = "cmake_minimum_required(VERSION 3.13)\nproject(user C CXX)\n
     add_executable(shared hello.c)\ntarget_link_libraries(shared ouzel::ouzel)\n\
     add_executable(static hello.c)\ntarget_link_libraries(static ouzel::static)\n";
 
+/// Names the drivers that can be had here.
+const DRIVERS: &str = r#"#include <ouzel.h>
+#include <stdio.h>
+
+int main(void) {
+    for (uint32_t driver = OUZEL_DRIVER_URING; driver <= OUZEL_DRIVER_POLL; driver++) {
+        ouzel_options options;
+        ouzel_runtime *rt;
+        ouzel_options_init(&options, sizeof options);
+        options.driver = driver;
+        if (ouzel_runtime_new(&options, &rt) != OUZEL_OK) continue;
+        puts(ouzel_driver_name(driver));
+        if (ouzel_runtime_free(rt) != OUZEL_OK) return 1;
+    }
+    return 0;
+}
+"#;
+
 /// Another Rust library, with its own copy of `std`.
 const OTHER: &str = "#[unsafe(no_mangle)]\npub extern \"C\" fn other() -> i32 {\n    \
     std::thread::spawn(|| vec![1, 2, 3].iter().sum::<i32>()).join().unwrap()\n}\n";
@@ -88,6 +107,7 @@ impl Check {
         for (name, text) in [
             ("hello.c", PROGRAM),
             ("coroutine.cpp", COROUTINE),
+            ("drivers.c", DRIVERS),
             ("CMakeLists.txt", CMAKE),
             ("other.rs", OTHER),
             ("both.c", BOTH),
@@ -102,6 +122,7 @@ impl Check {
             }
         }
         self.core(ws)?;
+        self.tests(ws)?;
         self.coroutine()?;
         self.beside_another_library()?;
         self.cmake(&cmake(ws)?)?;
@@ -153,6 +174,35 @@ impl Check {
         self.run(to)?;
         println!("{compiler} with pkg-config, {}: ok", if shared { "shared" } else { "static" });
         Ok(())
+    }
+
+    /// The C tests, on what is shipped: as it is compiled, nothing else of it is run so thoroughly.
+    fn tests(&self, ws: &Workspace) -> Result<(), String> {
+        self.on_archive("drivers.c", "drivers")?;
+        let said = Command::new(self.place.join("drivers")).output().map_err(|e| format!("drivers: {e}"))?;
+        let drivers = String::from_utf8_lossy(&said.stdout);
+        if drivers.is_empty() {
+            return Err(format!("a program that names the drivers: {}, and named none", said.status));
+        }
+        for test in TESTS {
+            let source = ws.root.join(format!("ffi/tests/c/{test}.c"));
+            let program = format!("test-{test}");
+            self.on_archive(&source.display().to_string(), &program)?;
+            for driver in drivers.lines() {
+                for workers in ["0", "1", "2"] {
+                    run_quietly(Command::new(self.place.join(&program)).args([driver, workers]))?;
+                }
+            }
+        }
+        println!("{} C tests on {}: ok", TESTS.len(), drivers.lines().collect::<Vec<_>>().join(", "));
+        Ok(())
+    }
+
+    /// Compiles a program with the archive.
+    fn on_archive(&self, source: &str, to: &str) -> Result<(), String> {
+        let mut cc = self.cc("cc", source, to);
+        cc.arg("-I").arg(self.out.join("include")).arg(self.out.join("lib/libouzel.a"));
+        command(cc.args(SYSTEM.split(' ')))
     }
 
     fn coroutine(&self) -> Result<(), String> {

@@ -12,10 +12,10 @@
 use super::library::{self, SYSTEM};
 use super::training_server::Server;
 use crate::nightly;
-use crate::workspace::{Workspace, run as command};
+use crate::workspace::{Workspace, run as command, run_quietly};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::SystemTime;
 
 const DRIVERS: [&str; 2] = ["uring", "epoll"];
@@ -24,7 +24,7 @@ const COST: [&str; 8] =
     ["self_wake", "checked_wake", "nop", "nop_waker", "nop_done", "timer", "timer_abandon", "echo"];
 const TIMES: &str = "20000";
 /// C tests that are told a driver and a number of workers.
-const TESTS: [&str; 9] =
+pub(super) const TESTS: [&str; 9] =
     ["tasks", "sync", "spawn", "wakers", "ops", "files", "sockets", "timers", "try_send"];
 /// What makes up the last hundredth of all that is run is compiled for size, and but what makes up the first 95 hundredths is inlined
 /// without regard to it. Usually it is the last millionth, and 99: a hello is then larger by a third, 408 thousand bytes in place
@@ -119,14 +119,7 @@ impl Training<'_> {
 
     fn run(&self, program: &Path, args: &[&str]) -> Result<(), String> {
         let (name, place) = self.counts();
-        let mut command = Command::new(program);
-        let output = command.args(args).env(name, place).stdin(Stdio::null()).output();
-        let output = output.map_err(|e| format!("{}: {e}", program.display()))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{} {}: {}: {}", program.display(), args.join(" "), output.status, said.trim()))
+        run_quietly(Command::new(program).args(args).env(name, place))
     }
 
     /// Has a server answer.
