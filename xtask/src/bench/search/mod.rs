@@ -1,9 +1,10 @@
 //! `cargo xtask bench --cases search`: one matcher on several engines, over the same files.
 //!
 //! A process of `ouzel-search` is one figure: from its start to its end, with what the system counts of it. Engines take turns in
-//! a round, and a ratio is of two figures of the same round, as in the other cases. Cold rounds drop the system's caches before
-//! each process, where that is permitted.
+//! a round, and a ratio is of two figures of the same round, as in the other cases. Before a warm case all files are read anew, in
+//! cold rounds the system's caches are dropped before each process, where that is permitted.
 
+mod caches;
 mod corpus;
 mod engines;
 pub(crate) mod overhead;
@@ -17,10 +18,10 @@ use super::options::Options;
 use crate::progress::progress;
 use crate::turns::order;
 use crate::workspace::{Workspace, build};
+use caches::{cold, warm};
 use corpus::find_or_make;
 use engines::{CASES, Case};
 use row::Row;
-use sample::cold;
 
 /// Rounds at the least, unless told otherwise.
 const ROUNDS: usize = 9;
@@ -91,7 +92,10 @@ fn measure(
     let there = case.contenders.iter().filter(|c| wanted(c.name) && c.is_here());
     let mut rows: Vec<Row> = there.map(|contender| Row { contender, samples: Vec::new() }).collect();
     let threads = options.workers.unwrap_or(THREADS);
-    // One round more, which is not counted: files come into memory, programs too.
+    if !case.cold {
+        warm(files)?;
+    }
+    // One round more, which is not counted: programs come into memory.
     for round in 0..=rounds {
         for at in order(round, rows.len()) {
             let contender = rows[at].contender;

@@ -91,6 +91,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
         command.envs(shape.bound.map(|n| ("BLOCKING_MAX_THREADS", n.to_string())));
         command
     };
+    super::warm(&files)?;
     let mut samples: Vec<Vec<Sample>> = shapes.iter().map(|_| Vec::new()).collect();
     for round in 0..=options.rounds {
         for at in order(round, shapes.len()) {

@@ -1,6 +1,5 @@
 //! One process: its time, and what it says of itself.
 
-use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -60,13 +59,4 @@ pub(super) fn take(command: &mut Command, limit: Duration, tells: bool) -> Resul
         faults: number("faults"),
         resident_mib: number("resident_kib") / 1024.0,
     })
-}
-
-/// Has the system forget what it knows of files.
-///
-/// # Errors
-/// It does not permit that.
-pub(super) fn cold() -> Result<(), String> {
-    let _ = Command::new("sync").status();
-    fs::write("/proc/sys/vm/drop_caches", "3").map_err(|e| format!("drop_caches: {e}"))
 }
