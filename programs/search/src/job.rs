@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::criteria::Criteria;
 use crate::files::Source;
 use crate::reader::{Found, Reader};
+#[cfg(feature = "peers")]
+use crate::window::WINDOW;
 
 /// A search.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ impl Job {
     /// Searches a file with a reader of this thread.
     #[cfg(feature = "peers")]
     pub(crate) fn search(&self, file: usize) -> io::Result<Found> {
-        let mut reader = Reader::of_thread();
+        let mut reader = Reader::of_thread(WINDOW);
         let found = self.search_with(&mut reader, file);
         reader.keep();
         found

@@ -35,9 +35,13 @@ thread_local! {
 }
 
 impl Reader {
-    /// One that this thread has kept, or a new one.
-    pub(crate) fn of_thread() -> Reader {
-        IDLE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    /// One that this thread has kept, or a new one, with a window of `width` bytes.
+    pub(crate) fn of_thread(width: usize) -> Reader {
+        let kept = IDLE.with_borrow_mut(|idle| {
+            let at = idle.iter().rposition(|reader| reader.window.width() == width)?;
+            Some(idle.swap_remove(at))
+        });
+        kept.unwrap_or_else(|| Reader { scanner: Scanner::default(), window: Window::new(width) })
     }
 
     /// Keeps it for this thread.

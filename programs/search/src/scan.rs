@@ -22,7 +22,7 @@ use crate::criteria::Criteria;
 use crate::filter::Places;
 use crate::instant::Instant;
 use crate::message::{Lines, Role};
-use crate::window::{WINDOW, Window};
+use crate::window::Window;
 
 /// A line that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,7 +247,7 @@ fn count_to_end(file: &mut Progress<'_>, bytes: &[u8], base: u64) {
 
 /// The lines before `end` in the file at `path`: on the spot, since it was in memory just now.
 fn count_before(path: &Path, end: u64, buf: &mut Vec<u8>) -> io::Result<u32> {
-    buf.resize(WINDOW / 4, 0);
+    buf.resize(32 * 1024, 0);
     count_lines(&mut File::open(path)?, end, buf)
 }
 

@@ -27,9 +27,9 @@ use ouzel::{BlockingConfig, Handle, Runtime};
 use crate::job::Job;
 use crate::reader::{Found, Reader};
 use crate::scan::Progress;
-use crate::window::Window;
+use crate::window::{NARROW, WINDOW, Window};
 
-/// Tasks: files open, and buffers, at the most.
+/// Tasks: files open, and buffers, at the most. All but one a worker have narrow ones: 4 MiB in all.
 const DEPTH: usize = 32;
 
 /// What the tasks share.
@@ -84,7 +84,7 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
     let runtime = runtime(workers)?;
     let tasks: Vec<_> = (0..workers).map(|_| Task::new(&search)).collect();
     for task in tasks {
-        runtime.spawn(task.run()).detach();
+        runtime.spawn(task.run(WINDOW)).detach();
     }
     if !wait.recv().map_err(io::Error::other)? {
         return Err(io::Error::other("a task panicked"));
@@ -102,9 +102,10 @@ impl Task {
         Task(Arc::clone(search))
     }
 
-    async fn run(self) {
+    /// With a buffer of `width` bytes.
+    async fn run(self, width: usize) {
         // In memory of its own, so that the cells of tasks are small: a worker readies many at the first.
-        Box::pin(self.0.files()).await;
+        Box::pin(self.0.files(width)).await;
     }
 }
 
@@ -123,7 +124,7 @@ impl Search {
     }
 
     fn start_another(self: &Arc<Self>) {
-        ouzel::spawn_detached(Task::new(self).run());
+        ouzel::spawn_detached(Task::new(self).run(NARROW));
     }
 
     /// Waits for `future`; meanwhile another task goes on.
@@ -138,8 +139,8 @@ impl Search {
     }
 
     /// Searches the next file, and the next, as long as there is one and not too many tasks are at it.
-    async fn files(self: &Arc<Self>) {
-        let mut reader = Reader::of_thread();
+    async fn files(self: &Arc<Self>, width: usize) {
+        let mut reader = Reader::of_thread(width);
         loop {
             let Some(file) = self.job.next() else {
                 self.running_count.fetch_sub(1, Ordering::Relaxed);

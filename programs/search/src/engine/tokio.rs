@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::job::Job;
 use crate::reader::{Found, Reader};
 use crate::scan::Progress;
+use crate::window::WINDOW;
 
 type All = io::Result<Vec<io::Result<Found>>>;
 
@@ -47,7 +48,7 @@ pub(super) fn run_by_lines(job: &Arc<Job>, threads: usize) -> All {
             let (job, slots) = (Arc::clone(job), Arc::clone(&slots));
             tokio::spawn(async move {
                 let _permit = slots.acquire().await.map_err(io::Error::other)?;
-                let mut reader = Reader::of_thread();
+                let mut reader = Reader::of_thread(WINDOW);
                 let found = by_lines(&job, &mut reader, file).await;
                 reader.keep();
                 job.count_one();
