@@ -2,7 +2,7 @@
 //!
 //! A process of `ouzel-search` is one figure: from its start to its end, with what the system counts of it. Engines take turns in
 //! a round, and a ratio is of two figures of the same round, as in the other cases. Before a warm case all files are read anew, in
-//! cold rounds the system's caches are dropped before each process, where that is permitted.
+//! cold rounds the system's caches are dropped before each process, where that is permitted, and the program is loaded again.
 
 mod caches;
 mod corpus;
@@ -13,11 +13,12 @@ mod row;
 mod sample;
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use super::options::Options;
 use crate::progress::progress;
 use crate::turns::order;
-use crate::workspace::{Workspace, build};
+use crate::workspace::{self, Workspace, build};
 use caches::{cold, warm};
 use corpus::find_or_make;
 use engines::{CASES, Case};
@@ -102,6 +103,8 @@ fn measure(
             progress(&format!("{}, round {round} of {rounds}: {}", case.name, contender.name));
             if case.cold {
                 cold()?;
+                // What the system loads to start a program at all is on no engine's account: 40 ms from a disk.
+                workspace::run(Command::new(program).arg("--version").stdout(Stdio::null()))?;
             }
             let sample = contender.run(program, files, case, threads, options.limit)?;
             if round > 0 {
