@@ -248,14 +248,15 @@ impl ReactorCell {
     }
 
     fn wait(&self, deadline: Option<Deadline>) -> Result<(), Errno> {
-        // Wakers that run here leave a token, so the wait below ends at once if there was anything.
-        let delivered = self.turn();
-        let mut deadline = match self.next_deadline() {
-            None => deadline,
-            next => deadline.into_iter().chain(next).min(),
-        };
-        if delivered > 0 {
-            deadline = Some(Deadline(Nanos(0)));
+        let mut deadline = deadline;
+        // Without any of that there is no timer either.
+        if self.has_chores() {
+            // Wakers that run here leave a token, so the wait below ends at once if there was anything.
+            let delivered = self.do_chores();
+            deadline = deadline.into_iter().chain(self.next_deadline()).min();
+            if delivered > 0 {
+                deadline = Some(Deadline(Nanos(0)));
+            }
         }
         let lazy_waited = self.lazy_waited.replace(false);
         let mut driver = self.driver.borrow_mut();
@@ -264,7 +265,10 @@ impl ReactorCell {
         counters.syscalls += self.tries.get();
         self.totals.set(counters);
         drop(driver);
-        self.turn();
+        // Where the driver had something, whoever is woken by it goes first: all else waits for the next look, as in `reap`.
+        if !matches!(result, Ok(1..)) {
+            self.turn();
+        }
         result.map(drop)
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Gather {
     /// Operations of the window before this one, and of this one: each a bit of 64, by hash.
     before: u64,
     seen: u64,
+    /// Whether one of them has many: found anew when it changes, for a look at each wait.
+    many: bool,
     /// Completions in this window.
     count: u32,
     /// Average time between two completions, in nanoseconds; 0 before the first.
@@ -47,19 +49,28 @@ impl Gather {
     /// are not part of it: with them the operations of one socket, one after the other, looked like many.)
     #[inline]
     pub(crate) fn completed(&mut self, number: u64) {
-        self.seen |= 1 << (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58);
+        let seen = self.seen | 1 << (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58);
         self.count += 1;
-        if self.count == WINDOW {
-            (self.before, self.seen, self.count) = (self.seen, 0, 0);
+        if seen != self.seen || self.count == WINDOW {
+            self.saw(seen);
         }
+    }
+
+    /// A new one, or the window's last.
+    #[cold]
+    fn saw(&mut self, seen: u64) {
+        self.seen = seen;
+        if self.count == WINDOW {
+            (self.before, self.seen, self.count) = (seen, 0, 0);
+        }
+        // Four bits: half of them is more than one.
+        self.many = self.before.count_ones().max(self.seen.count_ones()) > 3;
     }
 
     /// Whether there were enough different ones for a wait to ask for more than one; when they come matters only then.
     #[inline]
     pub(crate) fn sees_many(&self) -> bool {
-        // Four bits: half of them is more than one.
-        let many = |bits: u64| (0..3).fold(bits, |bits, _| bits & bits.wrapping_sub(1)) != 0;
-        many(self.before) || many(self.seen)
+        self.many
     }
 
     /// A look found `n` completions.

@@ -32,7 +32,8 @@ impl ReactorCell {
     }
 
     /// Whether there is any of that: mostly there is none.
-    fn has_chores(&self) -> bool {
+    #[inline]
+    pub(super) fn has_chores(&self) -> bool {
         !(self.mailbox.is_empty()
             && self.alarms.is_idle()
             && self.limits.is_empty()
@@ -46,7 +47,7 @@ impl ReactorCell {
     }
 
     #[inline(never)]
-    fn do_chores(&self) -> usize {
+    pub(super) fn do_chores(&self) -> usize {
         let mut count = 0;
         for (key, c) in self.mailbox.take() {
             self.complete(key, c);

@@ -82,12 +82,21 @@ impl UringDriver {
     /// Handles every CQE there is, then tells which lazy sends are done.
     pub(super) fn take_completions(&mut self, sink: Sink<'_>) -> Result<usize, Errno> {
         let (mut count, mut seen) = (0, 0);
+        let from_ring = self.stash.is_empty();
         loop {
             // One at a time, and what was taken out of the ring to make room first: handling one may do that.
             let cqe = if let Some(cqe) = self.stash.pop_front() {
                 cqe
-            } else if let Some(cqe) = self.next_cqe() {
+            } else if let Some((cqe, rest)) = self.next_cqe() {
                 seen += 1;
+                if from_ring && rest == 0 && seen == 1 {
+                    // The only one: the ring was not full, so the kernel keeps none back, and a look for more can wait.
+                    count += self.on_cqe(cqe, sink);
+                    if self.stash.is_empty() {
+                        break;
+                    }
+                    continue;
+                }
                 cqe
             } else if self.ring.submission().cq_overflow() {
                 // The kernel keeps what did not fit, and hands it over when asked.
@@ -113,10 +122,12 @@ impl UringDriver {
         Ok(count)
     }
 
+    /// The next one, and how many are behind it.
     #[inline]
-    fn next_cqe(&mut self) -> Option<Cqe> {
-        let cqe = self.ring.completion().next()?;
-        Some(Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() })
+    fn next_cqe(&mut self) -> Option<(Cqe, usize)> {
+        let mut ring = self.ring.completion();
+        let cqe = ring.next()?;
+        Some((Cqe { user_data: cqe.user_data(), res: cqe.result(), flags: cqe.flags() }, ring.len()))
     }
 
     fn on_cqe(&mut self, cqe: Cqe, sink: Sink<'_>) -> usize {

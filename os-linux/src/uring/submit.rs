@@ -288,9 +288,10 @@ impl UringDriver {
         self.counters.waits += 1;
         let want = if self.has.has(Mask::MIN_WAIT) { self.gather.hoped_for(self.in_flight) } else { 1 };
         loop {
-            match self.enter(want, EnterFlags::GETEVENTS, deadline) {
+            let (result, all) = self.enter_counted(want, EnterFlags::GETEVENTS, deadline);
+            match result {
                 // A submission cut short did not wait: go on. Otherwise something has arrived.
-                n if n >= 0 && !self.ring.submission().is_empty() && !self.has_cqes() => {}
+                n if n >= 0 && !all && !self.has_cqes() => {}
                 n if n >= 0 || n == -libc::ETIME => return Ok(()),
                 e if e == -libc::EINTR => {}
                 e if e == -libc::EBUSY || e == -libc::EAGAIN => return self.flush(),
@@ -300,7 +301,12 @@ impl UringDriver {
     }
 
     /// One `io_uring_enter` with all that is queued. With `want` zero it does not wait.
-    pub(super) fn enter(&mut self, want: u32, mut flags: EnterFlags, deadline: Option<Deadline>) -> i32 {
+    pub(super) fn enter(&mut self, want: u32, flags: EnterFlags, deadline: Option<Deadline>) -> i32 {
+        self.enter_counted(want, flags, deadline).0
+    }
+
+    /// The same, and whether nothing is queued any more.
+    fn enter_counted(&mut self, want: u32, mut flags: EnterFlags, deadline: Option<Deadline>) -> (i32, bool) {
         let queued = self.ring.submission().len() as u32;
         self.counters.syscalls += 1;
         self.counters.enters += 1;
@@ -335,11 +341,13 @@ impl UringDriver {
         // SAFETY: the entries' memory as in `push`; `arg` and `time` outlive the call.
         let ret = unsafe { sys::uring_enter(self.enter_fd, queued, want, flags.bits(), at, size) };
         let _ = time;
-        if self.ring.submission().is_empty() {
+        // One that did not wait to its end has submitted all the same.
+        let all = ret == queued as i32 || self.ring.submission().is_empty();
+        if all {
             self.entered = self.lazy.len();
             self.copies.entered = self.copies.pushed;
         }
-        ret
+        (ret, all)
     }
 
     pub(super) fn has_cqes(&mut self) -> bool {
