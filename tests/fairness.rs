@@ -183,6 +183,45 @@ fn a_task_whose_operations_are_always_ready_lets_others_run() {
     });
 }
 
+/// What comes by other ways than a completion is seen although every look at the driver brings one: timers, what another thread
+/// has done, tasks it has woken.
+#[test]
+fn timers_and_jobs_get_through_beside_a_connection_that_never_rests() {
+    on_each(|setup| {
+        setup.run(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            let echo = setup.spawn(async move {
+                loop {
+                    let (n, byte) = server.read(Vec::with_capacity(1)).await;
+                    if n.unwrap() == 0 {
+                        return;
+                    }
+                    server.write_all(byte).await.0.unwrap();
+                }
+            });
+            let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+            let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&turns));
+            let never_rests = setup.spawn(async move {
+                while !stopped.load(Ordering::Relaxed) {
+                    client.write_all("x").await.0.unwrap();
+                    assert_eq!(client.read(Vec::with_capacity(1)).await.0.unwrap(), 1);
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            for _ in 0..10 {
+                ouzel::time::sleep(Duration::from_millis(1)).await;
+                ouzel::spawn_blocking(|| ()).await.unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            never_rests.await.unwrap();
+            echo.await.unwrap();
+            assert!(turns.load(Ordering::Relaxed) > 0, "nothing was beside it");
+        });
+    });
+}
+
 #[test]
 fn a_long_poll_does_not_strand_the_tasks_it_spawned() {
     on_each_driver(2, |setup| {
