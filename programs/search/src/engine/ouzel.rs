@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 use std::io::ErrorKind::{Interrupted, WouldBlock};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -170,11 +171,11 @@ impl Search {
     async fn file(self: &Arc<Self>, reader: &mut Reader, file: usize) -> io::Result<Found> {
         let path = self.job.files[file].path();
         let file = match File::try_open(path) {
-            Err(e) if e.kind() == WouldBlock => self.during(File::open(path)).await,
+            Err(e) if e.kind() == WouldBlock => apart(|| self.during(File::open(path))).await,
             file => file,
         }?;
         let metadata = match file.try_metadata() {
-            Err(e) if e.kind() == WouldBlock => self.during(file.metadata()).await,
+            Err(e) if e.kind() == WouldBlock => apart(|| self.during(file.metadata())).await,
             metadata => metadata,
         }?;
         let modified = metadata.modified()?.into();
@@ -187,13 +188,15 @@ impl Search {
                     long = self.long.try_acquire(1);
                 }
                 if long.is_none() {
-                    long = Some(self.during(self.long.acquire(1)).await);
+                    long = Some(apart(|| self.during(self.long.acquire(1))).await);
                 }
                 reader.window.grow();
             }
             let offset = reader.window.offset();
             let result = match file.try_read_at(reader.window.room(), offset) {
-                Err(e) if e.kind() == WouldBlock => self.during(read(&file, &mut reader.window)).await,
+                Err(e) if e.kind() == WouldBlock => {
+                    apart(|| self.during(read(&file, &mut reader.window))).await
+                }
                 result => result,
             };
             let n = match result {
@@ -208,6 +211,16 @@ impl Search {
             }
         }
     }
+}
+
+/// A future in memory of its own, made and polled on a part of the stack that nothing else needs: for what has to wait. The tasks,
+/// and the stacks of those that never wait, are smaller by a page.
+#[cold]
+#[inline(never)]
+fn apart<'a, F: Future + Send + 'a>(
+    make: impl FnOnce() -> F,
+) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'a>> {
+    Box::pin(make())
 }
 
 /// Waits for what comes next.
