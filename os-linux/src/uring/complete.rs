@@ -90,9 +90,11 @@ impl UringDriver {
             } else if let Some((cqe, rest)) = self.next_cqe() {
                 seen += 1;
                 if from_ring && rest == 0 && seen == 1 {
-                    // The only one: the ring was not full, so the kernel keeps none back, and a look for more can wait.
+                    // The only one: the ring was not full, so the kernel keeps none back, and a look for more can wait. Unless
+                    // the kernel was entered meanwhile: what it said then decides what is settled below.
+                    let enters = self.counters.enters;
                     count += self.on_cqe(cqe, sink);
-                    if self.stash.is_empty() {
+                    if self.stash.is_empty() && self.counters.enters == enters {
                         break;
                     }
                     continue;
