@@ -17,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(20);
 /// Longer than anything here takes.
 const HANGS: Duration = Duration::from_secs(30);
 
-fn pair() -> (UnixStream, UnixStream) {
+pub(crate) fn pair() -> (UnixStream, UnixStream) {
     let (a, b) = UnixStream::pair().unwrap();
     b.set_nonblocking(true).unwrap();
     (a, b)
@@ -42,7 +42,7 @@ fn read(b: &mut UnixStream) -> Vec<u8> {
 }
 
 /// Bytes of a pattern, as many as are taken.
-fn fill(rig: &mut Rig, a: &UnixStream) -> Vec<u8> {
+pub(crate) fn fill(rig: &mut Rig, a: &UnixStream) -> Vec<u8> {
     let bytes = pattern(4_000_000);
     let mut taken = 0;
     for piece in bytes.chunks(7_001) {

@@ -6,12 +6,16 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use io_uring::opcode;
+use io_uring::register::Restriction;
+use io_uring::squeue::Flags;
 use ouzel_core::driver::{Deadline, Errno};
 use ouzel_core::op::Request;
 use ouzel_core::park::ParkWord;
 use ouzel_os_linux::fork::FORKED;
 use ouzel_os_linux::{DriverConfig, Mask, UringDriver};
 
+use crate::copies::{fill, pair};
 use crate::rig::{Any, Kind, Rig, pattern, recv, run};
 use crate::sockets::{send_req, tcp_pair};
 
@@ -238,6 +242,53 @@ fn an_idle_ring_is_reaped_without_a_system_call() {
             rig.reap();
         }
         assert_eq!(rig.counters().syscalls, before + 1);
+    });
+}
+
+/// A ring with four entries that takes sends alone, and of those the ones that only report failures. At any other, which is
+/// refused, a submission ends and leaves the rest in the queue, as it does where memory is short.
+fn quiet_ring() -> Rig {
+    const REGISTER_RESTRICTIONS: u32 = 11;
+    let config = DriverConfig { entries: 4, mask: Mask::SUBMIT_ALL, ..DriverConfig::default() };
+    let park = Arc::new(ParkWord::new());
+    let mut driver = UringDriver::unbound(&config, park.clone()).unwrap();
+    let told = format!("{driver:?}");
+    let fd = told.split_once("fd: ").and_then(|(_, told)| told.split_once(',')).unwrap().0;
+    let fd: i32 = fd.parse().unwrap();
+    let quiet = Flags::SKIP_SUCCESS.bits();
+    let mut only = [Restriction::sqe_op(opcode::Send::CODE), Restriction::sqe_flags_required(quiet)];
+    let (at, count) = (only.as_mut_ptr(), only.len());
+    // SAFETY: `at` points to so many restrictions, which outlive the call.
+    let done = unsafe { libc::syscall(libc::SYS_io_uring_register, fd, REGISTER_RESTRICTIONS, at, count) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    driver.bind().unwrap();
+    Rig::of(Any::Uring(driver), park, config)
+}
+
+#[test]
+fn a_send_that_fails_while_a_lone_completion_is_handled_is_not_called_sent() {
+    run(Kind::Uring(Mask::NONE), |rig| {
+        rig.finish();
+        *rig = quiet_ring();
+        let ((a, _b), (broken, end)) = (pair(), pair());
+        drop(end);
+        // First in the queue is the rest of a copy, which this ring refuses; in line behind it is more than the queue holds.
+        fill(rig, &a);
+        let line: Vec<_> = (0..5).map(|_| rig.send(&a, b"behind", false)).collect();
+        let lazy = rig.send(&broken, b"lost", true);
+        assert_eq!(rig.try_send(&broken, b"lost, too"), Ok(true));
+        let before = rig.counters();
+        rig.turn(None, false);
+        let after = rig.counters();
+        // The submission ends at the rest, whose completion is the only one. What begins then makes room in the queue: both sends
+        // are given to the kernel, and fail, after the ring was looked at.
+        assert_eq!(after.waits - before.waits, 1);
+        assert!(after.enters - before.enters > 1, "nothing was entered while the rest was handled");
+        assert_eq!(rig.take(lazy).map(|c| c.res), Some(-libc::EPIPE));
+        assert_eq!(rig.try_send(&broken, b"x"), Err(Errno(libc::EPIPE)));
+        assert_eq!(rig.try_send(&a, b"x"), Err(Errno(libc::EACCES)));
+        line.into_iter().for_each(|key| assert_eq!(rig.finish_op(key).res, -libc::EACCES));
+        assert_eq!(rig.in_flight(), 0);
     });
 }
 
