@@ -32,6 +32,21 @@ impl Driver {
     }
 }
 
+/// Why a runtime has the driver it has.
+pub(crate) struct Choice {
+    pub(crate) name: &'static str,
+    /// What the driver came to be. In words when somebody asks, which is rare.
+    pub(crate) description: Box<dyn fmt::Display + Send + Sync>,
+    /// Those that could not be made, and why.
+    pub(crate) passed_over: String,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.description, self.passed_over)
+    }
+}
+
 impl fmt::Display for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

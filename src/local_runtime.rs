@@ -16,6 +16,7 @@ use ouzel_core::op::Flavour as OpFlavour;
 
 use crate::blocking::BlockingHandle;
 use crate::current::{self, Current, Flavour};
+use crate::driver::Choice;
 use crate::metrics::{IoCounters, IoTotals, Metrics};
 use crate::platform::{self, Origin};
 use crate::reactor::{ReactorCell, ReactorDriver};
@@ -48,7 +49,7 @@ pub struct LocalRuntime {
     reactor: Rc<ReactorCell>,
     /// What `enter` makes current, made once.
     place: Rc<Current>,
-    why: (&'static str, String),
+    choice: Choice,
 }
 
 impl LocalRuntime {
@@ -57,11 +58,11 @@ impl LocalRuntime {
         let seat = reactor.seat();
         let driver = ReactorDriver::new(Rc::clone(&reactor));
         let executor = LocalExecutor::with_pages(driver, seat.park, seat.unpark, platform::pages());
-        let why = reactor.describe();
+        let choice = reactor.choice();
         let shared = Rc::new(LocalShared::new(executor, options));
         let runtime = Flavour::Local(Rc::clone(&shared));
         let place = Rc::new(Current { reactor: Rc::clone(&reactor), runtime });
-        Ok(LocalRuntime { shared, reactor, place, why })
+        Ok(LocalRuntime { shared, reactor, place, choice })
     }
 
     /// Makes this runtime the thread's current one until the guard is dropped, so that operations can be begun
@@ -210,13 +211,13 @@ impl LocalRuntime {
     /// The driver in use: `uring`, `epoll` or `poll`.
     #[must_use]
     pub fn driver_name(&self) -> &'static str {
-        self.why.0
+        self.choice.name
     }
 
     /// The driver, the kernel features it uses, and why a better one was not taken.
     #[must_use]
     pub fn driver_description(&self) -> String {
-        self.why.1.clone()
+        self.choice.to_string()
     }
 
     /// The counters so far.
@@ -251,7 +252,7 @@ impl Drop for LocalRuntime {
 
 impl fmt::Debug for LocalRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalRuntime").field("driver", &self.why.0).finish_non_exhaustive()
+        f.debug_struct("LocalRuntime").field("driver", &self.choice.name).finish_non_exhaustive()
     }
 }
 

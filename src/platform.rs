@@ -3,6 +3,7 @@
 //! On Linux `auto` means io_uring if the kernel lets us, else epoll, else the portable driver; elsewhere the
 //! portable driver. Where the system is no Unix, there are tasks, timers and the blocking pool, and no I/O.
 
+use std::fmt::Display;
 use std::io;
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
@@ -214,8 +215,8 @@ impl AnyDriver {
     pub(crate) fn name(&self) -> &'static str {
         each!(self, d => d.name())
     }
-    pub(crate) fn describe(&self) -> String {
-        each!(self, d => d.describe())
+    pub(crate) fn description(&self) -> Box<dyn Display + Send + Sync> {
+        each!(self, d => Box::new(d.description()))
     }
     pub(crate) fn files(&self) -> Files {
         match self {
@@ -229,7 +230,7 @@ impl AnyDriver {
 }
 
 /// Makes the driver that `options` ask for, which the thread that will use it must [bind](AnyDriver::bind). The text says
-/// why it is this one.
+/// why it is none of those before it.
 ///
 /// # Errors
 /// The system's, for a driver that was named; for `auto` that of the last one tried.
@@ -243,8 +244,7 @@ pub(crate) fn make(options: &DriverOptions, park: &Arc<ParkWord>) -> io::Result<
     for &driver in order {
         match make_one(driver, options, Arc::clone(park)) {
             Ok(made) => {
-                let why = made.describe() + &passed_over;
-                return Ok((made, why));
+                return Ok((made, passed_over));
             }
             Err(e) => {
                 passed_over += &format!("; not {}: {e}", long_name(driver));

@@ -26,7 +26,7 @@ use ouzel_core::park::ParkWord;
 use ouzel_core::sched::Seat;
 
 use crate::blocking::Runner;
-use crate::driver::DriverOptions;
+use crate::driver::{Choice, DriverOptions};
 use crate::metrics::IoTotals;
 use crate::platform::{self, AnyDriver, ECANCELED, Files, Origin};
 use crate::provided::Provided;
@@ -49,7 +49,8 @@ pub(crate) struct ReactorCell {
     pub(crate) alarms: Alarms,
     /// Not dropped in a forked child, where that would reach into the parent's epoll.
     driver: ManuallyDrop<RefCell<AnyDriver>>,
-    why: String,
+    /// Drivers that could not be made, and why.
+    passed_over: String,
     origin: Origin,
     options: DriverOptions,
     files: Files,
@@ -77,7 +78,7 @@ type Deferred = (OpKey, Request, Option<Deadline>, Runner);
 /// What a reactor needs of the system, and what others need of it: made on any thread.
 pub(crate) struct Prepared {
     driver: AnyDriver,
-    why: String,
+    passed_over: String,
     seat: Seat,
     options: DriverOptions,
     totals: Arc<IoTotals>,
@@ -86,17 +87,17 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) fn new(options: &DriverOptions) -> io::Result<Self> {
         let park = Arc::new(ParkWord::new());
-        let (driver, why) = platform::make(options, &park)?;
+        let (driver, passed_over) = platform::make(options, &park)?;
         let seat = Seat { park, unpark: driver.unparker() };
-        Ok(Prepared { driver, why, seat, options: *options, totals: Arc::default() })
+        Ok(Prepared { driver, passed_over, seat, options: *options, totals: Arc::default() })
     }
 
     pub(crate) fn seat(&self) -> Seat {
         self.seat.clone()
     }
 
-    pub(crate) fn describe(&self) -> (&'static str, String) {
-        (self.driver.name(), self.why.clone())
+    pub(crate) fn choice(&self) -> Choice {
+        choice(&self.driver, &self.passed_over)
     }
 
     pub(crate) fn totals(&self) -> Arc<IoTotals> {
@@ -105,7 +106,7 @@ impl Prepared {
 
     /// The calling thread's reactor. Fails for no reason that is known.
     pub(crate) fn bind(self, flavour: Flavour) -> io::Result<Rc<ReactorCell>> {
-        let Prepared { mut driver, why, seat, options, totals } = self;
+        let Prepared { mut driver, passed_over, seat, options, totals } = self;
         driver.bind().map_err(platform::os_error)?;
         let now = platform::now();
         let tries_sockets = driver.lets_try_sockets();
@@ -116,7 +117,7 @@ impl Prepared {
             alarms: Alarms::new(now, Arc::clone(&seat.park), Arc::clone(&seat.unpark)),
             files: driver.files(),
             driver: ManuallyDrop::new(RefCell::new(driver)),
-            why,
+            passed_over,
             origin: Origin::here(),
             options,
             mailbox: Arc::new(Mailbox::new(seat.clone())),
@@ -131,6 +132,10 @@ impl Prepared {
             provided: OnceCell::new(),
         }))
     }
+}
+
+fn choice(driver: &AnyDriver, passed_over: &str) -> Choice {
+    Choice { name: driver.name(), description: driver.description(), passed_over: passed_over.into() }
 }
 
 impl ReactorCell {
@@ -161,8 +166,8 @@ impl ReactorCell {
         self.seat.clone()
     }
 
-    pub(crate) fn describe(&self) -> (&'static str, String) {
-        (self.driver.borrow().name(), self.why.clone())
+    pub(crate) fn choice(&self) -> Choice {
+        choice(&self.driver.borrow(), &self.passed_over)
     }
 
     pub(crate) fn files(&self) -> Files {

@@ -56,13 +56,11 @@ impl Runtime {
         // Here and not on the threads: what the system refuses is known before there is one, they need not wait for each
         // other, and their mappings not exclude each other's.
         let all = (0..workers).map(|_| Prepared::new(&options.driver)).collect::<io::Result<Vec<_>>>()?;
-        let (driver_name, driver_why) = all[0].describe();
         let inner = Arc::new(Inner {
             origin: Origin::here(),
             shared: Shared::new(all.iter().map(Prepared::seat), heavy_barrier, platform::pages()),
             pool: BlockingPool::new(options.blocking.clone()),
-            driver_name,
-            driver_why,
+            choice: all[0].choice(),
             io: all.iter().map(Prepared::totals).collect(),
             options,
             alive: Mutex::new(workers),
@@ -146,13 +144,13 @@ impl Runtime {
     /// The driver the workers use: `uring`, `epoll` or `poll`.
     #[must_use]
     pub fn driver_name(&self) -> &'static str {
-        self.inner.driver_name
+        self.inner.choice.name
     }
 
     /// The driver, the kernel features it uses, and why a better one was not taken.
     #[must_use]
     pub fn driver_description(&self) -> String {
-        self.inner.driver_why.clone()
+        self.inner.choice.to_string()
     }
 
     /// The counters so far.
@@ -207,7 +205,7 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime")
             .field("workers", &self.inner.options.workers)
-            .field("driver", &self.inner.driver_name)
+            .field("driver", &self.inner.choice.name)
             .finish_non_exhaustive()
     }
 }

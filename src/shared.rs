@@ -12,7 +12,7 @@ use ouzel_core::sched::Shared;
 use ouzel_core::task::Given;
 
 use crate::blocking::{BlockingConfig, BlockingPool};
-use crate::driver::DriverOptions;
+use crate::driver::{Choice, DriverOptions};
 use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
 use crate::platform::Origin;
@@ -34,8 +34,7 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: BlockingPool,
     pub(crate) options: Options,
-    pub(crate) driver_name: &'static str,
-    pub(crate) driver_why: String,
+    pub(crate) choice: Choice,
     pub(crate) io: Vec<Arc<IoTotals>>,
     /// Worker threads that have not ended.
     pub(crate) alive: Mutex<usize>,

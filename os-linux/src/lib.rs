@@ -5,6 +5,7 @@
 //! | [`uring`] | completions: one ring per thread |
 //! | [`epoll`] | readiness: one epoll per thread, each descriptor registered once, edge-triggered |
 //! | [`config`] | how a driver is made, and which kernel features it may not use |
+//! | [`description`] | what a driver came to be, in words |
 //! | [`fds`] | generations of descriptor numbers, shared by the epoll drivers of a runtime |
 //! | `buffers` | the buffers a multishot receive delivers its bytes in |
 //! | [`mod@file`] | file requests run by a thread that may block |
@@ -22,6 +23,7 @@
 mod buffers;
 pub mod clock;
 pub mod config;
+pub mod description;
 pub mod epoll;
 mod eventfd;
 pub mod fds;
@@ -39,6 +41,7 @@ mod sys;
 pub mod uring;
 
 pub use config::{DriverConfig, Mask};
+pub use description::Description;
 pub use epoll::EpollDriver;
 pub use fds::FdTable;
 pub use file::{begin_to_wait, execute, file_stat, open_cached, read_cached, stat_cached, stat_open_cached};

@@ -324,7 +324,7 @@ impl PollDriver {
 
     /// What it runs on.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub fn description(&self) -> String {
         #[cfg(unix)]
         let fd = if self.pollable().is_some() { "yes" } else { "no" };
         #[cfg(not(unix))]

@@ -174,6 +174,6 @@ fn a_thousand_operations_with_few_events_at_once() {
 fn it_says_what_it_is() {
     run(|rig| {
         assert_eq!(rig.driver.name(), "poll");
-        assert!(rig.driver.describe().contains("one-shot"), "{}", rig.driver.describe());
+        assert!(rig.driver.description().contains("one-shot"), "{}", rig.driver.description());
     });
 }

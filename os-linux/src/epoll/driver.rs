@@ -18,6 +18,7 @@ use super::table::{Table, Way};
 use super::timer::Timer;
 use crate::buffers::BufferPool;
 use crate::config::{DriverConfig, Mask};
+use crate::description::{Chosen, Description};
 use crate::eventfd::EventUnpark;
 use crate::fds::FdTable;
 use crate::fork::{FORKED, Generation};
@@ -368,10 +369,8 @@ impl EpollDriver {
 
     /// What was chosen, and why.
     #[must_use]
-    pub fn describe(&self) -> String {
-        let time = if self.timer.is_some() { "timerfd (no epoll_pwait2)" } else { "epoll_pwait2" };
-        let files = if self.inline_files { "tried inline, else pool" } else { "pool (masked)" };
-        format!("epoll: edge-triggered; wait by {time}; unpark by eventfd; files {files}")
+    pub fn description(&self) -> Description {
+        Description(Chosen::Epoll { timerfd: self.timer.is_some(), inline_files: self.inline_files })
     }
 
     pub(super) fn called(&self) {

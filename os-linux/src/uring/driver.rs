@@ -22,6 +22,7 @@ use super::probe::{Probed, bind, probe, unregister_fd};
 use super::wake::{Notify, Wake};
 use crate::clock;
 use crate::config::{DriverConfig, Mask};
+use crate::description::{Chosen, Description};
 use crate::eventfd::EventUnpark;
 use crate::fds::FdTable;
 use crate::fork::{FORKED, Generation};
@@ -45,7 +46,8 @@ pub struct UringDriver {
     pub(super) enter_fd: RawFd,
     pub(super) index: Option<i32>,
     pub(super) has: Mask,
-    lacking: String,
+    /// Features it may not use.
+    mask: Mask,
     /// File calls the ring makes; all others block.
     pub(super) file_calls: Known,
     pub(super) park: Arc<ParkWord>,
@@ -113,7 +115,7 @@ impl UringDriver {
     /// # Errors
     /// As [`UringDriver::new`]: all that may be lacking is lacking here.
     pub fn unbound(config: &DriverConfig, park: Arc<ParkWord>) -> Result<Box<Self>, Errno> {
-        let Probed { ring, has, file_calls, lacking } = probe(config)?;
+        let Probed { ring, has, file_calls } = probe(config)?;
         let wake = if has.has(Mask::FUTEX_WAIT) {
             Wake::Futex(Arc::new(FutexUnpark::new(park.clone())))
         } else {
@@ -124,7 +126,7 @@ impl UringDriver {
             ring: ManuallyDrop::new(ring),
             index: None,
             has,
-            lacking,
+            mask: config.mask,
             file_calls,
             park,
             wake,
@@ -258,15 +260,9 @@ impl UringDriver {
 
     /// What was chosen, and why.
     #[must_use]
-    pub fn describe(&self) -> String {
-        let unpark = match self.wake {
-            Wake::Futex(_) => "futex in the ring",
-            Wake::Event(..) => "eventfd",
-        };
-        let in_use = Mask::NAMES.iter().filter(|(f, _)| self.has.has(*f)).map(|(_, name)| *name);
-        let in_use = in_use.collect::<Vec<_>>().join(" ");
-        let lacking = if self.lacking.is_empty() { "nothing" } else { &self.lacking };
-        format!("io_uring: {in_use}; unpark by {unpark}; without: {lacking}")
+    pub fn description(&self) -> Description {
+        let futex = matches!(self.wake, Wake::Futex(_));
+        Description(Chosen::Uring { has: self.has, mask: self.mask, futex })
     }
 }
 

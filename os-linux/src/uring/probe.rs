@@ -6,7 +6,6 @@
 //!
 //! A ring for one issuer starts out disabled: whoever enables it is the issuer, be it another thread than the one that made it.
 
-use std::fmt::Write;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -29,8 +28,6 @@ pub(super) struct Probed {
     pub(super) has: Mask,
     /// File calls the ring makes.
     pub(super) file_calls: Known,
-    /// Features not in use, and whose doing that is.
-    pub(super) lacking: String,
 }
 
 /// Makes the ring.
@@ -76,7 +73,7 @@ pub(super) fn probe(config: &DriverConfig) -> Result<Probed, Errno> {
     if !has.has(Mask::EXT_ARG) {
         has = Mask(has.0 & !Mask::ABS_TIMER.0);
     }
-    Ok(Probed { lacking: lacking(has, config.mask), ring, has, file_calls })
+    Ok(Probed { ring, has, file_calls })
 }
 
 /// Makes the calling thread the one issuer of the ring, and puts the ring into the thread's table if `has` says so and there
@@ -93,18 +90,19 @@ fn errno(e: io::Error) -> Errno {
 }
 
 fn set_up(config: &DriverConfig) -> Result<(IoUring, Mask), Errno> {
-    let mut flags: Vec<Mask> = FLAGS.into_iter().filter(|f| !config.mask.has(*f)).collect();
+    let mut given_up = config.mask;
     loop {
         // The kernel wants the one with the other.
-        if !flags.contains(&Mask::SINGLE_ISSUER) {
-            flags.retain(|f| *f != Mask::DEFER_TASKRUN);
+        if given_up.has(Mask::SINGLE_ISSUER) {
+            given_up = given_up.and(Mask::DEFER_TASKRUN);
         }
+        let flags = FLAGS.into_iter().filter(|f| !given_up.has(*f));
         let mut builder = IoUring::builder();
         let entries = config.entries.clamp(1, 1 << 15).next_power_of_two();
         // Not in the address space of a child: it would write into our queues.
         builder.dontfork().setup_clamp().setup_cqsize(entries * 4);
-        for flag in &flags {
-            match *flag {
+        for flag in flags.clone() {
+            match flag {
                 Mask::NO_SQARRAY => builder.setup_no_sqarray(),
                 Mask::DEFER_TASKRUN => builder.setup_defer_taskrun(),
                 Mask::SINGLE_ISSUER => builder.setup_single_issuer().setup_r_disabled(),
@@ -113,11 +111,11 @@ fn set_up(config: &DriverConfig) -> Result<(IoUring, Mask), Errno> {
             };
         }
         match builder.build(entries) {
-            Ok(ring) => return Ok((ring, flags.into_iter().fold(Mask::NONE, Mask::and))),
-            Err(e) if e.raw_os_error() == Some(libc::EINVAL) && !flags.is_empty() => {
-                flags.remove(0);
-            }
-            Err(e) => return Err(errno(e)),
+            Ok(ring) => return Ok((ring, flags.fold(Mask::NONE, Mask::and))),
+            Err(e) => match flags.clone().next() {
+                Some(newest) if e.raw_os_error() == Some(libc::EINVAL) => given_up = given_up.and(newest),
+                _ => return Err(errno(e)),
+            },
         }
     }
 }
@@ -147,16 +145,4 @@ pub(super) fn unregister_fd(ring: &IoUring, index: i32) {
     let mut update = RingUpdate { offset: index as u32, resv: 0, data: 0 };
     // SAFETY: `update` is the one element that the call reads.
     unsafe { sys::uring_register(ring.as_raw_fd(), UNREGISTER_RING_FDS, (&raw mut update).cast(), 1) };
-}
-
-fn lacking(has: Mask, mask: Mask) -> String {
-    let mut text = String::new();
-    for (feature, name) in Mask::NAMES {
-        if has.has(*feature) || [Mask::PWAIT2, Mask::URING, Mask::SHORT_READS].contains(feature) {
-            continue;
-        }
-        let why = if mask.has(*feature) { "masked" } else { "not in this kernel" };
-        let _ = write!(text, "{}{name} ({why})", if text.is_empty() { "" } else { ", " });
-    }
-    text
 }

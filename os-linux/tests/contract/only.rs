@@ -40,7 +40,7 @@ fn a_ring_made_on_one_thread_is_used_on_the_one_it_is_bound_to() {
         let (mut a, b) = UnixStream::pair().unwrap();
         let thread = std::thread::spawn(move || {
             driver.bind().unwrap();
-            assert_eq!(driver.describe().contains("ring_fd (masked)"), mask == Mask::RING_FD);
+            assert_eq!(driver.description().to_string().contains("ring_fd (masked)"), mask == Mask::RING_FD);
             assert_eq!(driver.bind(), Err(Errno(libc::EBADFD)), "a second time, {mask:?}");
             let mut rig = Rig::of(Any::Uring(driver), park, config);
             let mut buf = [0; 8];

@@ -197,7 +197,7 @@ impl Rig {
     }
 
     pub(crate) fn describe(&self) -> String {
-        each!(&self.driver, d => d.describe())
+        each!(&self.driver, d => d.description().to_string())
     }
 
     pub(crate) fn pollable(&self) -> i32 {
