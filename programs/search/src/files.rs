@@ -1,6 +1,7 @@
 //! The files to search: every `*.jsonl` below the given places.
 
 use std::cmp::Ordering;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -57,6 +58,9 @@ pub struct Sources {
 
 /// Directories for which another thread is worth its start.
 const MANY: usize = 32;
+/// Files that a thread has room for at first: 128 KiB, of which only what is filled takes memory. A list that grew with the paths
+/// would be copied again and again, and each time to pages that were not touched before.
+const ROOM: usize = 4096;
 
 impl Sources {
     /// Nothing as yet; `threads` threads read directories where there are many side by side.
@@ -99,6 +103,7 @@ impl Sources {
             let next_count = AtomicUsize::new(0);
             let read = || {
                 let (mut sources, mut deeper) = (Sources::default(), Vec::new());
+                sources.files.reserve(if level.len() > 1 { ROOM } else { 0 });
                 while let Some(directory) = level.get(next_count.fetch_add(1, Relaxed)) {
                     sources.entries(directory, below, &mut deeper);
                 }
@@ -116,7 +121,11 @@ impl Sources {
             });
             level.clear();
             for (sources, deeper) in all {
-                self.files.extend(sources.files);
+                if self.files.is_empty() {
+                    self.files = sources.files;
+                } else {
+                    self.files.extend(sources.files);
+                }
                 self.unreadable.extend(sources.unreadable);
                 level.extend(deeper);
             }
@@ -125,20 +134,23 @@ impl Sources {
 
     /// Adds the files in `directory`, and to `deeper` the directories.
     fn entries(&mut self, directory: &Path, below: usize, deeper: &mut Vec<PathBuf>) {
-        let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = match entries {
+        let unreadable = |error| Unreadable { path: directory.to_path_buf(), error };
+        let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
-            Err(error) => {
-                self.unreadable.push(Unreadable { path: directory.to_path_buf(), error });
-                return;
-            }
+            Err(error) => return self.unreadable.push(unreadable(error)),
         };
         for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // What came before it is searched; the system tells no more of this one.
+                Err(error) => return self.unreadable.push(unreadable(error)),
+            };
             let Ok(kind) = entry.file_type() else { continue };
+            let name = entry.file_name();
             if kind.is_dir() {
-                deeper.push(entry.path());
-            } else if entry.file_name().as_bytes().ends_with(b".jsonl") {
-                let path = entry.path();
+                deeper.push(joined(directory, &name));
+            } else if name.as_bytes().ends_with(b".jsonl") {
+                let path = joined(directory, &name);
                 // Pipes and devices are left alone; a link that leads nowhere is told when it is opened.
                 if kind.is_file() || kind.is_symlink() && fs::metadata(&path).map_or(true, |m| m.is_file()) {
                     self.files.push(Source { path, below });
@@ -146,6 +158,14 @@ impl Sources {
             }
         }
     }
+}
+
+/// The path of what is called `name` in `directory`, in no more memory than it has bytes: there are thousands.
+fn joined(directory: &Path, name: &OsStr) -> PathBuf {
+    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + name.len());
+    path.push(directory);
+    path.push(name);
+    path
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 
 use crate::files::{Source, Unreadable};
+use crate::job::{Job, Told};
 use crate::reader::Found;
 use crate::scan::{Hit, count_lines};
 
@@ -33,28 +34,27 @@ pub struct Results {
 }
 
 impl Results {
-    /// Puts together what was found in `files`, one after the other: newest first, or with `oldest` in the reverse order, and the
+    /// Puts together what `job` has found: newest first, or with `oldest` in the reverse order, and the
     /// first `limit` of that.
     ///
     /// At the same time the file that was modified last comes first, then the order is that of paths' bytes and of lines.
     #[must_use]
-    pub fn new(files: &[Source], found: Vec<io::Result<Found>>, limit: Option<usize>, oldest: bool) -> Self {
+    pub fn new(job: &Job, mut told: Vec<Told>, limit: Option<usize>, oldest: bool) -> Self {
+        let files = &job.files;
         let mut results = Results {
             unreadable: Vec::new(),
             count: 0,
             files_with_matches: 0,
-            bytes: 0,
+            bytes: job.bytes(),
             matches: Vec::new(),
         };
+        told.sort_unstable_by_key(|(file, _)| *file);
         let mut with_hits = Vec::new();
-        for (file, result) in found.into_iter().enumerate() {
+        for (file, result) in told {
             match result {
                 Ok(found) => {
-                    results.bytes += found.bytes;
                     results.count += found.hits.len();
-                    if !found.hits.is_empty() {
-                        with_hits.push((file, found));
-                    }
+                    with_hits.push((file, found));
                 }
                 Err(error) => {
                     let path = files[file].path().to_path_buf();

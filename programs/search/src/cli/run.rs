@@ -48,10 +48,10 @@ pub(crate) fn run(options: Options) -> io::Result<bool> {
     }
     let job = Arc::new(Job::new(criteria, sources.files));
     let progress = Progress::of(&job);
-    let found = options.engine.run(&job, options.threads)?;
+    let told = options.engine.run(&job, options.threads)?;
     drop(progress);
 
-    let mut results = Results::new(&job.files, found, limit, options.oldest);
+    let mut results = Results::new(&job, told, limit, options.oldest);
     let unreadable = sources.unreadable.iter().chain(&results.unreadable);
     let troubles = unreadable.inspect(|u| say(format_args!("{}: {}", u.path.display(), u.error))).count();
     if matches!(options.what, What::Matches(_)) {

@@ -26,8 +26,7 @@ use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::job::Job;
-use crate::reader::Found;
+use crate::job::{Job, Told};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,11 +77,24 @@ impl Engine {
         cfg!(feature = "peers") || matches!(self, Engine::Ouzel | Engine::Threads | Engine::Whole)
     }
 
-    /// Has `threads` threads search all files; what each had, in their order.
+    /// Has `threads` threads search all files, each once: a job is run once. Those with something to tell, in no particular order.
     ///
     /// # Errors
-    /// The engine could not be started, or is no part of this program.
-    pub fn run(self, job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<Found>>> {
+    /// The engine could not be started, stopped before the last file, or is no part of this program.
+    pub fn run(self, job: &Arc<Job>, threads: usize) -> io::Result<Vec<Told>> {
+        let told = self.run_if_here(job, threads)?;
+        self.check_done(job).map(|()| told)
+    }
+
+    /// A file that nobody looked at would be one that has nothing.
+    fn check_done(self, job: &Job) -> io::Result<()> {
+        match job.files.len().saturating_sub(job.done()) {
+            0 => Ok(()),
+            left => Err(io::Error::other(format!("engine {self} has left out {left} files"))),
+        }
+    }
+
+    fn run_if_here(self, job: &Arc<Job>, threads: usize) -> io::Result<Vec<Told>> {
         match self {
             Engine::Ouzel => ouzel::run(job, threads),
             Engine::Threads => threads::run(job, threads, false),
@@ -121,5 +133,32 @@ impl FromStr for Engine {
         named.ok_or_else(|| {
             format!("no engine {name:?}; there are {}", Engine::ALL.map(Engine::name).join(", "))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Criteria, Query, Sources};
+
+    #[test]
+    fn a_file_that_is_left_out_is_an_error_and_one_that_cannot_be_read_is_told() {
+        let path = std::env::temp_dir().join(format!("ouzel-search-left-{}.jsonl", std::process::id()));
+        for engine in Engine::ALL.into_iter().filter(|e| e.is_here()) {
+            std::fs::write(&path, "{}\n").unwrap();
+            let mut sources = Sources::default();
+            sources.add(&path);
+            std::fs::remove_file(&path).unwrap();
+            let job = Arc::new(Job::new(Criteria::new(Query::parse("x").unwrap()), sources.files));
+            let error = engine.check_done(&job).unwrap_err().to_string();
+            assert_eq!(error, format!("engine {engine} has left out 1 files"));
+            let told = engine.run(&job, 2).unwrap();
+            assert_eq!(told.len(), 1, "{engine}");
+            assert_eq!(
+                (told[0].0, told[0].1.as_ref().unwrap_err().kind()),
+                (0, io::ErrorKind::NotFound),
+                "{engine}"
+            );
+        }
     }
 }

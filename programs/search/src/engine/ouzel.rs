@@ -25,7 +25,7 @@ use ouzel::fs::File;
 use ouzel::sync::Semaphore;
 use ouzel::{BlockingConfig, Handle, Runtime};
 
-use crate::job::Job;
+use crate::job::{Job, Told};
 use crate::reader::{Found, Reader};
 use crate::scan::Progress;
 use crate::window::{NARROW, WINDOW, Window};
@@ -36,8 +36,8 @@ const DEPTH: usize = 32;
 /// What the tasks share.
 struct Search {
     job: Arc<Job>,
-    /// Of each file.
-    found: Mutex<Vec<io::Result<Found>>>,
+    /// By those that have ended.
+    told: Mutex<Vec<Told>>,
     /// For a line longer than a buffer: as many at a time as there are workers, so that memory is bounded whatever the lines
     /// are like, and a task that does not wait for a read does not wait for this either.
     long: Semaphore,
@@ -69,13 +69,12 @@ fn runtime(workers: usize) -> io::Result<Handle> {
     Ok(runtime.handle())
 }
 
-pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<Found>>> {
+pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<Told>> {
     let workers = threads.clamp(1, 64);
     let (end, wait) = mpsc::channel();
     let search = Arc::new(Search {
         job: Arc::clone(job),
-        // Whoever reads a file puts something better in its place.
-        found: Mutex::new(job.files.iter().map(|_| Err(Interrupted.into())).collect()),
+        told: Mutex::default(),
         long: Semaphore::new(workers),
         workers,
         running_count: AtomicUsize::new(0),
@@ -90,7 +89,7 @@ pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<io::Result<F
     if !wait.recv().map_err(io::Error::other)? {
         return Err(io::Error::other("a task panicked"));
     }
-    Ok(std::mem::take(&mut *search.found()))
+    Ok(std::mem::take(&mut *search.told()))
 }
 
 /// One that searches, counted for as long as it is there.
@@ -120,8 +119,8 @@ impl Drop for Task {
 }
 
 impl Search {
-    fn found(&self) -> MutexGuard<'_, Vec<io::Result<Found>>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    fn told(&self) -> MutexGuard<'_, Vec<Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start_another(self: &Arc<Self>) {
@@ -148,8 +147,9 @@ impl Search {
                 break;
             };
             let found = self.file(&mut reader, file).await;
-            self.found()[file] = found;
-            self.job.count_one();
+            if let Some(told) = self.job.count(file, found) {
+                self.told().push(told);
+            }
             if self.ends_one() {
                 break;
             }
@@ -243,7 +243,7 @@ mod tests {
         let (end, wait) = mpsc::channel();
         let search = Arc::new(Search {
             job: Arc::new(Job::new(Criteria::new(Query::parse("x").unwrap()), Vec::new())),
-            found: Mutex::default(),
+            told: Mutex::default(),
             long: Semaphore::new(2),
             workers: 2,
             running_count: AtomicUsize::new(0),

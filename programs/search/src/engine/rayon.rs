@@ -4,10 +4,9 @@ use std::io;
 
 use rayon::prelude::*;
 
-use crate::job::Job;
-use crate::reader::Found;
+use crate::job::{Job, Told};
 
-pub(super) fn run(job: &Job, threads: usize) -> io::Result<Vec<io::Result<Found>>> {
+pub(super) fn run(job: &Job, threads: usize) -> io::Result<Vec<Told>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(io::Error::other)?;
-    Ok(pool.install(|| (0..job.files.len()).into_par_iter().map(|file| job.search(file)).collect()))
+    Ok(pool.install(|| (0..job.files.len()).into_par_iter().filter_map(|file| job.search(file)).collect()))
 }

@@ -4,33 +4,29 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use crate::job::Job;
-use crate::reader::Found;
+use crate::job::{Job, Told};
 
 /// Jobs in the queue or under way, so that a large file at the front does not leave threads without work.
 const AHEAD: usize = 128;
 
-pub(super) fn run(job: &Arc<Job>) -> io::Result<Vec<io::Result<Found>>> {
+pub(super) fn run(job: &Arc<Job>) -> io::Result<Vec<Told>> {
     smol::block_on(async {
         let mut jobs = VecDeque::new();
-        let mut all = Vec::with_capacity(job.files.len());
+        let mut all = Vec::new();
         for file in 0..job.files.len() {
             if jobs.len() >= AHEAD {
-                all.push(next(&mut jobs).await);
+                all.extend(next(&mut jobs).await);
             }
             let job = Arc::clone(job);
             jobs.push_back(smol::unblock(move || job.search(file)));
         }
         while !jobs.is_empty() {
-            all.push(next(&mut jobs).await);
+            all.extend(next(&mut jobs).await);
         }
         Ok(all)
     })
 }
 
-async fn next(jobs: &mut VecDeque<smol::Task<io::Result<Found>>>) -> io::Result<Found> {
-    match jobs.pop_front() {
-        Some(job) => job.await,
-        None => Err(io::ErrorKind::NotFound.into()),
-    }
+async fn next(jobs: &mut VecDeque<smol::Task<Option<Told>>>) -> Option<Told> {
+    jobs.pop_front()?.await
 }

@@ -9,12 +9,12 @@ use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::job::Job;
+use crate::job::{Job, Told};
 use crate::reader::{Found, Reader};
 use crate::scan::Progress;
 use crate::window::WINDOW;
 
-type All = io::Result<Vec<io::Result<Found>>>;
+type All = io::Result<Vec<Told>>;
 
 /// Jobs in the queue or under way, so that a large file at the front does not leave threads without work.
 const AHEAD: usize = 128;
@@ -24,16 +24,16 @@ pub(super) fn run(job: &Arc<Job>, threads: usize, pool: usize) -> All {
     let runtime = Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(pool).build()?;
     runtime.block_on(async {
         let mut jobs = VecDeque::new();
-        let mut all = Vec::with_capacity(job.files.len());
+        let mut all = Vec::new();
         for file in 0..job.files.len() {
             if jobs.len() >= AHEAD {
-                all.push(next(&mut jobs).await);
+                all.extend(next(&mut jobs).await?);
             }
             let job = Arc::clone(job);
             jobs.push_back(tokio::task::spawn_blocking(move || job.search(file)));
         }
         while !jobs.is_empty() {
-            all.push(next(&mut jobs).await);
+            all.extend(next(&mut jobs).await?);
         }
         Ok(all)
     })
@@ -47,27 +47,26 @@ pub(super) fn run_by_lines(job: &Arc<Job>, threads: usize) -> All {
         let start = |file| {
             let (job, slots) = (Arc::clone(job), Arc::clone(&slots));
             tokio::spawn(async move {
-                let _permit = slots.acquire().await.map_err(io::Error::other)?;
+                let Ok(_permit) = slots.acquire().await else { return None };
                 let mut reader = Reader::of_thread(WINDOW);
                 let found = by_lines(&job, &mut reader, file).await;
                 reader.keep();
-                job.count_one();
-                found
+                job.count(file, found)
             })
         };
         let mut tasks: VecDeque<_> = (0..job.files.len()).map(start).collect();
-        let mut all = Vec::with_capacity(tasks.len());
+        let mut all = Vec::new();
         while !tasks.is_empty() {
-            all.push(next(&mut tasks).await);
+            all.extend(next(&mut tasks).await?);
         }
         Ok(all)
     })
 }
 
-async fn next(jobs: &mut VecDeque<JoinHandle<io::Result<Found>>>) -> io::Result<Found> {
+async fn next(jobs: &mut VecDeque<JoinHandle<Option<Told>>>) -> io::Result<Option<Told>> {
     match jobs.pop_front() {
-        Some(job) => job.await.unwrap_or_else(|e| Err(e.into())),
-        None => Err(io::ErrorKind::NotFound.into()),
+        Some(job) => Ok(job.await?),
+        None => Ok(None),
     }
 }
 

@@ -88,9 +88,9 @@ fn search(files: Vec<Source>, q: &Value, engine: Engine, threads: usize) -> Answ
     let mut criteria = Criteria::new(Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}")));
     criteria.role = q["role"].as_str().map(|r| Role::named(r).expect("a role"));
     let job = Arc::new(Job::new(criteria, files));
-    let found = engine.run(&job, threads).expect("it runs");
+    let told = engine.run(&job, threads).expect("it runs");
     let limit = q["limit"].as_u64().map(|n| n as usize);
-    let mut results = Results::new(&job.files, found, limit, false);
+    let mut results = Results::new(&job, told, limit, false);
     assert!(results.unreadable.is_empty());
     results.number_lines(&job.files).expect("files are still there");
     let places = results.matches.iter().map(|m| (job.files[m.file as usize].below(), m.hit.line));

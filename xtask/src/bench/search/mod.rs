@@ -1,7 +1,7 @@
 //! `cargo xtask bench --cases search`: one matcher on several engines, over the same files.
 //!
 //! A process of `ouzel-search` is one figure: from its start to its end, with what the system counts of it. Engines take turns in
-//! a round, and a ratio is of two figures of the same round, as in the other cases. Before a warm case all files are read anew, in
+//! a round, and a ratio is of two figures of the same round, as in the other cases. Before a warm case all files and the program are read anew, in
 //! cold rounds the system's caches are dropped before each process, where that is permitted, and the program is loaded again.
 
 mod caches;
@@ -19,7 +19,7 @@ use super::options::Options;
 use crate::progress::progress;
 use crate::turns::order;
 use crate::workspace::{self, Workspace, build};
-use caches::{cold, warm};
+use caches::{cold, load, warm};
 use corpus::find_or_make;
 use engines::{CASES, Case};
 use row::Row;
@@ -95,6 +95,7 @@ fn measure(
     let threads = options.workers.unwrap_or(THREADS);
     if !case.cold {
         warm(files)?;
+        load(program)?;
     }
     // One round more, which is not counted: programs come into memory.
     for round in 0..=rounds {

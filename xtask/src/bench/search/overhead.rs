@@ -92,6 +92,7 @@ pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<(), String> {
         command
     };
     super::warm(&files)?;
+    super::load(&program)?;
     let mut samples: Vec<Vec<Sample>> = shapes.iter().map(|_| Vec::new()).collect();
     for round in 0..=options.rounds {
         for at in order(round, shapes.len()) {
