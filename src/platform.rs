@@ -243,9 +243,7 @@ pub(crate) fn make(options: &DriverOptions, park: &Arc<ParkWord>) -> io::Result<
     let mut last = None;
     for &driver in order {
         match make_one(driver, options, Arc::clone(park)) {
-            Ok(made) => {
-                return Ok((made, passed_over));
-            }
+            Ok(made) => return Ok((made, passed_over)),
             Err(e) => {
                 passed_over += &format!("; not {}: {e}", long_name(driver));
                 last = Some(e);

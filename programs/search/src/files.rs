@@ -50,7 +50,7 @@ pub struct Unreadable {
 pub struct Sources {
     /// Files, in no particular order.
     pub files: Vec<Source>,
-    /// Directories left out.
+    /// Places that are not there, and directories that could not be read, or not to their end.
     pub unreadable: Vec<Unreadable>,
     /// Threads that read directories; 0 is one, too.
     threads: usize,

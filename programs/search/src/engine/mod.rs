@@ -142,23 +142,24 @@ mod tests {
     use crate::{Criteria, Query, Sources};
 
     #[test]
-    fn a_file_that_is_left_out_is_an_error_and_one_that_cannot_be_read_is_told() {
-        let path = std::env::temp_dir().join(format!("ouzel-search-left-{}.jsonl", std::process::id()));
+    fn files_left_out_are_an_error_those_that_cannot_be_read_are_told_and_those_with_nothing_counted() {
+        let root = std::env::temp_dir().join(format!("ouzel-search-left-{}", std::process::id()));
         for engine in Engine::ALL.into_iter().filter(|e| e.is_here()) {
-            std::fs::write(&path, "{}\n").unwrap();
+            std::fs::create_dir_all(&root).unwrap();
             let mut sources = Sources::default();
-            sources.add(&path);
-            std::fs::remove_file(&path).unwrap();
+            for name in ["gone.jsonl", "there.jsonl"] {
+                std::fs::write(root.join(name), "{}\n").unwrap();
+                sources.add(&root.join(name));
+            }
+            std::fs::remove_file(root.join("gone.jsonl")).unwrap();
             let job = Arc::new(Job::new(Criteria::new(Query::parse("x").unwrap()), sources.files));
             let error = engine.check_done(&job).unwrap_err().to_string();
-            assert_eq!(error, format!("engine {engine} has left out 1 files"));
+            assert_eq!(error, format!("engine {engine} has left out 2 files"));
             let told = engine.run(&job, 2).unwrap();
-            assert_eq!(told.len(), 1, "{engine}");
-            assert_eq!(
-                (told[0].0, told[0].1.as_ref().unwrap_err().kind()),
-                (0, io::ErrorKind::NotFound),
-                "{engine}"
-            );
+            std::fs::remove_dir_all(&root).unwrap();
+            let [(0, Err(error))] = &told[..] else { panic!("{engine}: {told:?}") };
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{engine}");
+            assert_eq!((job.done(), job.bytes()), (2, 3), "{engine}");
         }
     }
 }

@@ -111,7 +111,9 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let is_last = self.0.task_count.fetch_sub(1, Ordering::Relaxed) == 1;
+        // ORDERING: AcqRel pairs with the same of the other tasks: what they have counted and told is there for whoever waits for
+        // the last one.
+        let is_last = self.0.task_count.fetch_sub(1, Ordering::AcqRel) == 1;
         if is_last || thread::panicking() {
             let _ = self.0.end.send(!thread::panicking());
         }

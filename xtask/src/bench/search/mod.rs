@@ -1,8 +1,9 @@
 //! `cargo xtask bench --cases search`: one matcher on several engines, over the same files.
 //!
 //! A process of `ouzel-search` is one figure: from its start to its end, with what the system counts of it. Engines take turns in
-//! a round, and a ratio is of two figures of the same round, as in the other cases. Before a warm case all files and the program are read anew, in
-//! cold rounds the system's caches are dropped before each process, where that is permitted, and the program is loaded again.
+//! a round, and a ratio is of two figures of the same round, as in the other cases. Before a warm case all files and
+//! the program are read anew, in cold rounds the system's caches are dropped before each process, where that is permitted, and
+//! the program is loaded again.
 
 mod caches;
 mod corpus;
