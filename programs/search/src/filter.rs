@@ -12,7 +12,7 @@
 use memchr::memmem::Finder;
 
 use crate::json::hex;
-use crate::query::{Node, Query, Run, is_vectored};
+use crate::query::{LineCount, Node, Query, Run, is_vectored};
 
 /// What stands in every line that can match.
 #[derive(Debug)]
@@ -39,12 +39,22 @@ struct Escaped {
 
 /// Where each of the filter's parts is found next.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Vec<Option<usize>>);
+pub(crate) struct Places {
+    places: Vec<Option<usize>>,
+    /// Lines on the way.
+    lines: Option<LineCount>,
+}
 
 impl Places {
-    /// For another buffer.
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+    /// For another buffer, in which lines are counted or not.
+    pub(crate) fn begin(&mut self, counts: bool) {
+        self.places.clear();
+        self.lines = counts.then(LineCount::default);
+    }
+
+    /// The ends of lines in all of the buffer, if they are counted.
+    pub(crate) fn ends_of_lines(&mut self, hay: &[u8]) -> Option<u32> {
+        Some(self.lines.take()?.in_all(hay))
     }
 }
 
@@ -76,22 +86,23 @@ impl Filter {
     /// The next place at or after `from` that makes its line a candidate. `places` is kept from call to call on the same buffer,
     /// with ever higher `from`.
     pub(crate) fn next(&self, places: &mut Places, hay: &[u8], from: usize) -> Option<usize> {
+        let Places { places, lines } = places;
         let count = self.parts();
-        if places.0.len() != count {
-            places.0.clear();
-            places.0.extend((0..count).map(|i| self.find(i, hay, from)));
+        if places.len() != count {
+            places.clear();
+            places.extend((0..count).map(|i| self.find(i, hay, from, lines.as_mut())));
         }
-        for (i, place) in places.0.iter_mut().enumerate() {
+        for (i, place) in places.iter_mut().enumerate() {
             if place.is_some_and(|p| p < from) {
-                *place = self.find(i, hay, from);
+                *place = self.find(i, hay, from, lines.as_mut());
             }
         }
-        places.0.iter().flatten().min().copied()
+        places.iter().flatten().min().copied()
     }
 
     /// Whether a line that has `part` in it may match.
     pub(crate) fn is_in(&self, part: &[u8]) -> bool {
-        (0..self.parts()).any(|i| self.find(i, part, 0).is_some())
+        (0..self.parts()).any(|i| self.find(i, part, 0, None).is_some())
     }
 
     /// How much of the end of one part of a line has to be looked at again with the next.
@@ -102,14 +113,19 @@ impl Filter {
         runs.chain(self.others.iter().map(|o| o.needle().len())).fold(NUMBER, usize::max) - 1
     }
 
+    /// Whether it counts lines in passing, for next to nothing.
+    pub(crate) fn counts_lines(&self) -> bool {
+        self.together
+    }
+
     fn parts(&self) -> usize {
         self.runs.len() + self.others.len() + usize::from(!self.together)
     }
 
-    fn find(&self, part: usize, hay: &[u8], from: usize) -> Option<usize> {
+    fn find(&self, part: usize, hay: &[u8], from: usize, lines: Option<&mut LineCount>) -> Option<usize> {
         if let Some(run) = self.runs.get(part) {
             return match part {
-                0 if self.together => self.find_together(run, hay, from),
+                0 if self.together => self.find_together(run, hay, from, lines),
                 _ if self.plainly => run.find_by_rarest(hay, from),
                 _ => run.find(hay, from),
             };
@@ -120,8 +136,14 @@ impl Filter {
         }
     }
 
-    fn find_together(&self, run: &Run, hay: &[u8], from: usize) -> Option<usize> {
-        match run.find_or_escape(hay, from, |at| self.escaped.has(&hay[at + 2..])) {
+    fn find_together(
+        &self,
+        run: &Run,
+        hay: &[u8],
+        from: usize,
+        lines: Option<&mut LineCount>,
+    ) -> Option<usize> {
+        match run.find_or_escape(hay, from, lines, |at| self.escaped.has(&hay[at + 2..])) {
             Ok(place) => Some(place),
             // Little is left: less than vectors take.
             Err(rest) => run.find_by_rarest(hay, rest).into_iter().chain(self.find_number(hay, rest)).min(),

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! A hit is a place, not a text: what is printed is read again, so that memory does not grow with what matches.
-//! The line's number is counted only in files that have a hit; where the first one lies behind the first buffer what comes before
-//! is read again for that, if every match is to be shown, and otherwise it is left open, for whoever prints it. Nothing else is:
-//! the time of a summary, which is that of the last line before it that has one, is looked for as soon as a summary matches.
+//! If every match is to be shown, lines are counted by the filter, while it looks for its texts; not in the last part of a file,
+//! where they are counted up to a hit. Where the filter does not, since it looks for several texts or this processor has no AVX2,
+//! and where not all is shown, lines are counted in files that have a hit; what comes before the first one's part is
+//! read again for that, or its number is left open, for whoever prints it. Nothing else is read again: the time of a summary,
+//! which is that of the last line before it that has one, is looked for as soon as a summary matches.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,7 +21,7 @@ use std::path::Path;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::criteria::Criteria;
-use crate::filter::Places;
+use crate::filter::{Filter, Places};
 use crate::instant::Instant;
 use crate::message::{Lines, Role};
 use crate::window::Window;
@@ -73,15 +75,23 @@ impl<'a> Progress<'a> {
         let (counted, known, passing) = (Some((0, 0)), None, None);
         Progress { criteria, path, modified, hits: Vec::new(), counted, known, passing, whole: false }
     }
+
+    /// Whether the filter is to count the lines of a window at `base`.
+    fn counts_in_passing(&self, base: u64) -> bool {
+        self.criteria.numbered
+            && self.criteria.filter.as_ref().is_some_and(Filter::counts_lines)
+            && self.counted.is_some_and(|(place, _)| place == base)
+    }
 }
 
 impl Scanner {
-    /// Searches the whole lines of `bytes`, which lie at `base` in their file, and at its `end` what is left too. Returns how many
-    /// bytes have been dealt with.
+    /// Searches the whole lines of `bytes`, which lie at `base` in their file, and at its `end` what is left too: nothing comes after
+    /// that. Returns how many bytes have been dealt with.
     pub(crate) fn scan(&mut self, file: &mut Progress<'_>, bytes: &[u8], base: u64, end: bool) -> usize {
         let whole = if end { bytes.len() } else { memrchr(b'\n', bytes).map_or(0, |n| n + 1) };
         let bytes = &bytes[..whole];
-        self.places.clear();
+        let begun = file.counted;
+        self.places.begin(!end && file.counts_in_passing(base));
         let mut from = if file.criteria.reading_only { whole } else { 0 };
         while from < whole {
             let begin = match &file.criteria.filter {
@@ -95,7 +105,11 @@ impl Scanner {
             self.line(file, bytes, base, begin, stop);
             from = stop + 1;
         }
-        count_to_end(file, bytes, base);
+        if let Some(ends) = self.places.ends_of_lines(bytes) {
+            file.counted = begun.map(|(place, lines)| (place + whole as u64, lines + ends));
+        } else if !end {
+            count_to_end(file, bytes, base);
+        }
         whole
     }
 

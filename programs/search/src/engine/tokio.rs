@@ -85,7 +85,8 @@ async fn by_lines(job: &Job, reader: &mut Reader, file: usize) -> io::Result<Fou
         if lines.read_until(b'\n', &mut line).await? == 0 {
             return Ok(Found { hits: progress.hits, modified, bytes: base });
         }
-        reader.scanner.scan(&mut progress, &line, base, true);
+        let is_last = !line.ends_with(b"\n");
+        reader.scanner.scan(&mut progress, &line, base, is_last);
         base += line.len() as u64;
     }
 }

@@ -11,6 +11,7 @@
 mod error;
 mod fold;
 mod lex;
+mod lines;
 mod literal;
 mod python;
 mod run;
@@ -19,6 +20,7 @@ mod simd;
 
 pub use error::QueryError;
 use lex::{Token, lex};
+pub(crate) use lines::LineCount;
 pub use literal::Literal;
 use python::Pattern;
 pub use run::Run;

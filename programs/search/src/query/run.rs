@@ -9,6 +9,7 @@
 use memchr::{memchr, memchr2, memmem};
 
 use super::fold::Forms;
+use super::lines::LineCount;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -122,7 +123,7 @@ impl Run {
     #[must_use]
     pub fn find(&self, hay: &[u8], from: usize) -> Option<usize> {
         #[cfg(target_arch = "x86_64")]
-        let from = match super::simd::find::<false>(self.marks(), hay, from, |at| self.is_at(hay, at)) {
+        let from = match super::simd::find::<false>(self.marks(), hay, from, None, |at| self.is_at(hay, at)) {
             Ok(place) => return Some(place),
             Err(rest) => rest,
         };
@@ -131,20 +132,21 @@ impl Run {
 
     /// The first place at or after `from`, or of an escape by number that `is_wanted`, whichever comes first: in one pass, which
     /// takes three quarters of the time of two. `Err`: there is none before that place, from which on the caller has to look for
-    /// both in its own way; without [`is_vectored`](super::is_vectored) that is all.
+    /// both in its own way; without [`is_vectored`](super::is_vectored) that is all. What has been passed over is counted in `lines`.
     pub(crate) fn find_or_escape(
         &self,
         hay: &[u8],
         from: usize,
+        lines: Option<&mut LineCount>,
         is_wanted: impl Fn(usize) -> bool,
     ) -> Result<usize, usize> {
         #[cfg(target_arch = "x86_64")]
-        return super::simd::find::<true>(self.marks(), hay, from, |at| {
+        return super::simd::find::<true>(self.marks(), hay, from, lines, |at| {
             self.is_at(hay, at) || hay[at..].starts_with(b"\\u") && is_wanted(at)
         });
         #[cfg(not(target_arch = "x86_64"))]
         {
-            let _ = (hay, is_wanted);
+            let _ = (hay, lines, is_wanted);
             Err(from)
         }
     }
@@ -242,7 +244,7 @@ mod tests {
         for from in 0..=hay.len() + 3 {
             let escape = hay.get(from..).and_then(|rest| rest.find("\\u")).map(|n| from + n);
             let first = [run.find(hay.as_bytes(), from), escape].into_iter().flatten().min();
-            match run.find_or_escape(hay.as_bytes(), from, |_| true) {
+            match run.find_or_escape(hay.as_bytes(), from, None, |_| true) {
                 Ok(place) => assert_eq!(Some(place), first, "{from}"),
                 Err(rest) => {
                     assert!(rest >= from && first.is_none_or(|first| first >= rest), "{from} {rest}")
