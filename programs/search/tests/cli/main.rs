@@ -1,5 +1,6 @@
 //! The program as its users have it.
 
+mod injected;
 mod sessions;
 mod terminal;
 
