@@ -120,7 +120,6 @@ usage: cargo xtask <command> [options]
     --quick             a tenth of the operations, 3 rounds
     --switches all|A,B  variants of ouzel's scheduler against the one that ships, in place of engines
     --limit S           kill what takes longer than so many seconds (60)
-    --rest S            before each cold search of `search` the disk has nothing to do for so long (4; with --quick 0)
     --list              print the names of engines and cases
   echo [options]        the echo servers in C and Zig on io_uring and epoll beside the same on libuv: CPU time of the
                         server for a message, ratios within a round, latency

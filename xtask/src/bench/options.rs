@@ -26,8 +26,6 @@ pub(crate) struct Options {
     pub(super) list: bool,
     /// What a cell may take.
     pub(super) limit: Duration,
-    /// How long the disk has nothing to do before a cold search, unless told otherwise: see `search`.
-    pub(super) rest: Option<Duration>,
 }
 
 impl Options {
@@ -45,7 +43,6 @@ impl Options {
             quick: false,
             list: false,
             limit: Duration::from_secs(60),
-            rest: None,
         };
         while let Some(arg) = parser.next()? {
             match arg {
@@ -63,7 +60,6 @@ impl Options {
                 Long("limit") => {
                     o.limit = Duration::from_secs(parser.value()?.parse_with(at_least_one)? as u64);
                 }
-                Long("rest") => o.rest = Some(Duration::from_secs(parser.value()?.parse()?)),
                 other => return Err(other.unexpected()),
             }
         }
@@ -109,14 +105,12 @@ mod tests {
         assert!(o.quick && o.list);
         assert_eq!((o.rounds(), o.limit, o.markdown), (3, Duration::from_secs(7), Some("m".into())));
         assert_eq!(parse("").unwrap().rounds(), 5);
-        assert_eq!(parse("").unwrap().rest, None);
-        assert_eq!(parse("--rest 0").unwrap().rest, Some(Duration::ZERO));
         assert_eq!(parse("--corpus c").unwrap().corpus, Some("c".into()));
     }
 
     #[test]
     fn refuses_what_means_nothing() {
-        for line in ["--rounds 0", "--workers x", "--engines ,", "--cases", "--fast", "--rest -1", "ouzel"] {
+        for line in ["--rounds 0", "--workers x", "--engines ,", "--cases", "--fast", "ouzel"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -15,8 +15,6 @@ mod sample;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use super::options::Options;
 use crate::progress::progress;
@@ -31,9 +29,6 @@ use row::Row;
 const ROUNDS: usize = 9;
 /// Threads of every engine.
 const THREADS: usize = 2;
-/// How long the disk has nothing to do before a cold search. One of a hosted machine gives more for a moment to whoever has not
-/// asked for a while.
-const REST: Duration = Duration::from_secs(4);
 
 /// Whether one of the names asked for is ours.
 pub(super) fn is_asked_for(options: &Options) -> bool {
@@ -99,7 +94,6 @@ fn measure(
     let there = case.contenders.iter().filter(|c| wanted(c.name) && c.is_here());
     let mut rows: Vec<Row> = there.map(|contender| Row { contender, samples: Vec::new() }).collect();
     let threads = options.workers.unwrap_or(THREADS);
-    let rest = options.rest.unwrap_or(if options.quick { Duration::ZERO } else { REST });
     if !case.cold {
         warm(files)?;
         load(program)?;
@@ -117,7 +111,6 @@ fn measure(
                 // What the system loads to start a program at all is on no engine's account: 40 ms from a disk.
                 load(program)?;
                 workspace::run(Command::new(program).arg("--version").stdout(Stdio::null()))?;
-                thread::sleep(rest);
             }
             let sample = contender.run(program, files, case, threads, options.limit)?;
             if round > 0 {
