@@ -113,7 +113,7 @@ impl Filter {
         runs.chain(self.others.iter().map(|o| o.needle().len())).fold(NUMBER, usize::max) - 1
     }
 
-    /// Whether it counts lines in passing, for next to nothing.
+    /// Whether it counts lines in passing.
     pub(crate) fn counts_lines(&self) -> bool {
         self.together
     }

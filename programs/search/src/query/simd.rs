@@ -62,7 +62,7 @@ const WIDTH: usize = 32;
 const IN_BYTES: u32 = u8::MAX as u32 / 2;
 
 /// The next block with what is looked for, and at which of its places; without any, where what is less than a block begins. With
-/// `LINES` also the ends of lines from `from` up to there: that takes a fifth longer.
+/// `LINES` also the ends of lines from `from` up to there.
 ///
 /// By itself: a loop from which something else is called has no vector in a register, and takes two thirds longer.
 #[target_feature(enable = "avx2")]
