@@ -10,15 +10,12 @@
 //! woke up on the worker's processor, and both stayed there for milliseconds: 1.025 of the time in memory (201 rounds), 1.10
 //! on the disk (15).
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io;
 use std::io::ErrorKind::{Interrupted, WouldBlock};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
 
 use ouzel::buf::IoBuf;
 use ouzel::fs::File;
@@ -33,6 +30,13 @@ use crate::window::{NARROW, WINDOW, Window};
 /// Tasks: files open, and buffers, at the most. All but one a worker have narrow ones: 4 MiB in all.
 const DEPTH: usize = 32;
 
+/// Tasks are left.
+const GOES_ON: u8 = 0;
+/// None is.
+const DONE: u8 = 1;
+/// One has panicked, whatever the others do.
+const PANICKED: u8 = 2;
+
 /// What the tasks share.
 struct Search {
     job: Arc<Job>,
@@ -46,47 +50,40 @@ struct Search {
     running_count: AtomicUsize,
     /// All tasks.
     task_count: AtomicUsize,
-    /// Told when there is none any more: true; or that one has panicked: false.
-    end: Sender<bool>,
+    /// [`GOES_ON`] until one of the others is true.
+    end: AtomicU8,
+    /// Waits for that.
+    asking: Thread,
 }
 
-/// Runtimes by their number of workers. They stay for the searches to come; the process's end takes them along. When one was
+/// Runtimes and their number of workers. They stay for the searches to come; the process's end takes them along. When one was
 /// ended after a search, its threads, which gave their memory back, and the one that prints waited for each other: a
 /// `munmap` excludes every other, and up to eighteen waits were seen.
-static RUNTIMES: Mutex<BTreeMap<usize, Runtime>> = Mutex::new(BTreeMap::new());
+static RUNTIMES: Mutex<Vec<(usize, Runtime)>> = Mutex::new(Vec::new());
 
 /// The one with `workers` workers.
 fn runtime(workers: usize) -> io::Result<Handle> {
     let mut runtimes = RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let runtime = match runtimes.entry(workers) {
-        Entry::Occupied(there) => there.into_mut(),
-        Entry::Vacant(place) => {
-            // For files that are no plain ones, hence hardly ever.
-            let blocking = BlockingConfig::with_core_threads(1);
-            place.insert(Runtime::builder().worker_threads(workers).blocking(blocking).build()?)
-        }
-    };
-    Ok(runtime.handle())
+    if let Some((_, there)) = runtimes.iter().find(|(n, _)| *n == workers) {
+        return Ok(there.handle());
+    }
+    // For files that are no plain ones, hence hardly ever.
+    let blocking = BlockingConfig::with_core_threads(1);
+    let runtime = Runtime::builder().worker_threads(workers).blocking(blocking).build()?;
+    let handle = runtime.handle();
+    runtimes.push((workers, runtime));
+    Ok(handle)
 }
 
 pub(super) fn run(job: &Arc<Job>, threads: usize) -> io::Result<Vec<Told>> {
     let workers = threads.clamp(1, 64);
-    let (end, wait) = mpsc::channel();
-    let search = Arc::new(Search {
-        job: Arc::clone(job),
-        told: Mutex::default(),
-        long: Semaphore::new(workers),
-        workers,
-        running_count: AtomicUsize::new(0),
-        task_count: AtomicUsize::new(0),
-        end,
-    });
+    let search = Arc::new(Search::new(job, workers));
     let runtime = runtime(workers)?;
     let tasks: Vec<_> = (0..workers).map(|_| Task::new(&search)).collect();
     for task in tasks {
         runtime.spawn(task.run(WINDOW)).detach();
     }
-    if !wait.recv().map_err(io::Error::other)? {
+    if search.wait() == PANICKED {
         return Err(io::Error::other("a task panicked"));
     }
     Ok(std::mem::take(&mut *search.told()))
@@ -114,13 +111,47 @@ impl Drop for Task {
         // ORDERING: AcqRel pairs with the same of the other tasks: what they have counted and told is there for whoever waits for
         // the last one.
         let is_last = self.0.task_count.fetch_sub(1, Ordering::AcqRel) == 1;
-        if is_last || thread::panicking() {
-            let _ = self.0.end.send(!thread::panicking());
+        if thread::panicking() {
+            self.0.ends(PANICKED);
+        } else if is_last {
+            self.0.ends(DONE);
         }
     }
 }
 
 impl Search {
+    /// One that the thread that calls this waits for.
+    fn new(job: &Arc<Job>, workers: usize) -> Self {
+        Search {
+            job: Arc::clone(job),
+            told: Mutex::default(),
+            long: Semaphore::new(workers),
+            workers,
+            running_count: AtomicUsize::new(0),
+            task_count: AtomicUsize::new(0),
+            end: AtomicU8::new(GOES_ON),
+            asking: thread::current(),
+        }
+    }
+
+    /// Waits for the end, and says which.
+    fn wait(&self) -> u8 {
+        loop {
+            // ORDERING: Acquire pairs with the Release of `ends`: what tasks have told is there.
+            match self.end.load(Ordering::Acquire) {
+                GOES_ON => thread::park(),
+                end => return end,
+            }
+        }
+    }
+
+    /// Of what was said the worst counts.
+    fn ends(&self, end: u8) {
+        // ORDERING: Release pairs with the Acquire of `wait`.
+        self.end.fetch_max(end, Ordering::Release);
+        self.asking.unpark();
+    }
+
     fn told(&self) -> MutexGuard<'_, Vec<Told>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,8 +258,9 @@ fn apart<'a, F: Future + Send + 'a>(
 
 /// Waits for what comes next.
 async fn read(file: &File, window: &mut Window) -> io::Result<usize> {
-    let (buf, filled) = window.lend();
-    let (result, part) = file.read_at(buf.slice(filled..), window.offset()).await;
+    let offset = window.offset();
+    let (buf, room) = window.lend();
+    let (result, part) = file.read_at(buf.slice(room), offset).await;
     window.give_back(part.into_inner());
     result
 }
@@ -242,26 +274,21 @@ mod tests {
 
     #[test]
     fn a_task_that_panics_is_told_at_once_and_one_that_ends_when_it_was_the_last() {
-        let (end, wait) = mpsc::channel();
-        let search = Arc::new(Search {
-            job: Arc::new(Job::new(Criteria::new(Query::parse("x").unwrap()), Vec::new())),
-            told: Mutex::default(),
-            long: Semaphore::new(2),
-            workers: 2,
-            running_count: AtomicUsize::new(0),
-            task_count: AtomicUsize::new(0),
-            end,
-        });
+        let job = Arc::new(Job::new(Criteria::new(Query::parse("x").unwrap()), Vec::new()));
+        let search = Arc::new(Search::new(&job, 2));
+        let end = || search.end.load(Ordering::Relaxed);
         let (first, second, last) = (Task::new(&search), Task::new(&search), Task::new(&search));
         drop(first);
-        assert!(wait.try_recv().is_err());
+        assert_eq!(end(), GOES_ON);
         let panicked = catch_unwind(AssertUnwindSafe(move || {
             let _task = second;
             panic!("in a task");
         }));
         assert!(panicked.is_err());
-        assert_eq!(wait.try_recv(), Ok(false));
+        assert_eq!(search.wait(), PANICKED);
         drop(last);
-        assert_eq!(wait.try_recv(), Ok(true));
+        assert_eq!(search.wait(), PANICKED);
+        drop(Task::new(&search));
+        assert_eq!(search.wait(), PANICKED);
     }
 }
