@@ -5,8 +5,8 @@
 //! drivers of its own draws the next number. The check is one load.
 
 use std::ptr;
-use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use ouzel_core::driver::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
@@ -108,17 +108,18 @@ fn word() -> &'static AtomicU64 {
 
 /// Maps the word at the first call.
 fn map() -> &'static AtomicU64 {
-    static MAPPED: Once = Once::new();
-    MAPPED.call_once(|| {
-        if let Some(word) = wiped_word() {
-            // Written before it is ever read: a page that is read first is mapped twice.
-            // ORDERING: Relaxed, see `current`.
-            // SAFETY: it was mapped just now, for ever.
-            unsafe { &*word }.store(LAST.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-            // ORDERING: Relaxed, see `word`.
-            WORD.store(word, Ordering::Relaxed);
-        }
-    });
+    /// Whether it was tried. Not a `Once`, whose closure is code of its own, away from its caller's: a page fault more at a start.
+    static MAPPED: Mutex<bool> = Mutex::new(false);
+    let mut mapped = MAPPED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*mapped && let Some(word) = wiped_word() {
+        // Written before it is ever read: a page that is read first is mapped twice.
+        // ORDERING: Relaxed, see `current`.
+        // SAFETY: it was mapped just now, for ever.
+        unsafe { &*word }.store(LAST.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // ORDERING: Relaxed, see `word`.
+        WORD.store(word, Ordering::Relaxed);
+    }
+    *mapped = true;
     word()
 }
 

@@ -124,7 +124,8 @@ impl Search {
     fn new(job: &Arc<Job>, workers: usize) -> Self {
         Search {
             job: Arc::clone(job),
-            told: Mutex::default(),
+            // Room for some: in memory of the workers, as it grows, it keeps what lies behind it from growing in place.
+            told: Mutex::new(Vec::with_capacity(128)),
             long: Semaphore::new(workers),
             workers,
             running_count: AtomicUsize::new(0),
