@@ -55,7 +55,10 @@ impl Runtime {
         let heavy_barrier = platform::heavy_barrier();
         // Here and not on the threads: what the system refuses is known before there is one, they need not wait for each
         // other, and their mappings not exclude each other's.
-        let all = (0..workers).map(|_| Prepared::new(&options.driver)).collect::<io::Result<Vec<_>>>()?;
+        let mut all = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            all.push(Prepared::new(&options.driver)?);
+        }
         let inner = Arc::new(Inner {
             origin: Origin::here(),
             shared: Shared::new(all.iter().map(Prepared::seat), heavy_barrier, platform::pages()),
