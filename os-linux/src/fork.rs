@@ -106,20 +106,24 @@ fn word() -> &'static AtomicU64 {
     unsafe { &*word }
 }
 
-/// Maps the word at the first call.
+/// The word, mapped at the first call.
 fn map() -> &'static AtomicU64 {
     /// Whether it was tried. Not a `Once`, whose closure is code of its own, away from its caller's: a page fault more at a start.
-    static MAPPED: Mutex<bool> = Mutex::new(false);
-    let mut mapped = MAPPED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !*mapped && let Some(word) = wiped_word() {
-        // Written before it is ever read: a page that is read first is mapped twice.
-        // ORDERING: Relaxed, see `current`.
-        // SAFETY: it was mapped just now, for ever.
-        unsafe { &*word }.store(LAST.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-        // ORDERING: Relaxed, see `word`.
-        WORD.store(word, Ordering::Relaxed);
+    static TRIED: Mutex<bool> = Mutex::new(false);
+    // ORDERING: Acquire pairs with the Release below: whoever sees the word sees that a generation was drawn. No lock is
+    // taken then: a child would find it as another thread of its parent held it.
+    if ptr::eq(WORD.load(Ordering::Acquire), &NEVER) {
+        let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*tried && let Some(word) = wiped_word() {
+            // Written before it is ever read: a page that is read first is mapped twice.
+            // ORDERING: Relaxed, see `current`.
+            // SAFETY: it was mapped just now, for ever.
+            unsafe { &*word }.store(LAST.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            // ORDERING: Release pairs with the Acquire above.
+            WORD.store(word, Ordering::Release);
+        }
+        *tried = true;
     }
-    *mapped = true;
     word()
 }
 
