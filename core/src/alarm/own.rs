@@ -211,9 +211,11 @@ impl Nodes {
         let index = self.used.get();
         let next = index.checked_add(1)?;
         if (index as usize).is_multiple_of(ALARM_CHUNK_NODES) {
+            // SAFETY: the owner is the only user of the list.
+            self.chunks.with_mut(|p| unsafe { &mut *p }.try_reserve(1)).ok()?;
             // SAFETY: a node is not of size zero.
             let chunk = NonNull::new(unsafe { alloc::alloc::alloc(chunk_layout()) })?.cast::<Node>();
-            // SAFETY: the owner is the only user of the list.
+            // SAFETY: as above; there is room.
             self.chunks.with_mut(|p| unsafe { &mut *p }.push(chunk));
         }
         let place = self.place(index);

@@ -120,9 +120,11 @@ impl Own {
     }
 
     fn grow(&self) -> Option<()> {
+        // SAFETY: the owner is the only user of the list.
+        self.chunks.with_mut(|p| unsafe { &mut *p }.try_reserve(1)).ok()?;
         // SAFETY: a slot is not of size zero.
         let chunk = NonNull::new(unsafe { alloc::alloc::alloc(chunk_layout()) })?.cast::<Slot>();
-        // SAFETY: the owner is the only user of the list.
+        // SAFETY: as above; there is room.
         self.chunks.with_mut(|p| unsafe { &mut *p }.push(chunk));
         Some(())
     }

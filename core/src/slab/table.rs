@@ -56,6 +56,8 @@ struct Regions {
     used: usize,
     /// Chunks that were given back, by class.
     idle: [Vec<Reserved>; CLASSES],
+    /// Chunks that have a number, by class.
+    numbered: [usize; CLASSES],
 }
 
 /// A chunk for a slab that grows. Its cells are there, and were never used.
@@ -96,6 +98,7 @@ impl ChunkTable {
                 all: Vec::new(),
                 used: REGION_CHUNKS,
                 idle: [const { Vec::new() }; CLASSES],
+                numbered: [0; CLASSES],
             }),
         }
     }
@@ -120,10 +123,14 @@ impl ChunkTable {
         let (segment, len, _) = locate(index);
         // ORDERING: Relaxed: written under the lock only.
         if self.segments[segment].load(Ordering::Relaxed).is_null() {
-            let entries: Box<[Entry]> = (0..len).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+            let entries = no_entries(len)?;
             // ORDERING: Release pairs with the Acquire in `entry`: the entries are there.
             self.segments[segment].store(Box::into_raw(entries).cast(), Ordering::Release);
         }
+        // Room for all of its class: who gives one back, for want of memory perhaps, needs none.
+        let room = regions.numbered[class] + 1;
+        regions.idle[class].try_reserve(room).ok()?;
+        regions.numbered[class] = room;
         // ORDERING: Release pairs with the Acquire in `len`: the segment is there.
         self.len.store(index + 1, Ordering::Release);
         let used = regions.used;
@@ -210,6 +217,14 @@ impl ChunkTable {
         let entries = (0..self.len()).filter_map(|i| self.entry_of(i));
         entries.into_iter().all(|(chunk, touched)| chunk.all().take(touched).all(&mut f))
     }
+}
+
+/// A segment of chunks that are not there; none if memory has run out.
+fn no_entries(len: usize) -> Option<Box<[Entry]>> {
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(len).ok()?;
+    entries.resize_with(len, || AtomicPtr::new(ptr::null_mut()));
+    Some(entries.into_boxed_slice())
 }
 
 impl Drop for ChunkTable {

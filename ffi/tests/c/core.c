@@ -29,11 +29,13 @@ typedef struct bed {
 
 static atomic_long memory; /* bytes that are out */
 static atomic_int refuse;  /* allocations to be refused from now on */
+static atomic_int next_refused = -1; /* or one, after so many more */
 
 static void *get(void *ud, size_t size, size_t align) {
     (void)ud;
     void *p;
     if (atomic_load(&refuse)) return NULL;
+    if (atomic_load(&next_refused) >= 0 && atomic_fetch_sub(&next_refused, 1) == 0) return NULL;
     if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size) != 0) return NULL;
     atomic_fetch_add(&memory, (long)size);
     return p;
@@ -281,6 +283,28 @@ static void without_memory_a_spawn_is_refused(void) {
     for (int i = 0; i < 5000; i++) CHECK(many[i].drops == 1);
 }
 
+/* Whichever of the requests it is that is refused. */
+static void a_spawn_that_was_refused_memory_can_be_made_again(void) {
+    for (int request = 0, err = OUZEL_ENOMEM; err == OUZEL_ENOMEM; request++) {
+        bed b;
+        ouzel_runtime *rt = new_runtime(&b);
+        ouzel_task_opts opts = with_drop(count_drop);
+        task refused, spawned;
+        memset(&refused, 0, sizeof refused);
+        memset(&spawned, 0, sizeof spawned);
+        atomic_store(&next_refused, request);
+        err = ouzel_spawn(rt, never, &refused, &opts, NULL);
+        atomic_store(&next_refused, -1);
+        CHECK(err == OUZEL_OK || err == OUZEL_ENOMEM);
+        CHECK(refused.drops == (err == OUZEL_ENOMEM));
+        /* a region, the list of regions, a part of the table, the list of free chunks */
+        CHECK(err == OUZEL_ENOMEM || request >= 4);
+        CHECK(ouzel_spawn(rt, never, &spawned, &opts, NULL) == OUZEL_OK);
+        CHECK(ouzel_runtime_free(rt) == OUZEL_OK);
+        CHECK(refused.drops == 1 && spawned.drops == 1);
+    }
+}
+
 int main(void) {
     alarm(60); /* a test that hangs */
     tasks_run_and_are_dropped_once();
@@ -289,6 +313,7 @@ int main(void) {
     a_cancelled_task_is_dropped_and_so_is_what_waits_at_the_end();
     misuse_is_answered();
     without_memory_a_spawn_is_refused();
+    a_spawn_that_was_refused_memory_can_be_made_again();
     CHECK(atomic_load(&memory) == kept); /* the copy of the host, and nothing else */
     CHECK(kept < 256);
     return 0;

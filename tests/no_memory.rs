@@ -1,0 +1,128 @@
+//! Memory that is refused: what asked for it says so, and nothing is lost.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::ptr;
+use std::task::Poll;
+use std::time::Duration;
+
+use ouzel::LocalRuntime;
+use ouzel::op::raw::{SubmitReason, reserve};
+use ouzel::time::{now, sleep};
+
+/// Refuses one request of a thread.
+struct Refusing;
+
+#[global_allocator]
+static ALLOCATOR: Refusing = Refusing;
+
+thread_local! {
+    /// Requests until the one that is refused; none is: `None`.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn is_refused() -> bool {
+    let left = LEFT.get();
+    LEFT.set(left.and_then(|n| n.checked_sub(1)));
+    left == Some(0)
+}
+
+// SAFETY: the system's allocator, or null.
+unsafe impl GlobalAlloc for Refusing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_refused() {
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        if is_refused() {
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.realloc(at, layout, bytes) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.dealloc(at, layout) };
+    }
+}
+
+/// Runs `f`, which is refused its request number `request`, and says whether it made so many.
+fn refusing<R>(request: usize, f: impl FnOnce() -> R) -> (R, bool) {
+    LEFT.set(Some(request));
+    let result = f();
+    (result, LEFT.replace(None).is_none())
+}
+
+/// Whether a sleep whose first poll is refused its request number `request` says so. It sleeps all the same when polled again.
+async fn is_refused_a_timer(request: usize) -> bool {
+    let time = Duration::from_millis(2);
+    let begin = now();
+    let mut sleep = pin!(sleep(time));
+    let polled = poll_fn(|cx| {
+        Poll::Ready(refusing(request, || catch_unwind(AssertUnwindSafe(|| sleep.as_mut().poll(cx)))).0)
+    });
+    let refused = match polled.await {
+        Ok(polled) => {
+            assert!(polled.is_pending());
+            false
+        }
+        Err(panic) => {
+            let why = panic.downcast::<String>().unwrap();
+            assert!(why.contains("out of memory for a timer"), "{why}");
+            true
+        }
+    };
+    sleep.await;
+    assert!(now() >= begin + time);
+    refused
+}
+
+#[test]
+fn a_sleep_without_memory_says_so_and_sleeps_when_there_is_some() {
+    let on_a_new_thread = |request| {
+        std::thread::spawn(move || LocalRuntime::new().unwrap().block_on(is_refused_a_timer(request)))
+    };
+    let refused = (0..).take_while(|request| on_a_new_thread(*request).join().unwrap()).count();
+    // The wheel, the list of chunks and the first of them.
+    assert_eq!(refused, 3);
+}
+
+#[test]
+fn room_for_operations_is_refused_and_made_later() {
+    let runtime = LocalRuntime::new().unwrap();
+    let _entered = runtime.enter();
+    let wanted = 10_000;
+    let refused = (0..).take_while(|request| {
+        let (result, was_refused) = refusing(*request, || reserve(wanted));
+        assert_eq!(result, if was_refused { Err(SubmitReason::OutOfMemory) } else { Ok(()) });
+        was_refused
+    });
+    // Chunks that were made before a refusal stay: each time one more is, or the list of them grows.
+    assert!(refused.count() >= 2);
+    runtime.block_on(sleep(Duration::from_millis(1)));
+}
+
+#[test]
+fn memory_is_given_back_without_any() {
+    for request in 0.. {
+        let runtime = LocalRuntime::new().unwrap();
+        let tasks: Vec<_> = (0..20_000).map(|n| runtime.spawn(async move { n })).collect();
+        runtime.block_on(async {
+            for (n, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.await.unwrap(), n);
+            }
+        });
+        let before = runtime.metrics().task_bytes;
+        let ((), was_refused) = refusing(request, || runtime.trim());
+        assert!(runtime.metrics().task_bytes < before / 4, "{before}");
+        if !was_refused {
+            break;
+        }
+    }
+}
