@@ -11,7 +11,7 @@ use ouzel_core::task::{self, TaskId};
 /// Waits for a task and takes its output.
 ///
 /// Dropping it detaches the task, which runs on; its output is then dropped where it ends. The handle of
-/// a task that a closed runtime refused says [`JoinError::Cancelled`].
+/// a task that was refused, by a closed runtime or for want of memory, says [`JoinError::Cancelled`].
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -45,6 +45,13 @@ impl<T> JoinHandle<T> {
 
     /// Lets the task run on without a handle.
     pub fn detach(self) {}
+
+    /// Whether there never was a task: the runtime was closed, or there was no memory. The future has been dropped.
+    #[inline]
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.0.is_none()
+    }
 
     /// Whether the task has ended.
     #[must_use]

@@ -6,12 +6,13 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::ptr;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ouzel::LocalRuntime;
 use ouzel::op::raw::{SubmitReason, reserve};
 use ouzel::time::{now, sleep};
+use ouzel::{LocalRuntime, yield_now};
 
 /// Refuses one request of a thread.
 struct Refusing;
@@ -125,4 +126,33 @@ fn memory_is_given_back_without_any() {
             break;
         }
     }
+}
+
+#[test]
+fn a_task_without_memory_is_refused_and_another_one_runs() {
+    let mut refused = 0;
+    for request in 0.. {
+        let runtime = LocalRuntime::new().unwrap();
+        let _entered = runtime.enter();
+        let future = Arc::new(());
+        let held = Arc::clone(&future);
+        let spawn = || {
+            runtime.spawn(async move {
+                yield_now().await;
+                drop(held);
+            })
+        };
+        let (task, was_refused) = refusing(request, spawn);
+        let is_refused = task.is_refused();
+        assert!(was_refused || !is_refused);
+        assert_eq!(Arc::strong_count(&future), if is_refused { 1 } else { 2 });
+        let result = runtime.block_on(task);
+        assert_eq!(result.is_err_and(|e| e.is_cancelled()), is_refused);
+        assert_eq!(runtime.block_on(runtime.spawn(async { 7 })).unwrap(), 7);
+        refused += usize::from(is_refused);
+        if !was_refused {
+            break;
+        }
+    }
+    assert!(refused > 0);
 }

@@ -164,15 +164,18 @@ impl Order {
         // From here on it is the task's.
         let duty = (self.duty.ud, self.duty.drop.take());
         let task = CBody::new((place, body), poll, duty, extra, join.clone());
-        let id = match newborn {
-            Some(number) => body.engine.spawn_elsewhere(task, |id| body.things.newborns.name(number, id)),
+        let spawned = match newborn {
+            Some(number) => {
+                body.engine.spawn_elsewhere(task, |id| body.things.newborns.name(number, id)).map(Some)
+            }
             None => body.engine.spawn(task, join.as_ref(), wants_id),
         };
-        if !wants_id && newborn.is_none() {
-            return Ok(None);
-        }
-        // None: a shutdown came in between, and the future has been dropped.
-        let id = id.ok_or(Error::CLOSING)?;
+        let Some(id) = spawned else {
+            // The future has been dropped: a shutdown came in between, or there is no memory.
+            body.check_open()?;
+            return Err(Error::NO_MEMORY);
+        };
+        let Some(id) = id else { return Ok(None) };
         if let Some(join) = join {
             body.joins.register(id, &join);
         }
@@ -186,16 +189,16 @@ impl Order {
     }
 }
 
-/// The task's id, if wanted; nobody waits for it in Rust.
-fn settle(handle: LocalJoinHandle<()>, wants_id: bool) -> Option<TaskId> {
-    let id = if wants_id { handle.id() } else { None };
+/// The task's id, if wanted; nobody waits for it in Rust. None: it was refused.
+fn settle(handle: LocalJoinHandle<()>, wants_id: bool) -> Option<Option<TaskId>> {
+    let spawned = (!handle.is_refused()).then(|| if wants_id { handle.id() } else { None });
     handle.detach();
-    id
+    spawned
 }
 
 impl Engine {
-    /// Spawns a task; returns its id if somebody wants one, and if it was not refused.
-    fn spawn(&self, mut task: CBody, join: Option<&Arc<Join>>, wants_id: bool) -> Option<TaskId> {
+    /// Spawns a task; returns its id if somebody wants one. None: it was refused.
+    fn spawn(&self, mut task: CBody, join: Option<&Arc<Join>>, wants_id: bool) -> Option<Option<TaskId>> {
         match self {
             Engine::Local { runtime, .. } => {
                 if task.has_more() {
@@ -205,18 +208,20 @@ impl Engine {
             }
             Engine::Shared { handle, .. } => {
                 let handle = handle.spawn(CTask::<true, true>(task));
-                let id = if wants_id { handle.id() } else { None };
-                if let Some(join) = join {
+                let spawned = (!handle.is_refused()).then(|| if wants_id { handle.id() } else { None });
+                if let Some(join) = join
+                    && spawned.is_some()
+                {
                     Arc::clone(join).attach(handle);
                 }
-                id
+                spawned
             }
         }
     }
 
     /// The same for a host-driven runtime, from another thread.
     fn spawn_elsewhere(&self, task: CBody, named: impl FnOnce(TaskId)) -> Option<TaskId> {
-        let Engine::Local { handle, .. } = self else { return self.spawn(task, None, false) };
+        let Engine::Local { handle, .. } = self else { return self.spawn(task, None, true)? };
         handle.spawn_named(CTask::<false, true>(task), named)
     }
 }

@@ -4,6 +4,7 @@
 //! remembers the generation it was made in; in a child the page reads zero, and a child that makes
 //! drivers of its own draws the next number. The check is one load.
 
+use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -42,21 +43,10 @@ impl Generation {
     /// This process's. Draws a new one in a child that has none yet.
     #[must_use]
     pub fn current() -> Generation {
-        let word = map();
-        if ptr::eq(word, &NEVER) {
-            return Generation(0);
-        }
-        // ORDERING: Relaxed throughout: a fork is a point in one thread's program order, and the
-        // child has no other thread when it happens.
-        let seen = word.load(Ordering::Relaxed);
-        if seen != 0 {
-            return Generation(seen);
-        }
-        let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-        match word.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => Generation(next),
-            Err(other) => Generation(other),
-        }
+        // ORDERING: Relaxed: a number that is seen is the right one, and for one that is not the lock is taken. (Always would not
+        // do: a child finds it as another thread of its parent held it.)
+        let seen = word().load(Ordering::Relaxed);
+        if seen == 0 { drawn() } else { Generation(seen) }
     }
 
     /// Whether the present process is not the one this was drawn in, but a child of it.
@@ -106,25 +96,34 @@ fn word() -> &'static AtomicU64 {
     unsafe { &*word }
 }
 
-/// The word, mapped at the first call.
-fn map() -> &'static AtomicU64 {
-    /// Whether it was tried. Not a `Once`, whose closure is code of its own, away from its caller's: a page fault more at a start.
+/// This process's generation, unless it has been drawn; maps the word at the first call.
+fn drawn() -> Generation {
+    /// Whether that was tried. Not a `Once`, whose closure is code of its own, away from its caller's: a page fault more at a start.
     static TRIED: Mutex<bool> = Mutex::new(false);
-    // ORDERING: Acquire pairs with the Release below: whoever sees the word sees that a generation was drawn. No lock is
-    // taken then: a child would find it as another thread of its parent held it.
-    if ptr::eq(WORD.load(Ordering::Acquire), &NEVER) {
-        let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*tried && let Some(word) = wiped_word() {
-            // Written before it is ever read: a page that is read first is mapped twice.
-            // ORDERING: Relaxed, see `current`.
-            // SAFETY: it was mapped just now, for ever.
-            unsafe { &*word }.store(LAST.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-            // ORDERING: Release pairs with the Acquire above.
-            WORD.store(word, Ordering::Release);
-        }
-        *tried = true;
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    // ORDERING: Relaxed throughout, under the lock; who reads without it may see less and comes here.
+    let next = || LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    if !mem::replace(&mut *tried, true)
+        && let Some(mapped) = wiped_word()
+    {
+        let number = next();
+        // Written before it is ever read: a page that is read first is mapped twice.
+        // SAFETY: it was mapped just now, for ever.
+        unsafe { &*mapped }.store(number, Ordering::Relaxed);
+        // ORDERING: Relaxed, as above.
+        WORD.store(mapped, Ordering::Relaxed);
+        return Generation(number);
     }
-    word()
+    let word = word();
+    if ptr::eq(word, &NEVER) {
+        return Generation(0);
+    }
+    // ORDERING: Relaxed, as above.
+    let seen = word.load(Ordering::Relaxed);
+    let number = if seen == 0 { next() } else { seen };
+    // ORDERING: Relaxed, as above.
+    word.store(number, Ordering::Relaxed);
+    Generation(number)
 }
 
 fn wiped_word() -> Option<*mut AtomicU64> {

@@ -73,7 +73,7 @@ pub struct LocalJoinHandle<T> {
     _output: PhantomData<(T, *mut ())>,
 }
 
-/// In place of a task: an executor that was shut down refused it.
+/// In place of a task: an executor that was shut down, or had no memory, refused it.
 const REFUSED: *mut Header = ptr::null_mut();
 /// In place of a task: the output has been given.
 const GIVEN: *mut Header = ptr::without_provenance_mut(1);
@@ -106,6 +106,13 @@ impl<T> LocalJoinHandle<T> {
 
     /// Lets the task run on without a handle.
     pub fn detach(self) {}
+
+    /// Whether there never was a task: the executor was shut down, or there was no memory. The future has been dropped.
+    #[inline]
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.task == REFUSED
+    }
 
     /// Whether the task has come to its end, so that the handle is ready.
     #[must_use]

@@ -5,11 +5,13 @@
 
 static atomic_size_t live, bytes, calls;
 static int ctx;
+static _Thread_local int next_refused = -1; /* after so many more requests of this thread one is refused */
 
 static void *my_alloc(void *c, size_t size, size_t align) {
     void *p = NULL;
     CHECK(c == &ctx);
     CHECK(size > 0 && align > 0 && (align & (align - 1)) == 0);
+    if (next_refused >= 0 && next_refused-- == 0) return NULL;
     if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size) != 0) return NULL;
     atomic_fetch_add(&live, 1);
     atomic_fetch_add(&bytes, size);
@@ -85,7 +87,74 @@ static void later_it_is_too_late(void) {
     CHECK_IS(calls, 0);
 }
 
+static atomic_int drops, done, failed, released;
+static int finished; /* a socket whose peer has gone */
+
+static void is_done(void *ud, const ouzel_cqe *cqe) {
+    CHECK(ud == &released && (cqe->res == 0 || cqe->res == -ENOMEM));
+    atomic_fetch_add(&failed, cqe->res != 0);
+    atomic_fetch_add(&done, 1);
+}
+
+static int32_t waits(void *ud, ouzel_cx *cx) {
+    (void)ud;
+    (void)cx;
+    return OUZEL_PENDING;
+}
+
+static int32_t spawn(ouzel_runtime *rt) {
+    ouzel_task_opts opts = task_opts(OUZEL_TASK_DETACHED, bump);
+    return ouzel_spawn(rt, waits, &drops, &opts, NULL);
+}
+
+static int32_t submit_nop(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_opts(is_done, bump, &released);
+    return ouzel_nop(rt, &opts, NULL);
+}
+
+static int32_t submit_timer(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_opts(is_done, bump, &released);
+    return ouzel_timer(rt, ouzel_now(rt) + MS, 0, &opts, NULL);
+}
+
+static int32_t submit_recv(ouzel_runtime *rt) {
+    static char buf[1];
+    ouzel_op_opts opts = op_opts(is_done, bump, &released);
+    return ouzel_recv(rt, finished, buf, sizeof buf, 0, &opts, NULL);
+}
+
+/* Whichever of its requests it is. */
+static void what_was_refused_memory_can_be_asked_for_again(void) {
+    int32_t (*const ask[])(ouzel_runtime *) = {spawn, submit_nop, submit_timer, submit_recv};
+    ouzel_allocator a = mine();
+    int pair[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && close(pair[1]) == 0);
+    finished = pair[0];
+    CHECK_IS(ouzel_set_allocator(&a), OUZEL_OK);
+    for (size_t i = 0; i < (the_workers ? 1 : sizeof ask / sizeof *ask); i++) {
+        int request = 0;
+        for (int refused = 1; refused; request++) {
+            ouzel_runtime *rt = new_runtime();
+            drops = done = failed = released = 0;
+            next_refused = request;
+            int32_t err = ask[i](rt);
+            next_refused = -1;
+            CHECK(err == OUZEL_OK || err == OUZEL_ENOMEM);
+            CHECK(drops == (i == 0 && err == OUZEL_ENOMEM) && released == 0);
+            int begun = 1 + (err == OUZEL_OK);
+            CHECK_IS(ask[i](rt), OUZEL_OK);
+            if (i != 0) run_until(rt, &done, begun);
+            CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+            CHECK(i == 0 ? drops == 2 : done == begun && released == begun);
+            refused = err != OUZEL_OK || failed;
+            CHECK(failed == 0 || (failed == 1 && err == OUZEL_OK));
+        }
+        CHECK(request > 1); /* one was refused */
+    }
+}
+
 static const test tests[] = {
+    TEST(what_was_refused_memory_can_be_asked_for_again),
     TEST(the_library_takes_its_memory_from_the_host),
     TEST(later_it_is_too_late),
 };

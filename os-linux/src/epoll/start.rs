@@ -10,8 +10,10 @@ use super::table::Way;
 impl EpollDriver {
     pub(super) fn start(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
         let mut sent = 0;
-        if !self.may_start(fd, way) {
-            return self.line_up(key, req, fd, way);
+        match self.may_start(fd, way) {
+            Ok(true) => {}
+            Ok(false) => return self.line_up(key, req, fd, way),
+            Err(Errno(e)) => return done(-e),
         }
         let outcome = self.attempt(req, fd, &mut sent, true);
         if let Outcome::Done(res) = outcome {
@@ -23,8 +25,10 @@ impl EpollDriver {
     /// The same for a send, which is what is started most often.
     pub(super) fn start_send(&mut self, key: OpKey, req: &Request) -> Submitted {
         let Request::Send { fd, buf, len, flags, .. } = *req else { return done(-libc::EINVAL) };
-        if !self.may_start(fd, Way::Out) {
-            return self.line_up(key, req, fd, Way::Out);
+        match self.may_start(fd, Way::Out) {
+            Ok(true) => {}
+            Ok(false) => return self.line_up(key, req, fd, Way::Out),
+            Err(Errno(e)) => return done(-e),
         }
         let mut sent = 0;
         // SAFETY: a request's buffer stays valid until its completion (the contract of `Request`).
@@ -36,16 +40,17 @@ impl EpollDriver {
 
     /// Whether nobody is before an operation that is submitted now, and a try makes sense.
     #[inline]
-    fn may_start(&mut self, fd: Fd, way: Way) -> bool {
+    fn may_start(&mut self, fd: Fd, way: Way) -> Result<bool, Errno> {
+        self.table.make_entry(fd)?;
         let entry = self.entry(fd);
         entry.used = true;
-        entry.is_free(way)
+        Ok(entry.is_free(way))
     }
 
     /// Without a try: behind the others, or until the next edge.
     #[inline(never)]
     pub(super) fn line_up(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
-        if let Err(Errno(e)) = self.register(fd, way) {
+        if let Err(Errno(e)) = self.table.make_op().and_then(|()| self.register(fd, way)) {
             return done(-e);
         }
         self.table.push(key, *req, fd, way, 0);
@@ -65,8 +70,10 @@ impl EpollDriver {
         match outcome {
             Outcome::Done(res) => return done(res),
             Outcome::Blocking => return Submitted::Blocking,
-            Outcome::Again => match self.await_edge(fd, way) {
+            Outcome::Again => match self.table.make_op().and_then(|()| self.await_edge(fd, way)) {
                 Ok(()) => {}
+                // What was sent was sent.
+                Err(Errno(libc::ENOMEM)) if sent > 0 => return done(sent as i32),
                 Err(Errno(libc::EPERM)) => return Submitted::Blocking,
                 Err(Errno(e)) => return done(-e),
             },
@@ -84,6 +91,9 @@ impl EpollDriver {
             && matches!(req, Request::RecvMulti { .. })
             && let Err(Errno(e)) = self.provide()
         {
+            return done(-e);
+        }
+        if let Err(Errno(e)) = self.table.make_entry(fd).and_then(|()| self.table.make_op()) {
             return done(-e);
         }
         self.entry(fd).used = true;

@@ -1,5 +1,6 @@
 //! What the driver knows of each descriptor, and the operations that wait on it. Owner-only.
 
+use ouzel_core::driver::Errno;
 use ouzel_core::op::{Fd, OpKey, Request};
 
 use crate::fds::FdTable;
@@ -121,6 +122,11 @@ pub(super) struct Pending {
     next: u32,
 }
 
+/// How many there are when `index` is the largest that was needed.
+fn entries_for(index: usize) -> usize {
+    (index + 1).next_power_of_two().max(64)
+}
+
 /// All descriptors, and all operations that wait on them.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -131,6 +137,41 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Makes room for an entry of `fd`: then [`entry`](Self::entry) asks for no memory.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[inline]
+    pub(super) fn make_entry(&mut self, fd: Fd) -> Result<(), Errno> {
+        let index = fd as usize;
+        if index < self.entries.len() { Ok(()) } else { self.make_entries(index) }
+    }
+
+    #[cold]
+    fn make_entries(&mut self, index: usize) -> Result<(), Errno> {
+        let more = entries_for(index) - self.entries.len();
+        self.entries.try_reserve_exact(more).map_err(|_| Errno(libc::ENOMEM))
+    }
+
+    /// Makes room for one operation more: then [`push`](Self::push), and whatever takes it out, asks for no memory.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[inline]
+    pub(super) fn make_op(&mut self) -> Result<(), Errno> {
+        let has_place = !self.free.is_empty() || self.ops.len() < self.ops.capacity();
+        let is_there = has_place && self.by_key.len() < self.by_key.capacity();
+        if is_there { Ok(()) } else { self.make_ops().ok_or(Errno(libc::ENOMEM)) }
+    }
+
+    #[cold]
+    fn make_ops(&mut self) -> Option<()> {
+        self.by_key.try_reserve(1).ok()?;
+        self.ops.try_reserve(1).ok()?;
+        // All of them may be free at a time.
+        self.free.try_reserve(self.ops.capacity() - self.free.len()).ok()
+    }
+
     /// The entry of `fd`, brought up to its present generation.
     #[inline]
     pub(super) fn entry(&mut self, fd: Fd, fds: &FdTable) -> &mut Entry {
@@ -145,7 +186,7 @@ impl Table {
     #[cold]
     fn renew(&mut self, index: usize, generation: u32) -> &mut Entry {
         if index >= self.entries.len() {
-            self.entries.resize((index + 1).next_power_of_two().max(64), Entry::NEW);
+            self.entries.resize(entries_for(index), Entry::NEW);
         }
         let entry = &mut self.entries[index];
         if entry.generation != generation {
