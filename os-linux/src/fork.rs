@@ -98,7 +98,7 @@ fn word() -> &'static AtomicU64 {
 
 /// This process's generation, unless it has been drawn; maps the word at the first call.
 fn drawn() -> Generation {
-    /// Whether that was tried. Not a `Once`, whose closure is code of its own, away from its caller's: a page fault more at a start.
+    /// Whether the word was tried to be mapped.
     static TRIED: Mutex<bool> = Mutex::new(false);
     let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
     // ORDERING: Relaxed throughout, under the lock; who reads without it may see less and comes here.

@@ -89,6 +89,7 @@ static void later_it_is_too_late(void) {
 
 static atomic_int drops, done, failed, released;
 static int finished; /* a socket whose peer has gone */
+static int waiting;  /* one whose peer goes later */
 
 static void is_done(void *ud, const ouzel_cqe *cqe) {
     CHECK(ud == &released && (cqe->res == 0 || cqe->res == -ENOMEM));
@@ -107,6 +108,14 @@ static int32_t spawn(ouzel_runtime *rt) {
     return ouzel_spawn(rt, waits, &drops, &opts, NULL);
 }
 
+static int32_t spawn_with_id(ouzel_runtime *rt) {
+    ouzel_task_opts opts = task_opts(OUZEL_TASK_DETACHED, bump);
+    ouzel_task task = {7, 7}, before = task;
+    int32_t err = ouzel_spawn(rt, waits, &drops, &opts, &task);
+    CHECK((memcmp(&task, &before, sizeof task) == 0) == (err != OUZEL_OK));
+    return err;
+}
+
 static int32_t submit_nop(ouzel_runtime *rt) {
     ouzel_op_opts opts = op_opts(is_done, bump, &released);
     return ouzel_nop(rt, &opts, NULL);
@@ -123,29 +132,42 @@ static int32_t submit_recv(ouzel_runtime *rt) {
     return ouzel_recv(rt, finished, buf, sizeof buf, 0, &opts, NULL);
 }
 
+static int32_t submit_recv_that_waits(ouzel_runtime *rt) {
+    static char buf[2];
+    ouzel_op_opts opts = op_opts(is_done, bump, &released);
+    return ouzel_recv(rt, waiting, buf, sizeof buf, 0, &opts, NULL);
+}
+
 /* Whichever of its requests it is. */
 static void what_was_refused_memory_can_be_asked_for_again(void) {
-    int32_t (*const ask[])(ouzel_runtime *) = {spawn, submit_nop, submit_timer, submit_recv};
+    int32_t (*const ask[])(ouzel_runtime *) = {
+        spawn, spawn_with_id, submit_nop, submit_timer, submit_recv, submit_recv_that_waits,
+    };
+    const size_t spawns = 2;
     ouzel_allocator a = mine();
     int pair[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && close(pair[1]) == 0);
     finished = pair[0];
     CHECK_IS(ouzel_set_allocator(&a), OUZEL_OK);
-    for (size_t i = 0; i < (the_workers ? 1 : sizeof ask / sizeof *ask); i++) {
+    for (size_t i = 0; i < (the_workers ? spawns : sizeof ask / sizeof *ask); i++) {
         int request = 0;
         for (int refused = 1; refused; request++) {
             ouzel_runtime *rt = new_runtime();
+            CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+            waiting = pair[0];
             drops = done = failed = released = 0;
             next_refused = request;
             int32_t err = ask[i](rt);
             next_refused = -1;
             CHECK(err == OUZEL_OK || err == OUZEL_ENOMEM);
-            CHECK(drops == (i == 0 && err == OUZEL_ENOMEM) && released == 0);
+            CHECK(drops == (i < spawns && err == OUZEL_ENOMEM) && released == 0);
             int begun = 1 + (err == OUZEL_OK);
             CHECK_IS(ask[i](rt), OUZEL_OK);
-            if (i != 0) run_until(rt, &done, begun);
+            CHECK(close(pair[1]) == 0);
+            if (i >= spawns) run_until(rt, &done, begun);
             CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
-            CHECK(i == 0 ? drops == 2 : done == begun && released == begun);
+            CHECK(close(pair[0]) == 0);
+            CHECK(i < spawns ? drops == 2 : done == begun && released == begun);
             refused = err != OUZEL_OK || failed;
             CHECK(failed == 0 || (failed == 1 && err == OUZEL_OK));
         }

@@ -193,8 +193,7 @@ impl PollDriver {
                 Attempt::Done(res) => return done(res),
             }
         }
-        self.table.enqueue(key, op);
-        Submitted::InFlight
+        self.table.enqueue(key, op)
     }
 
     /// Asks for the end of an operation. Its completion still comes, with what was moved before, or

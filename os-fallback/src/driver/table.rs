@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use ouzel_core::op::{Completion, Fd, OpKey, Request};
+use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
 
 use crate::sys::{self, Direction, Style};
 
@@ -24,7 +24,12 @@ pub(super) struct Op {
 impl Op {
     /// How it ends when it is cancelled now: what was done is not called cancelled.
     pub(super) fn cut_short(&self) -> Completion {
-        Completion::done(if self.moved > 0 { self.moved as i32 } else { -sys::ECANCELED })
+        self.ended_by(sys::ECANCELED)
+    }
+
+    /// How it ends for this reason: with what was done, if anything was.
+    pub(super) fn ended_by(&self, errno: i32) -> Completion {
+        Completion::done(if self.moved > 0 { self.moved as i32 } else { -errno })
     }
 }
 
@@ -99,7 +104,32 @@ impl Table {
         })
     }
 
-    pub(super) fn enqueue(&mut self, key: OpKey, op: Op) {
+    /// Makes room for one operation more on `fd`. False: there is no memory.
+    fn make_room(&mut self, fd: Fd, direction: Direction) -> bool {
+        let lists = self.ops.try_reserve(1).and(self.fds.try_reserve(1));
+        if lists.is_err() || self.changed.try_reserve(1).is_err() {
+            return false;
+        }
+        let entry = self.fds.entry(fd).or_default();
+        let has_room = entry.queue(direction).try_reserve(1).is_ok();
+        if !has_room {
+            // Goes when it is looked at, unless somebody waits.
+            list(&mut self.changed, entry, fd);
+        }
+        has_room
+    }
+
+    /// Puts an operation behind the others, or ends it: without memory it cannot wait.
+    pub(super) fn enqueue(&mut self, key: OpKey, op: Op) -> Submitted {
+        if !self.make_room(op.fd, op.direction) {
+            let out_of_memory = op.ended_by(sys::ENOMEM);
+            if !matches!(op.req, Request::RecvMulti { .. } | Request::AcceptMulti { .. }) {
+                return Submitted::Done(out_of_memory);
+            }
+            // Behind what it has given.
+            self.finish(key, out_of_memory);
+            return Submitted::InFlight;
+        }
         let entry = self.fds.entry(op.fd).or_default();
         if entry.wanted() == (false, false) {
             // Nothing kept the descriptor open until now: its number may name another file.
@@ -109,6 +139,7 @@ impl Table {
         list(&mut self.changed, entry, op.fd);
         let twice = self.ops.insert(key, op);
         debug_assert!(twice.is_none(), "{key:?} is in flight already");
+        Submitted::InFlight
     }
 
     /// Takes the first operation of a queue out, to try it.

@@ -9,6 +9,7 @@ use super::common::{Attempt, Style};
 
 pub(crate) const EBADF: i32 = 9;
 pub(crate) const ECANCELED: i32 = 125;
+pub(crate) const ENOMEM: i32 = 12;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const EIO: i32 = 5;
 pub(crate) const ENOBUFS: i32 = 105;

@@ -16,6 +16,7 @@ use super::common::{Attempt, Style};
 
 pub(crate) const EBADF: i32 = Errno::BADF.raw_os_error();
 pub(crate) const ECANCELED: i32 = Errno::CANCELED.raw_os_error();
+pub(crate) const ENOMEM: i32 = Errno::NOMEM.raw_os_error();
 pub(crate) const EINVAL: i32 = Errno::INVAL.raw_os_error();
 pub(crate) const EIO: i32 = Errno::IO.raw_os_error();
 pub(crate) const ENOBUFS: i32 = Errno::NOBUFS.raw_os_error();

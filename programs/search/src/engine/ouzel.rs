@@ -289,7 +289,12 @@ mod tests {
         assert_eq!(search.wait(), PANICKED);
         drop(last);
         assert_eq!(search.wait(), PANICKED);
-        drop(Task::new(&search));
-        assert_eq!(search.wait(), PANICKED);
+        let search = Arc::new(Search::new(&job, 2));
+        let (first, last) = (Task::new(&search), Task::new(&search));
+        drop(first);
+        assert_eq!(search.end.load(Ordering::Relaxed), GOES_ON);
+        let ended = thread::spawn(move || drop(last));
+        assert_eq!(search.wait(), DONE);
+        ended.join().unwrap();
     }
 }
