@@ -423,11 +423,13 @@ pub(crate) unsafe fn close(fd: Fd) {
 pub(crate) unsafe fn close(_: Fd) {}
 
 #[cfg(unix)]
-pub(crate) use libc::{ECANCELED, ETIMEDOUT};
+pub(crate) use libc::{ECANCELED, ENOMEM, ETIMEDOUT};
 
 /// Where errors are told in the drivers' numbers, which are Linux's.
 #[cfg(not(unix))]
 pub(crate) const ECANCELED: i32 = 125;
+#[cfg(not(unix))]
+pub(crate) const ENOMEM: i32 = 12;
 #[cfg(not(unix))]
 pub(crate) const ETIMEDOUT: i32 = 110;
 

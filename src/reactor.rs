@@ -28,7 +28,7 @@ use ouzel_core::sched::Seat;
 use crate::blocking::Runner;
 use crate::driver::{Choice, DriverOptions};
 use crate::metrics::IoTotals;
-use crate::platform::{self, AnyDriver, ECANCELED, Files, Origin};
+use crate::platform::{self, AnyDriver, ECANCELED, ENOMEM, Files, Origin};
 use crate::provided::Provided;
 
 mod chores;
@@ -202,6 +202,10 @@ impl ReactorCell {
     }
 
     fn start(&self, key: OpKey, request: Request, limit: Option<Deadline>, pool: impl FnOnce() -> Runner) {
+        let is_timer = matches!(request, Request::Timeout { .. });
+        if (is_timer || limit.is_some()) && !self.limits.reserve() {
+            return self.complete(key, Completion::done(-ENOMEM));
+        }
         if let Request::Timeout { deadline } = request {
             return self.limits.set_timer(&self.slab, key, deadline);
         }

@@ -4,13 +4,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ouzel::op::raw::{SubmitReason, reserve};
+use ouzel::sync::{Semaphore, SendError, channel};
 use ouzel::time::{now, sleep};
 use ouzel::{LocalRuntime, yield_now};
 
@@ -92,6 +93,48 @@ fn a_sleep_without_memory_says_so_and_sleeps_when_there_is_some() {
     let refused = (0..).take_while(|request| on_a_new_thread(*request).join().unwrap()).count();
     // The wheel, the list of chunks and the first of them.
     assert_eq!(refused, 3);
+}
+
+/// A future that has to wait, whose first poll is refused its request number `request`: it says so, and waits when polled again.
+fn waits_or_says_so<F: Future>(mut future: Pin<&mut F>, request: usize, cx: &mut Context<'_>) -> bool {
+    let (polled, _) = refusing(request, || catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))));
+    let refused = match polled {
+        Ok(polled) => {
+            assert!(polled.is_pending());
+            false
+        }
+        Err(panic) => {
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"out of memory to wait in"));
+            true
+        }
+    };
+    assert!(future.poll(cx).is_pending());
+    refused
+}
+
+#[test]
+fn who_cannot_wait_for_lack_of_memory_says_so_and_may_try_again() {
+    let cx = &mut Context::from_waker(Waker::noop());
+    for (request, refused) in [(0, true), (1, false)] {
+        let semaphore = Semaphore::new(0);
+        let mut permit = pin!(semaphore.acquire(1));
+        assert_eq!(waits_or_says_so(permit.as_mut(), request, cx), refused);
+        semaphore.add(1);
+        assert!(permit.poll(cx).is_ready());
+
+        let (sender, receiver) = channel(1);
+        let mut first = pin!(receiver.recv());
+        assert_eq!(waits_or_says_so(first.as_mut(), request, cx), refused);
+        assert_eq!(pin!(sender.send(1)).poll(cx), Poll::Ready(Ok(())));
+        assert_eq!(first.poll(cx), Poll::Ready(Ok(1)));
+        assert_eq!(pin!(sender.send(2)).poll(cx), Poll::Ready(Ok(())));
+        let mut second = pin!(sender.send(3));
+        assert_eq!(waits_or_says_so(second.as_mut(), request, cx), refused);
+        // That needs none.
+        refusing(0, || sender.close());
+        assert_eq!(second.poll(cx), Poll::Ready(Err(SendError(3))));
+        assert_eq!(receiver.try_recv(), Ok(2));
+    }
 }
 
 #[test]

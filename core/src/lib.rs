@@ -18,6 +18,7 @@
 //! | `coop` | how long a task may go on without letting others run |
 //! | `timer` | the hierarchical timer wheel |
 //! | `alarm` | timers that futures wait for, on a thread's wheel |
+//! | [`memory`] | memory that may be refused |
 //! | `waiting` | tasks that wait for each other: permits, a bounded queue |
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
@@ -45,6 +46,8 @@ pub mod error;
 pub mod fixed;
 #[cfg(feature = "alloc")]
 pub mod local;
+#[cfg(feature = "alloc")]
+pub mod memory;
 pub mod op;
 #[cfg(feature = "alloc")]
 pub mod owned;

@@ -362,8 +362,11 @@ int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
  * (In a program whose own Rust code shares ouzel's allocator: always.) What goes through it: every heap allocation of
  * the library's code: runtimes, queues, tables, join records, channels, blocking jobs, thread-local buffers of its standard
  * library. What does not: the chunks that tasks live in, rings and their buffers (mapped from the system), thread stacks, and
- * what the C library allocates inside (threads, name lookups). If it returns NULL where there is a way to fail, that is
- * OUZEL_ENOMEM; elsewhere the process is aborted. The struct is copied. OUZEL_ENULL: a function is missing. [any] */
+ * what the C library allocates inside (threads, name lookups). It may return NULL: spawns, what is made in a runtime, waits and
+ * operations then answer OUZEL_ENOMEM (an operation perhaps in its cqe), have done nothing, and may be asked again. The process
+ * is aborted where that cannot be, among others in ouzel_runtime_new, a loop thread's first multishot receive, blocking jobs (on
+ * OUZEL_DRIVER_POLL files' operations too), a deadline's first timer, a cancel from another thread. The struct is copied.
+ * OUZEL_ENULL: a function is missing. [any] */
 int32_t ouzel_set_allocator(const ouzel_allocator *allocator);
 /* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. OUZEL_ENOTSUP in
  * a library that was built small, without panic messages: there the process ends at once, by SIGILL. [any] */
@@ -540,9 +543,10 @@ int32_t ouzel_waker_release(ouzel_waker waker);
 
 /* All in the style of poll, fair (first come, first served), and safe to cancel: a task that ends while it waits leaves
  * the queue, and what it was handed goes to the next. OUZEL_READY: it is yours. OUZEL_PENDING: the calling task is woken when
- * it may be; call again then, or give up with ouzel_cx_leave. A task waits at most once at each place. The task may belong
- * to another runtime than the semaphore or channel. They go with their runtime, or earlier by their free function, which
- * answers OUZEL_EBUSY while a task waits. [any][cb]; what takes a cx inside a poll function. */
+ * it may be; call again then, or give up with ouzel_cx_leave. OUZEL_ENOMEM: it would have to wait, and there is no memory for
+ * that; nothing has changed. A task waits at most once at each place. The task may belong to another runtime than the semaphore
+ * or channel. They go with their runtime, or earlier by their free function, which answers OUZEL_EBUSY while a task waits.
+ * [any][cb]; what takes a cx inside a poll function. */
 
 /* A number of permits. */
 int32_t ouzel_sem_new(ouzel_runtime *rt, uint32_t permits, ouzel_sem *out);

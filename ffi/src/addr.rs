@@ -38,7 +38,7 @@ unsafe fn wait(cx: &ouzel_cx<'_>, addr: *const u32, expected: u32, deadline_ns: 
     if body.things.addrs.poll(&mut ticket, word, expected, cx.waker) == addrs::Wait::Over {
         return Ok(OUZEL_READY);
     }
-    let Some(ticket) = ticket else { return Err(Error::STALE) };
+    let ticket = ticket.ok_or(Error::NO_MEMORY)?;
     let mut late = false;
     if deadline_ns == OUZEL_FOREVER {
         until = None;
@@ -54,7 +54,7 @@ unsafe fn wait(cx: &ouzel_cx<'_>, addr: *const u32, expected: u32, deadline_ns: 
         wait.leave();
         return Err(Error::TIMED_OUT);
     }
-    cx.with_extra(|extra| extra.keep_wait(wait));
+    cx.keep_wait(wait)?;
     Ok(OUZEL_PENDING)
 }
 

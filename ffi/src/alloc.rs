@@ -18,6 +18,7 @@ use std::alloc::System;
 
 use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
+use crate::memory;
 use crate::options::{self, Sized32};
 
 /// `alloc` of an `ouzel_allocator`.
@@ -140,6 +141,9 @@ fn counted() {
 // SAFETY: what it gives is `System`'s or the host's, which promises as much in `ouzel.h`; it takes back from the same.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if let Some(block) = memory::set_aside(layout) {
+            return block.as_ptr();
+        }
         counted();
         match self.host() {
             // SAFETY: the caller's promises are `System`'s.

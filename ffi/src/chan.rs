@@ -105,13 +105,13 @@ unsafe fn poll_send(chan: ouzel_chan, cx: &ouzel_cx<'_>, elem: *const c_void) ->
         if let Poll::Ready(sent) = polled {
             return answer(sent.map(Some));
         }
-        let Some(ticket) = ticket else { return Err(Error::STALE) };
+        let ticket = ticket.ok_or(Error::NO_MEMORY)?;
         if body.things.channels.get(key).is_err() {
             // Freed before it was seen that somebody waits.
             chan.leave_put(ticket);
             return Err(Error::STALE);
         }
-        cx.with_extra(|extra| extra.keep_wait(Wait::Room { channel: chan, ticket }));
+        cx.keep_wait(Wait::Room { channel: chan, ticket })?;
         Ok(OUZEL_PENDING)
     })
 }
@@ -151,13 +151,13 @@ unsafe fn poll_recv(chan: ouzel_chan, cx: &ouzel_cx<'_>, elem: *mut c_void) -> R
         if let Poll::Ready(received) = polled {
             return answer(received.map(Some));
         }
-        let Some(ticket) = ticket else { return Err(Error::STALE) };
+        let ticket = ticket.ok_or(Error::NO_MEMORY)?;
         if body.things.channels.get(key).is_err() {
             // Freed before it was seen that somebody waits.
             chan.leave_take(ticket);
             return Err(Error::STALE);
         }
-        cx.with_extra(|extra| extra.keep_wait(Wait::Element { channel: chan, ticket }));
+        cx.keep_wait(Wait::Element { channel: chan, ticket })?;
         Ok(OUZEL_PENDING)
     })
 }

@@ -18,7 +18,9 @@ use std::sync::Arc;
 use ouzel::sync::raw::{Semaphore, Ticket};
 use ouzel::time::Sleep;
 
+use crate::error::Result;
 use crate::guard::callback;
+use crate::memory;
 use crate::options::{Ud, UdFn};
 use crate::place::ouzel_runtime;
 use crate::things::channel::Channel;
@@ -88,8 +90,11 @@ impl Extra {
         Some(self.waits.swap_remove(at))
     }
 
-    pub(crate) fn keep_wait(&mut self, wait: Wait) {
-        self.waits.push(wait);
+    /// Takes a wait over, if there is memory for it.
+    pub(crate) fn keep_wait(&mut self, wait: &mut Option<Wait>) -> Result<()> {
+        memory::room(&mut self.waits)?;
+        self.waits.extend(wait.take());
+        Ok(())
     }
 
     /// All waits, to be left.
@@ -98,13 +103,19 @@ impl Extra {
     }
 
     /// Sets a task-local value, none if it is null; the one before comes back, to be ended.
-    pub(crate) fn set_local(&mut self, key: u32, value: *mut c_void, drop: Option<UdFn>) -> Option<Local> {
+    pub(crate) fn set_local(
+        &mut self,
+        key: u32,
+        value: *mut c_void,
+        drop: Option<UdFn>,
+    ) -> Result<Option<Local>> {
+        memory::room(&mut self.locals)?;
         let at = self.locals.iter().position(|local| local.key == key);
         let old = at.map(|at| self.locals.remove(at));
         if !value.is_null() {
             self.locals.push(Local { key, value: Ud(value), drop });
         }
-        old
+        Ok(old)
     }
 
     pub(crate) fn local(&self, key: u32) -> Option<*mut c_void> {
@@ -144,7 +155,7 @@ mod tests {
         assert!(semaphore.poll_acquire(&mut ticket, 2, Waker::noop()).is_pending());
         let mut extra = Extra::default();
         let wait = Wait::Permits { semaphore: Arc::clone(&semaphore), n: 2, ticket: ticket.unwrap() };
-        extra.keep_wait(wait);
+        extra.keep_wait(&mut Some(wait)).unwrap();
         assert!(semaphore.release(2));
         let waits = extra.take_waits();
         assert_eq!((semaphore.available(), waits.len(), extra.take_waits().len()), (0, 1, 0));

@@ -48,7 +48,7 @@ pub unsafe extern "C" fn ouzel_group_new(rt: *mut ouzel_runtime, out: *mut ouzel
 pub extern "C" fn ouzel_group_cancel(group: ouzel_group) -> i32 {
     guard(|| {
         code(with_group(group, |body, group| {
-            let cancelled = group.cancel().into_iter().filter(|id| body.cancel(*id)).count();
+            let cancelled = group.cancel().filter(|id| body.cancel(*id)).count();
             Ok(i32::try_from(cancelled).unwrap_or(i32::MAX))
         }))
     })
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn ouzel_group_poll_empty(group: ouzel_group, cx: *mut ouz
             if cx.if_extra(|extra| Some(extra.group.as_ref().is_some_and(own))) == Some(true) {
                 return Err(Error::DEADLOCK);
             }
-            Ok(if group.poll_empty(cx.waker) { OUZEL_READY } else { OUZEL_PENDING })
+            Ok(if group.poll_empty(cx.waker)? { OUZEL_READY } else { OUZEL_PENDING })
         }))
     })
 }

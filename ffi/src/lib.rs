@@ -46,6 +46,7 @@ pub mod id;
 pub mod join;
 mod lent;
 pub mod local;
+mod memory;
 pub mod op;
 pub mod options;
 pub mod place;

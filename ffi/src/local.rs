@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::{Error, OUZEL_OK};
+use crate::error::{Error, OUZEL_OK, code};
 use crate::guard::guard;
 use crate::options::UdFn;
 use crate::task::ouzel_cx;
@@ -53,10 +53,13 @@ pub unsafe extern "C" fn ouzel_local_set(
         if !is_key(key) {
             return Error::INVALID.0;
         }
-        if let Some(old) = cx.with_extra(|extra| extra.set_local(key, value, drop)) {
-            old.end();
-        }
-        OUZEL_OK
+        let set = cx.with_extra(|extra| extra.set_local(key, value, drop));
+        code(set.map(|old| {
+            if let Some(old) = old {
+                old.end();
+            }
+            OUZEL_OK
+        }))
     })
 }
 

@@ -16,6 +16,7 @@ use std::time::Instant;
 use ouzel::{JoinHandle, TaskId};
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::options::deadline;
 
 /// Where a task's result waits for its joiner.
@@ -39,13 +40,16 @@ struct JoinState {
 
 /// The join records of a runtime.
 #[derive(Debug, Default)]
-pub(crate) struct Joins(Mutex<HashMap<TaskId, Arc<Join>>>);
+pub(crate) struct Joins(Mutex<Records>);
+
+#[derive(Debug, Default)]
+struct Records {
+    by_id: HashMap<TaskId, Arc<Join>>,
+    /// Records that have been made and are not in there yet. There is room for them.
+    on_the_way: usize,
+}
 
 impl Join {
-    pub(crate) fn new(by_handle: bool) -> Arc<Join> {
-        Arc::new(Join { state: Mutex::default(), ended: Condvar::new(), by_handle })
-    }
-
     fn lock(&self) -> MutexGuard<'_, JoinState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,19 +136,42 @@ impl Wake for Join {
 }
 
 impl Joins {
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A record for a task that is to be spawned: to be registered, which needs no memory, or given up.
+    pub(crate) fn begin(&self, by_handle: bool) -> Result<Arc<Join>> {
+        let join = memory::shared(Join { state: Mutex::default(), ended: Condvar::new(), by_handle })?;
+        let mut records = self.lock();
+        let on_the_way = records.on_the_way + 1;
+        records.by_id.try_reserve(on_the_way).map_err(|_| Error::NO_MEMORY)?;
+        records.on_the_way = on_the_way;
+        Ok(join)
+    }
+
+    /// Its task has not been spawned.
+    pub(crate) fn give_up(&self, join: &Join) {
+        if !join.lock().registered {
+            self.lock().on_the_way -= 1;
+        }
+    }
+
     pub(crate) fn find(&self, id: TaskId) -> Option<Arc<Join>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.lock().by_id.get(&id).cloned()
     }
 
     pub(crate) fn remove(&self, id: TaskId) -> Option<Arc<Join>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+        self.lock().by_id.remove(&id)
     }
 
     /// Makes a record findable, the first time it is called for it.
     pub(crate) fn register(&self, id: TaskId, join: &Arc<Join>) {
         let mut state = join.lock();
         if !core::mem::replace(&mut state.registered, true) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(join));
+            let mut records = self.lock();
+            records.on_the_way -= 1;
+            records.by_id.insert(id, Arc::clone(join));
         }
     }
 }

@@ -69,13 +69,13 @@ fn poll_acquire(sem: ouzel_sem, cx: &ouzel_cx<'_>, n: u32) -> Result<i32> {
         if sem.poll_acquire(&mut ticket, n as usize, cx.waker) == Poll::Ready(()) {
             return Ok(OUZEL_READY);
         }
-        let Some(ticket) = ticket else { return Err(Error::STALE) };
+        let ticket = ticket.ok_or(Error::NO_MEMORY)?;
         if body.things.semaphores.get(key).is_err() {
             // Freed before it was seen that somebody waits.
             sem.leave(ticket);
             return Err(Error::STALE);
         }
-        cx.with_extra(|extra| extra.keep_wait(Wait::Permits { semaphore: sem, n, ticket }));
+        cx.keep_wait(Wait::Permits { semaphore: sem, n, ticket })?;
         Ok(OUZEL_PENDING)
     })
 }

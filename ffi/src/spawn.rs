@@ -17,6 +17,7 @@ use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::extra::Extra;
 use crate::guard::{callback_anywhere, guard};
 use crate::id::{Kind, ouzel_group, ouzel_rtid, ouzel_task, unpack};
+use crate::memory;
 use crate::options::{self, Sized32, Ud, UdFn};
 use crate::place::{Body, Engine, get, ouzel_runtime, with_anchor};
 use crate::record::Join;
@@ -115,12 +116,10 @@ impl Order {
         if deadline_ns != 0 {
             extra.deadline = Some(sleep_until(Nanos(deadline_ns)));
         }
-        let filled = self.fill(&mut extra, body);
-        if newborn {
-            extra.newborn = Some(body.things.newborns.begin());
-        }
-        match filled {
-            Ok(()) => Ok(Some(Box::new(extra))),
+        // First, as it is dropped where there is no memory for it.
+        let mut extra = memory::boxed(extra)?;
+        match self.fill(&mut extra, body, newborn) {
+            Ok(()) => Ok(Some(extra)),
             Err(why) => {
                 extra.end(place);
                 Err(why)
@@ -128,8 +127,11 @@ impl Order {
         }
     }
 
-    fn fill(&self, extra: &mut Extra, body: &Body) -> Result<()> {
+    fn fill(&self, extra: &mut Extra, body: &Body, newborn: bool) -> Result<()> {
         let ouzel_task_opts { name, group, .. } = self.opts;
+        if newborn {
+            extra.newborn = Some(body.things.newborns.begin()?);
+        }
         if !name.is_null() {
             let named = Named { name: Name(name), ud: self.duty.ud, id: Mutex::new(None) };
             extra.named = Some(body.things.named.insert(named)?);
@@ -157,7 +159,14 @@ impl Order {
         body.check_open()?;
         let extra = self.extra((place, body), elsewhere)?;
         let joinable = self.opts.flags & OUZEL_TASK_DETACHED == 0 && wanted;
-        let join = joinable.then(|| Join::new(matches!(body.engine, Engine::Shared { .. })));
+        let join = joinable.then(|| body.joins.begin(matches!(body.engine, Engine::Shared { .. })));
+        let join = match join.transpose() {
+            Ok(join) => join,
+            Err(why) => {
+                extra.into_iter().for_each(|extra| extra.end(place));
+                return Err(why);
+            }
+        };
         let part = |extra: &Option<Box<Extra>>| extra.as_ref().map(|e| (e.group.clone(), e.named, e.newborn));
         let (group, named, newborn) = part(&extra).unwrap_or_default();
         let wants_id = wanted || group.is_some() || named.is_some();
@@ -172,6 +181,9 @@ impl Order {
         };
         let Some(id) = spawned else {
             // The future has been dropped: a shutdown came in between, or there is no memory.
+            if let Some(join) = join {
+                body.joins.give_up(&join);
+            }
             body.check_open()?;
             return Err(Error::NO_MEMORY);
         };
@@ -313,33 +325,34 @@ unsafe fn spawn_batch(
         return Err(Error::NULL);
     }
     let most = i32::try_from(n).map_err(|_| Error::INVALID)?;
-    let mut orders = Vec::with_capacity(n);
-    for at in 0..n {
+    let order = |at: i32| {
         // SAFETY: one of the caller's `n`.
-        let desc = unsafe { descs.wrapping_add(at).read() };
+        let desc = unsafe { descs.wrapping_add(at as usize).read() };
         // SAFETY: the caller's promise about its options.
-        match unsafe { Order::read(desc.poll, desc.ud, desc.opts) } {
-            Ok(order) => orders.push(order),
-            Err(why) => {
-                // As for one: an option that cannot be read leaves everything with the host.
-                orders.into_iter().for_each(|mut order: Order| order.duty.drop = None);
-                return Err(why);
-            }
-        }
+        unsafe { Order::read(desc.poll, desc.ud, desc.opts) }
+    };
+    let mut placed = place_of(rt);
+    for at in 0..most {
+        // As for one: an option that cannot be read leaves everything with the host.
+        let mut order = order(at)?;
+        order.duty.drop = None;
+        placed = placed.and_then(|placed| if order.poll.is_some() { Ok(placed) } else { Err(Error::NULL) });
     }
-    let (place, body) = place_of(rt)?;
-    if orders.iter().any(|order| order.poll.is_none()) {
-        return Err(Error::NULL);
-    }
-    for (at, order) in (0..most).zip(orders) {
+    let mut spawned = 0;
+    for at in 0..most {
+        // Dropped if there is none to be spawned any more.
+        let order = order(at)?;
+        let Ok((place, body)) = placed else { continue };
         match order.spawn((place, body), false, !out.is_null()) {
-            // SAFETY: the caller's promise about `out`.
-            Ok(id) => unsafe { put(body, id, out.wrapping_add(at as usize)) },
-            Err(why) if at == 0 => return Err(why),
-            Err(_) => return Ok(at),
+            Ok(id) => {
+                // SAFETY: the caller's promise about `out`.
+                unsafe { put(body, id, out.wrapping_add(at as usize)) };
+                spawned += 1;
+            }
+            Err(why) => placed = Err(why),
         }
     }
-    Ok(most)
+    if spawned == 0 { placed.map(|_| 0) } else { Ok(spawned) }
 }
 
 /// Starts many tasks. See `ouzel.h`.

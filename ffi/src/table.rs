@@ -13,6 +13,7 @@ use crate::cqe::ouzel_cqe;
 use crate::error::{Error, Result};
 use crate::guarded::Guarded;
 use crate::id::{Kind, ouzel_op, pack};
+use crate::memory;
 use crate::op::{Delivery, DoneFn, Entry, Flight, Look, Looked, Removed};
 use crate::options::Ud;
 
@@ -192,7 +193,10 @@ impl OpTable {
             let looked = entry.look_for(op, waker, out);
             table.waiting.retain(|(index, known)| *index != place.0 || !known.will_wake(waker));
             match looked {
-                Looked::Pending => table.waiting.push((place.0, waker.clone())),
+                Looked::Pending => {
+                    memory::room(&mut table.waiting)?;
+                    table.waiting.push((place.0, waker.clone()));
+                }
                 Looked::Step { .. } => {}
                 Looked::Last(_) => return Ok((looked, table.end(place.0))),
             }
@@ -243,12 +247,13 @@ impl OpTable {
 
     /// Lets go of all, at the end of a runtime.
     pub(crate) fn clear(&self, buffers: &Buffers) {
-        let all = self.with(|table| {
-            let live = (0..table.entries.len() as u32).filter(|i| table.entries[*i as usize].is_live());
-            let live: Vec<u32> = live.collect();
-            live.into_iter().map(|index| table.remove(index)).collect::<Vec<_>>()
-        });
-        all.into_iter().for_each(|removed| removed.let_go(buffers));
+        let count = self.with(|table| table.entries.len() as u32);
+        for index in 0..count {
+            let live = |table: &Table| table.entries[index as usize].is_live();
+            if let Some(removed) = self.with(|table| live(table).then(|| table.remove(index))) {
+                removed.let_go(buffers);
+            }
+        }
     }
 }
 

@@ -22,9 +22,10 @@ use std::sync::Arc;
 use ouzel::{TaskId, TaskState};
 
 use crate::error::{Error, OUZEL_ECANCELED, OUZEL_OK, OUZEL_PENDING, Result, code};
-use crate::extra::Extra;
+use crate::extra::{Extra, Wait};
 use crate::guard::{callback, guard};
 use crate::id::{Kind, ouzel_task, ouzel_waker, pack, unpack};
+use crate::memory;
 use crate::options::{Ud, UdFn};
 use crate::place::{self, Body, Engine, Inside, ouzel_runtime, with_anchor};
 use crate::record::Join;
@@ -77,12 +78,25 @@ impl ouzel_cx<'_> {
         left
     }
 
-    /// What the task has beside its function, made if need be. `f` calls nothing of the host's.
-    pub(crate) fn with_extra<R>(&self, f: impl FnOnce(&mut Extra) -> R) -> R {
-        let mut extra = self.task.extra.take().unwrap_or_default();
+    /// What the task has beside its function, made if need be and if there is memory for it. `f` calls nothing of the host's.
+    pub(crate) fn with_extra<R>(&self, f: impl FnOnce(&mut Extra) -> Result<R>) -> Result<R> {
+        let mut extra = match self.task.extra.take() {
+            Some(extra) => extra,
+            None => memory::boxed(Extra::default())?,
+        };
         let result = f(&mut extra);
         self.task.extra.set(Some(extra));
         result
+    }
+
+    /// Keeps a wait, which is given up where there is no memory for it.
+    pub(crate) fn keep_wait(&self, wait: Wait) -> Result<()> {
+        let mut wait = Some(wait);
+        let kept = self.with_extra(|extra| extra.keep_wait(&mut wait));
+        if let Some(refused) = wait {
+            refused.leave();
+        }
+        kept
     }
 
     /// The same if there is any.

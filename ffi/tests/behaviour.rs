@@ -57,6 +57,12 @@ fn the_host_gives_the_memory() {
 }
 
 #[test]
+fn memory_that_is_refused_loses_nothing() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("refused", "tests/c/refused.c", &BUILT));
+}
+
+#[test]
 fn every_rule_of_the_contract_holds() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     run_everywhere(program("contract", "tests/c/contract.c", &BUILT));

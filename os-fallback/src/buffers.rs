@@ -3,6 +3,7 @@
 //! The allocation is zeroed memory straight from the allocator, so on systems with lazy paging a
 //! buffer costs memory from its first use on. Last given back is first used: it is still in the cache.
 
+use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -19,13 +20,24 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     /// `count` is rounded up to a power of two and kept within 1 and 32768.
-    pub(crate) fn new(count: u32, size: u32) -> Self {
+    /// None: there is no memory for them.
+    pub(crate) fn new(count: u32, size: u32) -> Option<Self> {
         let count = count.clamp(1, 1 << 15).next_power_of_two() as u16;
-        Buffers {
-            memory: Arc::new(Memory::new(usize::from(count), size.max(1) as usize)),
-            free: (0..count).rev().collect(),
-            out: vec![false; usize::from(count)].into_boxed_slice(),
+        let memory = Memory::new(usize::from(count), size.max(1) as usize)?;
+        let (mut free, mut out) = (Vec::new(), Vec::new());
+        free.try_reserve_exact(usize::from(count)).ok()?;
+        out.try_reserve_exact(usize::from(count)).ok()?;
+        free.extend((0..count).rev());
+        out.resize(usize::from(count), false);
+        Some(Buffers { memory: Arc::new(memory), free, out: out.into_boxed_slice() })
+    }
+
+    /// Those that are there, or new ones.
+    pub(crate) fn made(there: &mut Option<Self>, count: u32, size: u32) -> Option<&mut Self> {
+        if there.is_none() {
+            *there = Buffers::new(count, size);
         }
+        there.as_mut()
     }
 
     pub(crate) fn take(&mut self) -> Option<u16> {
@@ -72,9 +84,11 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    fn new(count: usize, size: usize) -> Self {
-        let memory = vec![0u8; count * size].into_boxed_slice();
-        Memory { base: NonNull::from(Box::leak(memory)), size }
+    fn new(count: usize, size: usize) -> Option<Self> {
+        let layout = Layout::array::<u8>(count.checked_mul(size)?).ok()?;
+        // SAFETY: neither of them is zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        Some(Memory { base: NonNull::slice_from_raw_parts(base, layout.size()), size })
     }
 }
 
@@ -89,7 +103,7 @@ impl ProvidedMemory for Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: `base` came from `Box::leak` in `new` and is given up only here.
+        // SAFETY: bytes as a boxed slice of them has them, from the allocator, given up only here.
         drop(unsafe { Box::from_raw(self.base.as_ptr()) });
     }
 }
@@ -100,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_buffer_is_handed_out_once_and_apart_from_the_others() {
-        let mut buffers = Buffers::new(3, 100);
+        let mut buffers = Buffers::new(3, 100).unwrap();
         let ids: Vec<u16> = std::iter::from_fn(|| buffers.take()).collect();
         assert_eq!(ids, [0, 1, 2, 3], "rounded up to a power of two");
         assert_eq!(buffers.at(2) as usize - buffers.at(1) as usize, 100);
@@ -111,7 +125,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "given back twice")]
     fn giving_a_buffer_back_twice_panics() {
-        let mut buffers = Buffers::new(2, 1);
+        let mut buffers = Buffers::new(2, 1).unwrap();
         let id = buffers.take().unwrap();
         buffers.put(id);
         buffers.put(id);

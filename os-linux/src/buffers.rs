@@ -67,6 +67,14 @@ impl Buffers {
         self.count
     }
 
+    /// All of them, the first at the end.
+    pub(crate) fn ids(&self) -> Result<Vec<u16>, Errno> {
+        let mut ids = Vec::new();
+        ids.try_reserve_exact(usize::from(self.count)).map_err(|_| Errno(libc::ENOMEM))?;
+        ids.extend((0..self.count).rev());
+        Ok(ids)
+    }
+
     pub(crate) fn size(&self) -> u32 {
         self.size
     }
@@ -95,7 +103,7 @@ pub(crate) struct BufferPool {
 impl BufferPool {
     pub(crate) fn new(count: u32, size: u32) -> Result<Self, Errno> {
         let buffers = Arc::new(Buffers::new(count, size)?);
-        let free = (0..buffers.count()).rev().collect();
+        let free = buffers.ids()?;
         Ok(BufferPool { buffers, free })
     }
 

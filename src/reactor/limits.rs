@@ -19,6 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use ouzel_core::driver::{Deadline, Nanos};
+use ouzel_core::memory;
 use ouzel_core::op::{Completion, OpKey, OpSlab, Request};
 use ouzel_core::timer::Wheel;
 
@@ -59,12 +60,24 @@ impl Limits {
         self.wheel.borrow().as_ref()?.next_wait(slab, slack)
     }
 
-    /// A timer that is an operation begins.
-    pub(super) fn set_timer(&self, slab: &OpSlab, key: OpKey, deadline: Deadline) {
+    /// Makes room for one more. False: there is no memory for it.
+    pub(super) fn reserve(&self) -> bool {
+        let mut late = self.late.borrow_mut();
+        let to_come = self.watched.get() + 1 - late.len();
+        if late.try_reserve(to_come).is_err() {
+            return false;
+        }
         let mut wheel = self.wheel.borrow_mut();
-        let wheel = wheel.get_or_insert_with(|| Box::new(Wheel::new(self.since)));
-        let set = wheel.insert(slab, key, deadline);
-        debug_assert!(set, "a fresh slot has no timer");
+        if wheel.is_none() {
+            *wheel = memory::boxed(Wheel::new(self.since));
+        }
+        wheel.is_some()
+    }
+
+    /// A timer that is an operation begins. There is room for it.
+    pub(super) fn set_timer(&self, slab: &OpSlab, key: OpKey, deadline: Deadline) {
+        let set = self.wheel.borrow_mut().as_mut().is_some_and(|wheel| wheel.insert(slab, key, deadline));
+        debug_assert!(set, "a wheel was made, and a fresh slot has no timer");
     }
 
     /// Ends the timer that operation `key` is. False: it is none, or none any more.
@@ -77,7 +90,7 @@ impl Limits {
         self.wheel.borrow_mut().as_mut().is_some_and(|wheel| wheel.remove(slab, key))
     }
 
-    /// Operation `key`, in flight, has time until `deadline`.
+    /// Operation `key`, in flight, has time until `deadline`. There is room for it.
     pub(super) fn watch(&self, slab: &OpSlab, key: OpKey, deadline: Deadline) {
         self.set_timer(slab, key, deadline);
         self.watched.set(self.watched.get() + 1);

@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 
 use ouzel_core::waiting::{Gate, Ticket};
 
+use super::waits::assert_waits;
+
 /// A channel for up to `capacity` values that have been sent and not received. Any number of tasks send, any number
 /// receive; each value is received once, in the order in which they were sent.
 ///
@@ -152,6 +154,7 @@ impl<T> Future for Send<'_, T> {
         assert!(this.value.is_some(), "a send was polled after it was ready");
         let value = &mut this.value;
         let sent = this.gate.poll_put(&mut this.ticket, cx.waker(), |queue| queue.extend(value.take()));
+        assert_waits(&sent, this.ticket.as_ref());
         sent.map(|sent| match (sent, this.value.take()) {
             (Err(_), Some(value)) => Err(SendError(value)),
             _ => Ok(()),
@@ -180,6 +183,7 @@ impl<T> Future for Recv<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let taken = this.gate.poll_take(&mut this.ticket, cx.waker(), VecDeque::pop_front);
+        assert_waits(&taken, this.ticket.as_ref());
         taken.map(|taken| taken.ok().flatten().ok_or(RecvError))
     }
 }

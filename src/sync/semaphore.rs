@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use ouzel_core::waiting::{self, Ticket};
 
+use super::waits::assert_waits;
+
 /// A number of permits. A task takes some of them, and waits while there are too few.
 ///
 /// Who asks first is served first: a task that wants many is not passed by others that want few.
@@ -87,7 +89,9 @@ impl<'a> Future for Acquire<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let (semaphore, n) = (self.semaphore, self.n);
-        semaphore.0.poll_acquire(&mut self.ticket, n, cx.waker()).map(|()| Permit { semaphore, n })
+        let taken = semaphore.0.poll_acquire(&mut self.ticket, n, cx.waker());
+        assert_waits(&taken, self.ticket.as_ref());
+        taken.map(|()| Permit { semaphore, n })
     }
 }
 

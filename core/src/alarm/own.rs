@@ -12,6 +12,7 @@ use core::time::Duration;
 use super::node::{AlarmState, Node};
 use crate::config::ALARM_CHUNK_NODES;
 use crate::driver::{Deadline, Nanos};
+use crate::memory;
 use crate::queue::intake::Node as _;
 use crate::sync::UnsafeCell;
 use crate::timer::{TimerNode, TimerStore, Wheel};
@@ -98,15 +99,9 @@ impl Own {
             // SAFETY: the owner's alone, and not borrowed now.
             let wheel = unsafe { &mut *wheel };
             if wheel.is_none() {
-                // SAFETY: a wheel is not of size zero.
-                let place = unsafe { alloc::alloc::alloc(Layout::new::<Wheel>()) };
-                let Some(place) = NonNull::new(place.cast::<Wheel>()) else { return false };
-                // SAFETY: large enough, aligned, and nobody else's.
-                unsafe { place.write(Wheel::new(self.since)) };
-                // SAFETY: initialised, and from the allocator with a wheel's layout.
-                *wheel = Some(unsafe { Box::from_raw(place.as_ptr()) });
+                *wheel = memory::boxed(Wheel::new(self.since));
             }
-            true
+            wheel.is_some()
         })
     }
 

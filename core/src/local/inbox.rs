@@ -19,11 +19,21 @@ impl<J> Inbox<J> {
 
     /// Adds a job; gives it back once closed. The caller unparks the owner after it.
     pub(crate) fn push(&self, job: J) -> Result<(), J> {
+        self.add(job, |_| true)
+    }
+
+    /// As [`push`](Self::push); also where there is no memory for it the job comes back.
+    pub(crate) fn try_push(&self, job: J) -> Result<(), J> {
+        self.add(job, |jobs| jobs.try_reserve(1).is_ok())
+    }
+
+    fn add(&self, job: J, has_room: impl FnOnce(&mut VecDeque<J>) -> bool) -> Result<(), J> {
         let mut jobs = self.jobs.lock();
-        match jobs.as_mut() {
-            Some(jobs) => jobs.push_back(job),
-            None => return Err(job),
+        let Some(jobs) = jobs.as_mut() else { return Err(job) };
+        if !has_room(jobs) {
+            return Err(job);
         }
+        jobs.push_back(job);
         // ORDERING: Relaxed: written under the lock; the owner that finds it false and sleeps is unparked
         // after this, and the token it then consumes brings the store with it.
         self.some.store(true, Ordering::Relaxed);

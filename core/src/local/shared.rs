@@ -134,11 +134,20 @@ impl Shared {
         self.park.unpark(&*self.unpark);
     }
 
-    /// Hands a job to the owner; gives it back once the executor is closed.
+    /// Hands a spawn to the owner; gives it back once the executor is closed, or without memory for it.
     pub(super) fn submit(&self, job: Job) -> Result<(), Job> {
-        self.inbox.push(job)?;
+        self.inbox.try_push(job)?;
         self.unpark();
         Ok(())
+    }
+
+    /// Asks the owner to abort a task. False: the executor is closed. It is not refused memory: who cancels has no use for that.
+    pub(super) fn submit_abort(&self, id: TaskId) -> bool {
+        let submitted = self.inbox.push(Job::Abort(id)).is_ok();
+        if submitted {
+            self.unpark();
+        }
+        submitted
     }
 }
 

@@ -136,6 +136,6 @@ impl LocalSpawner {
     /// Asks the owner to abort the task that `id` names. False: the executor is shut down. Whether the task is
     /// still there is found out on its thread.
     pub fn abort(&self, id: TaskId) -> bool {
-        self.0.submit(Job::Abort(id)).is_ok()
+        self.0.submit_abort(id)
     }
 }

@@ -29,8 +29,10 @@ mod shared;
 mod table;
 mod trim;
 
+use alloc::alloc::handle_alloc_error;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::alloc::Layout;
 use core::cell::Cell;
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -40,6 +42,7 @@ pub(crate) use shared::SharedSlab;
 pub use table::ChunkTable;
 
 use crate::context;
+use crate::memory;
 use crate::sync::{AtomicI64, AtomicPtr, CachePadded, Ordering, UnsafeCell};
 use crate::task::chunk::{CLASS_BYTES, CLASSES, Chunk, ChunkHead, chunk_of, head_of};
 use crate::task::header::{Header, Stage};
@@ -106,15 +109,20 @@ fn closed() -> *mut Header {
 
 impl Slab {
     pub(crate) fn new(meta: SlabMeta) -> Self {
-        let inner = Box::new(Inner {
+        Slab::try_new(meta).unwrap_or_else(|| handle_alloc_error(Layout::new::<Inner>()))
+    }
+
+    /// None: there is no memory for it.
+    pub(crate) fn try_new(meta: SlabMeta) -> Option<Self> {
+        let inner = memory::boxed(Inner {
             classes: Default::default(),
             out: Cell::new(0),
             trims: Cell::new(0),
             meta,
             remote: CachePadded(Remote { head: AtomicPtr::new(ptr::null_mut()), missing: AtomicI64::new(0) }),
             alive: UnsafeCell::new(()),
-        });
-        Slab(NonNull::from(Box::leak(inner)))
+        })?;
+        Some(Slab(NonNull::from(Box::leak(inner))))
     }
 
     #[inline(always)]

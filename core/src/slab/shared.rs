@@ -22,11 +22,13 @@ impl SharedSlab {
         SharedSlab(Lock::new(State::Unused))
     }
 
-    /// Calls `f` with the slab, which `meta` is for if it has to be made; with none once closed.
+    /// Calls `f` with the slab, which `meta` is for if it has to be made; with none once closed, or without memory to make it.
     pub(crate) fn with<R>(&self, meta: impl FnOnce() -> SlabMeta, f: impl FnOnce(Option<&Slab>) -> R) -> R {
         let mut state = self.0.lock();
-        if matches!(*state, State::Unused) {
-            *state = State::Open(Slab::new(meta()));
+        if matches!(*state, State::Unused)
+            && let Some(slab) = Slab::try_new(meta())
+        {
+            *state = State::Open(slab);
         }
         f(match &*state {
             State::Open(slab) => Some(slab),

@@ -93,7 +93,8 @@ impl<Q> Gate<Q> {
     }
 
     /// Puts an element in, or makes `waker` be woken when it is this waiter's turn. While `ticket` is some it waits:
-    /// poll with the same one again, or [`leave_put`](Self::leave_put).
+    /// poll with the same one again, or [`leave_put`](Self::leave_put). If it is none and the element is not in, there is no
+    /// memory to wait in.
     ///
     /// # Errors
     /// Closed; `ticket` is none then.
@@ -142,6 +143,11 @@ impl<Q> Gate<Q> {
                     return Poll::Ready(Ok(changed));
                 }
                 Take::Waits => return Poll::Pending,
+                Take::Refused(unused) => {
+                    drop(state);
+                    drop(unused);
+                    return Poll::Pending;
+                }
                 Take::NeedsWaker => {}
             }
             drop(state);
@@ -214,10 +220,13 @@ impl<Q> Gate<Q> {
     pub fn close(&self) -> bool {
         let mut state = self.0.lock();
         let first = !core::mem::replace(&mut state.closed, true);
-        let mut wakers = state.room.take_wakers();
-        wakers.append(&mut state.filled.take_wakers());
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        // Nobody begins to wait from here on: one pass finds all, a lock for each.
+        for side in [Side::Room, Side::Filled] {
+            let mut from = 0;
+            let mut next = || self.0.lock().permits(side).take_waker(&mut from);
+            wake_all(next(), next);
+        }
         first
     }
 

@@ -1,7 +1,6 @@
 //! A count, and those who want a part of it: served in order of arrival, so that many small wants do not starve
 //! a large one.
 
-use alloc::vec::Vec;
 use core::task::Waker;
 
 use super::queue::{Ticket, WaitQueue};
@@ -23,6 +22,8 @@ pub(super) enum Take {
     Waits,
     /// It has to wait: to be called again with a waker to keep.
     NeedsWaker,
+    /// It has to wait and there is no memory for that; a waker to be dropped outside of locks.
+    Refused(Waker),
 }
 
 impl Permits {
@@ -68,8 +69,13 @@ impl Permits {
                 return Take::Taken(None);
             }
             let Some(keep) = keep.take() else { return Take::NeedsWaker };
-            *ticket = Some(self.queue.push(n, keep));
-            return Take::Waits;
+            return match self.queue.push(n, keep) {
+                Ok(place) => {
+                    *ticket = Some(place);
+                    Take::Waits
+                }
+                Err(waker) => Take::Refused(waker),
+            };
         };
         if self.queue.is_served(held) {
             let removed = ticket.take().map(|held| self.queue.remove(held));
@@ -114,8 +120,8 @@ impl Permits {
         self.queue.is_served(ticket)
     }
 
-    /// See [`WaitQueue::take_wakers`].
-    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
-        self.queue.take_wakers()
+    /// See [`WaitQueue::take_waker`].
+    pub(super) fn take_waker(&mut self, from: &mut usize) -> Option<Waker> {
+        self.queue.take_waker(from)
     }
 }

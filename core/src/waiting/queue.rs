@@ -59,11 +59,18 @@ impl<T> WaitQueue<T> {
     }
 
     /// Takes a place at the end.
-    pub fn push(&mut self, want: T, waker: Waker) -> Ticket {
+    ///
+    /// # Errors
+    /// The waker, to be dropped outside of locks: there is no memory for another place.
+    pub fn push(&mut self, want: T, waker: Waker) -> Result<Ticket, Waker> {
+        let new = u32::try_from(self.places.len()).ok().filter(|new| *new != NONE);
+        if self.free == NONE && (new.is_none() || self.places.try_reserve(1).is_err()) {
+            return Err(waker);
+        }
         let place = Place { want: Some(want), waker: Some(waker), before: self.last, next: NONE };
-        let at = if self.free == NONE {
+        let at = if let (NONE, Some(new)) = (self.free, new) {
             self.places.push(place);
-            u32::try_from(self.places.len() - 1).expect("fewer than 2^32 tasks wait at one place")
+            new
         } else {
             let at = self.free;
             let old = mem::replace(self.at(at), place);
@@ -76,7 +83,7 @@ impl<T> WaitQueue<T> {
         }
         self.last = at;
         self.waiting += 1;
-        Ticket(at)
+        Ok(Ticket(at))
     }
 
     /// What the first who waits wants.
@@ -115,9 +122,14 @@ impl<T> WaitQueue<T> {
         waker
     }
 
-    /// Wakers of all who wait; they keep their places, but are not woken again until they have polled.
-    pub fn take_wakers(&mut self) -> Vec<Waker> {
-        self.places.iter_mut().filter_map(|place| place.waker.take()).collect()
+    /// The waker of one who waits, from the place `from` on, which moves behind it. Who had it keeps its place, but is not woken
+    /// again until it has polled.
+    pub fn take_waker(&mut self, from: &mut usize) -> Option<Waker> {
+        let mut places = self.places.iter_mut().skip(*from);
+        places.find_map(|place| {
+            *from += 1;
+            place.waker.take()
+        })
     }
 
     /// Whether the ticket's holder has been served.

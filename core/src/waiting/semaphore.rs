@@ -48,14 +48,14 @@ impl Semaphore {
     }
 
     /// Takes `n` permits, or makes `waker` be woken when it is this waiter's turn. While `ticket` is some it waits:
-    /// poll with the same one again, or [`leave`](Self::leave).
+    /// poll with the same one again, or [`leave`](Self::leave). If it is none and they are not taken, there is no memory to wait in.
     pub fn poll_acquire(&self, ticket: &mut Option<Ticket>, n: usize, waker: &Waker) -> Poll<()> {
         let mut keep = None;
         loop {
             let taken = self.0.lock().take(ticket, n, waker, &mut keep);
             match taken {
                 Take::Taken(_) => return Poll::Ready(()),
-                Take::Waits => return Poll::Pending,
+                Take::Waits | Take::Refused(_) => return Poll::Pending,
                 Take::NeedsWaker => keep = Some(waker.clone()),
             }
         }

@@ -31,13 +31,13 @@ fn rung(bell: &Bell) -> usize {
 #[test]
 fn who_waits_is_served_in_order_and_may_leave_from_anywhere() {
     let mut queue = WaitQueue::default();
-    let mut tickets: Vec<_> = (0..5).map(|n| Some(queue.push(n, Waker::noop().clone()))).collect();
+    let mut tickets: Vec<_> = (0..5).map(|n| queue.push(n, Waker::noop().clone()).ok()).collect();
     for n in [0, 4, 2] {
         let removed = queue.remove(tickets[n].take().unwrap());
         assert_eq!((removed.want, removed.served), (n, false));
     }
     assert_eq!((queue.len(), queue.front()), (2, Some(&1)));
-    let late = queue.push(9, Waker::noop().clone());
+    let late = queue.push(9, Waker::noop().clone()).unwrap();
     assert!(queue.serve_first(|n| *n == 3).is_some());
     assert!(queue.serve_first(|n| *n == 3).is_none());
     assert!(queue.serve_front().is_some());
@@ -51,7 +51,7 @@ fn who_waits_is_served_in_order_and_may_leave_from_anywhere() {
     // Its places are used again.
     drop(queue.remove(tickets[1].take().unwrap()));
     drop(queue.remove(late));
-    let again: Vec<_> = (0..5).map(|n| queue.push(n, Waker::noop().clone())).collect();
+    let again: Vec<_> = (0..5).map(|n| queue.push(n, Waker::noop().clone()).unwrap()).collect();
     assert_eq!(queue.len(), 5);
     again.into_iter().for_each(|ticket| drop(queue.remove(ticket)));
 }

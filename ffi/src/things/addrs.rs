@@ -34,7 +34,8 @@ impl Addrs {
         self.0[spread % QUEUES].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is woken, if `word` is `expected`, or has begun to before (then `ticket` is some).
+    /// Waits until it is woken, if `word` is `expected`, or has begun to before (then `ticket` is some). If that is none then, there
+    /// is no memory to wait in.
     pub(crate) fn poll(
         &self,
         ticket: &mut Option<Ticket>,
@@ -56,8 +57,13 @@ impl Addrs {
             let same = queue.is_woken_by(held, waker);
             if same { (Some(new), None) } else { (queue.set_waker(held, new), None) }
         } else {
-            *ticket = Some(queue.push(addr, new));
-            (None, None)
+            match queue.push(addr, new) {
+                Ok(place) => {
+                    *ticket = Some(place);
+                    (None, None)
+                }
+                Err(unused) => (Some(unused), None),
+            }
         };
         drop(queue);
         drop(unused);

@@ -10,6 +10,7 @@ use ouzel::TaskId;
 
 use super::table::Key;
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -38,9 +39,10 @@ impl Group {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more member, to be spawned; its place.
+    /// One more member, to be spawned; its place. It leaves without memory.
     pub(crate) fn admit(&self) -> Result<Key> {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.cancelled {
             return Err(Error::CLOSING);
         }
@@ -50,6 +52,8 @@ impl Group {
             return Ok((index, place.0));
         }
         let index = u32::try_from(state.members.len()).map_err(|_| Error::NO_MEMORY)?;
+        memory::room(&mut state.members)?;
+        memory::room_for_free(&mut state.free, &state.members)?;
         state.members.push((0, Member::Spawning));
         Ok((index, 0))
     }
@@ -75,12 +79,15 @@ impl Group {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Refuses members from now on; those whose ids are known, to be cancelled.
-    pub(crate) fn cancel(&self) -> Vec<TaskId> {
+    /// Refuses members from now on; those whose ids are known, to be cancelled, one after the other.
+    pub(crate) fn cancel(&self) -> impl Iterator<Item = TaskId> {
         let mut state = self.lock();
         state.cancelled = true;
-        let known = |place: &(u32, Member)| if let Member::There(id) = place.1 { Some(id) } else { None };
-        state.members.iter().filter_map(known).collect()
+        // None is admitted any more, and each stays where it is.
+        let places = 0..state.members.len();
+        drop(state);
+        places
+            .filter_map(|at| if let Member::There(id) = self.lock().members[at].1 { Some(id) } else { None })
     }
 
     /// Whether no member is left.
@@ -89,16 +96,17 @@ impl Group {
     }
 
     /// The same, or `waker` is woken when none is.
-    pub(crate) fn poll_empty(&self, waker: &Waker) -> bool {
+    pub(crate) fn poll_empty(&self, waker: &Waker) -> Result<bool> {
         let new = waker.clone();
         let mut state = self.lock();
         if state.is_empty() {
-            return true;
+            return Ok(true);
         }
         if !state.waiting.iter().any(|known| known.will_wake(waker)) {
+            memory::room(&mut state.waiting)?;
             state.waiting.push(new);
         }
-        false
+        Ok(false)
     }
 }
 

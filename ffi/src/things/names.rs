@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use ouzel::TaskId;
 use ouzel::presence::Presence;
 
+use crate::error::{Error, Result};
+use crate::memory;
 use crate::options::Ud;
 
 /// A task with a name, for the list of tasks.
@@ -56,13 +58,20 @@ impl Newborns {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more; its number.
-    pub(crate) fn begin(&self) -> u32 {
-        let mut inner = self.lock();
-        inner.free.pop().unwrap_or_else(|| {
-            inner.all.push(None);
-            u32::try_from(inner.all.len() - 1).expect("fewer than 2^32 tasks")
-        })
+    /// One more; its number. Naming and ending it needs no memory.
+    pub(crate) fn begin(&self) -> Result<u32> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let unnamed = inner.all.len() - inner.free.len() - inner.ids.len() + 1;
+        inner.ids.try_reserve(unnamed).map_err(|_| Error::NO_MEMORY)?;
+        if let Some(number) = inner.free.pop() {
+            return Ok(number);
+        }
+        let number = u32::try_from(inner.all.len()).map_err(|_| Error::NO_MEMORY)?;
+        memory::room(&mut inner.all)?;
+        memory::room_for_free(&mut inner.free, &inner.all)?;
+        inner.all.push(None);
+        Ok(number)
     }
 
     /// Its id. Before its first poll.
@@ -108,7 +117,7 @@ mod tests {
     #[test]
     fn whoever_cannot_have_the_lock_knows_that_there_is_none() {
         let (newborns, id) = (Newborns::default(), TaskId { index: 3, generation: 7 });
-        let number = newborns.begin();
+        let number = newborns.begin().unwrap();
         {
             let _held = newborns.lock();
             assert!(!newborns.contains(id, false), "a handler beside another one, and nothing is being born");

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Where something is: what an id of C carries.
 pub(crate) type Key = (u32, u32);
@@ -35,10 +36,11 @@ impl<T> Table<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts it in, and says where.
+    /// Puts it in, and says where. Taking it out needs no memory.
     pub(crate) fn insert(&self, thing: T) -> Result<Key> {
-        let thing = Some(Arc::new(thing));
-        let mut places = self.lock();
+        let thing = Some(memory::shared(thing)?);
+        let mut guard = self.lock();
+        let places = &mut *guard;
         if let Some(index) = places.free.pop() {
             let place = &mut places.all[index as usize];
             place.generation += 1;
@@ -46,6 +48,8 @@ impl<T> Table<T> {
             return Ok((index, place.generation));
         }
         let index = u32::try_from(places.all.len()).map_err(|_| Error::NO_MEMORY)?;
+        memory::room(&mut places.all)?;
+        memory::room_for_free(&mut places.free, &places.all)?;
         places.all.push(Place { generation: 1, thing });
         Ok((index, 1))
     }

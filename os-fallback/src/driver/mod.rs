@@ -257,10 +257,10 @@ impl PollDriver {
     /// Makes the provided buffers unless they are there; their memory.
     ///
     /// # Errors
-    /// None.
+    /// `ENOMEM`.
     pub fn provide(&mut self) -> Result<Arc<dyn ProvidedMemory>, Errno> {
-        let (count, size) = (self.config.buffers, self.config.buffer_size);
-        Ok(self.buffers.get_or_insert_with(|| Buffers::new(count, size)).memory())
+        let buffers = Buffers::made(&mut self.buffers, self.config.buffers, self.config.buffer_size);
+        buffers.map(|buffers| buffers.memory()).ok_or(Errno(sys::ENOMEM))
     }
 
     /// The first byte of a provided buffer, which is the caller's until it is recycled.
@@ -395,8 +395,8 @@ impl PollDriver {
 
     /// Fills buffers as long as there is data, but not for ever.
     fn receive(&mut self, key: OpKey, fd: Fd) -> Attempt {
-        let (count, size) = (self.config.buffers, self.config.buffer_size);
-        let buffers = self.buffers.get_or_insert_with(|| Buffers::new(count, size));
+        let buffers = Buffers::made(&mut self.buffers, self.config.buffers, self.config.buffer_size);
+        let Some(buffers) = buffers else { return Attempt::Done(-sys::ENOMEM) };
         for _ in 0..MULTI_BUDGET {
             let Some(id) = buffers.take() else { return Attempt::Done(-sys::ENOBUFS) };
             self.counters.syscalls += 1;

@@ -78,13 +78,13 @@ impl BufferRing {
     /// Registers a ring of `count` buffers with `ring`.
     pub(super) fn new(ring: &IoUring, count: u32, size: u32) -> Result<Self, Errno> {
         let buffers = Arc::new(Buffers::new(count, size)?);
+        let spare = buffers.ids()?;
         let entries = Mapping::new(usize::from(buffers.count()) * size_of::<BufRingEntry>())?;
         let base = entries.base() as u64;
         // SAFETY: the array is mapped for as long as `self` lives, which is longer than the ring: the
         // driver drops the ring first.
         unsafe { ring.submitter().register_buf_ring_with_flags(base, buffers.count(), GROUP, 0) }
             .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
-        let spare = (0..buffers.count()).rev().collect();
         let mut provided = BufferRing {
             wanted: LEAST.min(buffers.count()),
             buffers,
