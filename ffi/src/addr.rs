@@ -1,12 +1,10 @@
 //! Waiting at an address, for mutexes and the like of the host's.
 
-use core::pin::Pin;
 use core::sync::atomic::AtomicU32;
 use core::task::{Context, Poll};
-use std::future::Future;
 
+use ouzel::op::Timer;
 use ouzel::op::raw::Nanos;
-use ouzel::time::sleep_until;
 
 use crate::error::{Error, OUZEL_PENDING, OUZEL_READY, Result, code};
 use crate::extra::Wait;
@@ -43,11 +41,22 @@ unsafe fn wait(cx: &ouzel_cx<'_>, addr: *const u32, expected: u32, deadline_ns: 
     if deadline_ns == OUZEL_FOREVER {
         until = None;
     } else {
-        let sleep = until.get_or_insert_with(|| sleep_until(Nanos(deadline_ns)));
-        if sleep.deadline() != Nanos(deadline_ns) {
-            sleep.reset(Nanos(deadline_ns));
+        let timer = match until {
+            Some(timer) => Ok(timer),
+            None => Timer::set(Nanos(deadline_ns)),
+        };
+        let mut timer = match timer {
+            Ok(timer) => timer,
+            Err(why) => {
+                body.things.addrs.leave(addr.addr(), ticket);
+                return Err(why.into());
+            }
+        };
+        if timer.deadline() != Nanos(deadline_ns) {
+            timer.reset(Nanos(deadline_ns));
         }
-        late = Pin::new(sleep).poll(&mut Context::from_waker(cx.waker)) == Poll::Ready(());
+        late = timer.poll(&mut Context::from_waker(cx.waker)) == Poll::Ready(());
+        until = Some(timer);
     }
     let wait = Wait::Addr { place, addr: addr.addr(), ticket, until };
     if late {

@@ -10,13 +10,13 @@
 //! | waits     | semaphores, channels, addresses | leaves the queue; what was handed over goes to the next |
 
 use core::ffi::c_void;
-use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::future::Future;
 use std::sync::Arc;
 
+use ouzel::op::Timer;
+use ouzel::op::raw::Nanos;
 use ouzel::sync::raw::{Semaphore, Ticket};
-use ouzel::time::Sleep;
+use ouzel::time::now;
 
 use crate::error::Result;
 use crate::guard::callback;
@@ -31,11 +31,37 @@ use crate::things::table::Key;
 #[derive(Default)]
 pub(crate) struct Extra {
     pub(crate) group: Option<(Arc<Group>, Key)>,
-    pub(crate) deadline: Option<Sleep>,
+    pub(crate) deadline: Option<Deadline>,
     pub(crate) named: Option<Key>,
     pub(crate) newborn: Option<u32>,
     locals: Vec<Local>,
     waits: Vec<Wait>,
+}
+
+/// When a task is cancelled.
+pub(crate) struct Deadline {
+    at: Nanos,
+    /// Set by the first poll: its thread's.
+    timer: Option<Timer>,
+}
+
+impl Deadline {
+    pub(crate) fn new(at: Nanos) -> Self {
+        Deadline { at, timer: None }
+    }
+
+    /// Whether its time has come; if not, the task is woken for it.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.timer.is_none() {
+            self.timer = Timer::set(self.at).ok();
+        }
+        let Some(timer) = &mut self.timer else {
+            // Without memory for a timer the task itself looks again and again.
+            cx.waker().wake_by_ref();
+            return now() >= self.at;
+        };
+        timer.poll(cx) == Poll::Ready(())
+    }
 }
 
 /// A task-local value.
@@ -58,7 +84,7 @@ pub(crate) enum Wait {
     Permits { semaphore: Arc<Semaphore>, n: u32, ticket: Ticket },
     Room { channel: Arc<Channel>, ticket: Ticket },
     Element { channel: Arc<Channel>, ticket: Ticket },
-    Addr { place: &'static ouzel_runtime, addr: usize, ticket: Ticket, until: Option<Sleep> },
+    Addr { place: &'static ouzel_runtime, addr: usize, ticket: Ticket, until: Option<Timer> },
 }
 
 impl Wait {
@@ -81,7 +107,7 @@ impl Wait {
 impl Extra {
     /// Whether the deadline is over; if not, the task is woken for it.
     pub(crate) fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deadline.as_mut().is_some_and(|sleep| Pin::new(sleep).poll(cx) == Poll::Ready(()))
+        self.deadline.as_mut().is_some_and(|deadline| deadline.is_over(cx))
     }
 
     /// Takes a wait out that fits.

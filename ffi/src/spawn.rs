@@ -10,11 +10,10 @@ use core::mem::offset_of;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ouzel::op::raw::Nanos;
-use ouzel::time::sleep_until;
 use ouzel::{LocalJoinHandle, TaskId};
 
 use crate::error::{Error, OUZEL_OK, Result, code};
-use crate::extra::Extra;
+use crate::extra::{Deadline, Extra};
 use crate::guard::{callback_anywhere, guard};
 use crate::id::{Kind, ouzel_group, ouzel_rtid, ouzel_task, unpack};
 use crate::memory;
@@ -114,7 +113,7 @@ impl Order {
         }
         let mut extra = Extra::default();
         if deadline_ns != 0 {
-            extra.deadline = Some(sleep_until(Nanos(deadline_ns)));
+            extra.deadline = Some(Deadline::new(Nanos(deadline_ns)));
         }
         // First, as it is dropped where there is no memory for it.
         let mut extra = memory::boxed(extra)?;

@@ -180,6 +180,10 @@ static int32_t waits_for_an_element(ouzel_cx *cx) {
 
 static int32_t waits_at_an_address(ouzel_cx *cx) { return ouzel_wait_addr(cx, &the_word, 0, OUZEL_FOREVER); }
 
+static int32_t waits_at_an_address_for_long(ouzel_cx *cx) {
+    return ouzel_wait_addr(cx, &the_word, 0, ouzel_cx_now(cx) + 1000ull * SECOND);
+}
+
 static int32_t waits_for_a_group(ouzel_cx *cx) { return ouzel_group_poll_empty(the_group, cx); }
 
 static void ends_value(void *value) { ends(value); }
@@ -274,6 +278,11 @@ static int32_t address(ouzel_runtime *rt) {
     return in_a_task(rt, waits_at_an_address, changes_the_word);
 }
 
+static int32_t address_for_long(ouzel_runtime *rt) {
+    the_word = 0;
+    return in_a_task(rt, waits_at_an_address_for_long, changes_the_word);
+}
+
 static void cancels_the_group(ouzel_runtime *rt) {
     (void)rt;
     CHECK_IS(ASK(ouzel_group_cancel(the_group)), 1); /* that needs no memory */
@@ -294,6 +303,19 @@ static void serves_nothing(ouzel_runtime *rt) { (void)rt; }
 static int32_t value(ouzel_runtime *rt) {
     if (the_key == 0) CHECK_IS(ouzel_key_new(&the_key), OUZEL_OK);
     return in_a_task(rt, sets_a_value, serves_nothing);
+}
+
+/* Its timer is set by the first poll, which nobody hears of. */
+static int32_t deadline(ouzel_runtime *rt) {
+    ouzel_task_opts opts = duty(0);
+    ouzel_task task;
+    int32_t result = 7;
+    opts.deadline_ns = ouzel_now(rt) + 2 * MS;
+    CHECK_IS(ouzel_spawn(rt, waits, &ended, &opts, &task), OUZEL_OK);
+    CHECK_IS(ASK(ouzel_run_nowait(rt, 0, NULL)), OUZEL_OK);
+    CHECK_IS(ouzel_block_on(rt, task, 20ull * SECOND, &result), OUZEL_OK);
+    CHECK_IS(result, OUZEL_ECANCELED);
+    return was_refused && request >= 0 ? OUZEL_ENOMEM : OUZEL_OK;
 }
 
 /* ---- operations --------------------------------------------------------------------------------------------------- */
@@ -408,8 +430,8 @@ typedef struct scenario {
 static const scenario scenarios[] = {
     ANYWHERE(detached), ANYWHERE(detached_with_id), ANYWHERE(joined), ANYWHERE(with_everything), ANYWHERE(batch),
     ANYWHERE(from_elsewhere), ANYWHERE(group), ANYWHERE(semaphore), ANYWHERE(channel), ANYWHERE(function),
-    ANYWHERE(permit), ANYWHERE(room), ANYWHERE(element), ANYWHERE(address), ANYWHERE(empty_group), ANYWHERE(value),
-    ON_THE_LOOP(nop), ON_THE_LOOP(timer), ON_THE_LOOP(interval), ON_THE_LOOP(recv_that_waits),
+    ANYWHERE(permit), ANYWHERE(room), ANYWHERE(element), ANYWHERE(address), ANYWHERE(address_for_long), ANYWHERE(empty_group), ANYWHERE(value),
+    ON_THE_LOOP(deadline), ON_THE_LOOP(nop), ON_THE_LOOP(timer), ON_THE_LOOP(interval), ON_THE_LOOP(recv_that_waits),
     ON_THE_LOOP(recv_with_a_limit), ON_THE_LOOP(poll_multi), ON_THE_LOOP(ops), ON_A_RING(opens),
 };
 
