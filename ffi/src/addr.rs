@@ -1,13 +1,12 @@
 //! Waiting at an address, for mutexes and the like of the host's.
 
 use core::sync::atomic::AtomicU32;
-use core::task::{Context, Poll};
+use core::task::Context;
 
-use ouzel::op::Timer;
 use ouzel::op::raw::Nanos;
 
 use crate::error::{Error, OUZEL_PENDING, OUZEL_READY, Result, code};
-use crate::extra::Wait;
+use crate::extra::{Deadline, Wait};
 use crate::guard::guard;
 use crate::id::{Kind, ouzel_rtid, unpack};
 use crate::options::OUZEL_FOREVER;
@@ -41,22 +40,10 @@ unsafe fn wait(cx: &ouzel_cx<'_>, addr: *const u32, expected: u32, deadline_ns: 
     if deadline_ns == OUZEL_FOREVER {
         until = None;
     } else {
-        let timer = match until {
-            Some(timer) => Ok(timer),
-            None => Timer::set(Nanos(deadline_ns)),
-        };
-        let mut timer = match timer {
-            Ok(timer) => timer,
-            Err(why) => {
-                body.things.addrs.leave(addr.addr(), ticket);
-                return Err(why.into());
-            }
-        };
-        if timer.deadline() != Nanos(deadline_ns) {
-            timer.reset(Nanos(deadline_ns));
-        }
-        late = timer.poll(&mut Context::from_waker(cx.waker)) == Poll::Ready(());
-        until = Some(timer);
+        let known = until.filter(|deadline| deadline.at() == Nanos(deadline_ns));
+        let mut deadline = known.unwrap_or_else(|| Deadline::new(Nanos(deadline_ns)));
+        late = deadline.is_over(&mut Context::from_waker(cx.waker));
+        until = Some(deadline);
     }
     let wait = Wait::Addr { place, addr: addr.addr(), ticket, until };
     if late {

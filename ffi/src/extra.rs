@@ -38,7 +38,7 @@ pub(crate) struct Extra {
     waits: Vec<Wait>,
 }
 
-/// When a task is cancelled.
+/// When a task is cancelled, or waits no longer.
 pub(crate) struct Deadline {
     at: Nanos,
     /// Set by the first poll: its thread's.
@@ -50,15 +50,22 @@ impl Deadline {
         Deadline { at, timer: None }
     }
 
+    pub(crate) fn at(&self) -> Nanos {
+        self.at
+    }
+
     /// Whether its time has come; if not, the task is woken for it.
-    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         if self.timer.is_none() {
+            if now() >= self.at {
+                return true;
+            }
             self.timer = Timer::set(self.at).ok();
         }
         let Some(timer) = &mut self.timer else {
             // Without memory for a timer the task itself looks again and again.
             cx.waker().wake_by_ref();
-            return now() >= self.at;
+            return false;
         };
         timer.poll(cx) == Poll::Ready(())
     }
@@ -84,7 +91,7 @@ pub(crate) enum Wait {
     Permits { semaphore: Arc<Semaphore>, n: u32, ticket: Ticket },
     Room { channel: Arc<Channel>, ticket: Ticket },
     Element { channel: Arc<Channel>, ticket: Ticket },
-    Addr { place: &'static ouzel_runtime, addr: usize, ticket: Ticket, until: Option<Timer> },
+    Addr { place: &'static ouzel_runtime, addr: usize, ticket: Ticket, until: Option<Deadline> },
 }
 
 impl Wait {
