@@ -202,28 +202,54 @@ impl ReactorCell {
     }
 
     fn start(&self, key: OpKey, request: Request, limit: Option<Deadline>, pool: impl FnOnce() -> Runner) {
-        let is_timer = matches!(request, Request::Timeout { .. });
-        if (is_timer || limit.is_some()) && !self.limits.reserve() {
-            return self.complete(key, Completion::done(-ENOMEM));
-        }
         if let Request::Timeout { deadline } = request {
-            return self.limits.set_timer(&self.slab, key, deadline);
+            return self.start_timer(key, deadline);
         }
         let Ok(mut driver) = self.driver.try_borrow_mut() else {
             return self.deferred.borrow_mut().push((key, request, limit, pool()));
         };
-        let to_link = limit.filter(|_| self.options.linked_timeouts);
-        let linked = to_link.and_then(|limit| driver.submit_until(key, &request, limit));
-        let watched = if linked.is_none() { limit } else { None };
-        let submitted = linked.unwrap_or_else(|| driver.submit(key, &request));
+        let submitted = match limit {
+            None => driver.submit(key, &request),
+            Some(limit) => self.submit_limited(&mut driver, key, &request, limit),
+        };
         drop(driver);
-        if let Some(limit) = watched.filter(|_| !matches!(submitted, Submitted::Done(_))) {
-            self.limits.watch(&self.slab, key, limit);
-        }
         match submitted {
             Submitted::InFlight => {}
             Submitted::Done(c) => self.complete(key, c),
             Submitted::Blocking => self.block(key, request, &pool()),
+        }
+    }
+
+    /// Gives the driver what has a limit, linked or watched.
+    #[inline(never)]
+    fn submit_limited(
+        &self,
+        driver: &mut AnyDriver,
+        key: OpKey,
+        request: &Request,
+        limit: Deadline,
+    ) -> Submitted {
+        if self.options.linked_timeouts
+            && let Some(linked) = driver.submit_until(key, request, limit)
+        {
+            return linked;
+        }
+        if !self.limits.reserve() {
+            return Submitted::Done(Completion::done(-ENOMEM));
+        }
+        let submitted = driver.submit(key, request);
+        if !matches!(submitted, Submitted::Done(_)) {
+            self.limits.watch(&self.slab, key, limit);
+        }
+        submitted
+    }
+
+    #[inline(never)]
+    fn start_timer(&self, key: OpKey, deadline: Deadline) {
+        if self.limits.reserve() {
+            self.limits.set_timer(&self.slab, key, deadline);
+        } else {
+            self.complete(key, Completion::done(-ENOMEM));
         }
     }
 
