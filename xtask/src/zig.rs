@@ -13,8 +13,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// And whether its `zig build` starts in seconds; 0.17 compiles its build system for minutes first.
-const VERSIONS: [(&str, bool); 2] = [("0.15.2", true), ("0.17.1", false)];
+/// The one before `std.Io`, whose `zig build` starts in seconds, and the one with it, which compiles its build system for minutes
+/// first.
+const VERSIONS: [(&str, Generation); 2] = [("0.15.2", Generation::Before), ("0.17.1", Generation::Io)];
 const SAFE: &[&str] = &["-OReleaseSafe"];
 const CLIENTS: usize = 20;
 /// More than the socket buffers hold.
@@ -26,11 +27,12 @@ pub(crate) fn check(ws: &Workspace, quick: bool) -> Result<(), String> {
     declarations(ws)?;
     let prefix = ws.target.join("zig/prefix");
     layout::make(ws, &prefix, Kind::Trained)?;
-    for (version, builds_soon) in VERSIONS {
+    for (version, generation) in VERSIONS {
         let zig = Zig::new(ws, version, &prefix)?;
-        let build = builds_soon || !quick;
-        zig.all(build).map_err(|e| format!("zig {version}: {e}"))?;
-        println!("zig {version}: tests, echo server{}: ok", if build { ", zig build" } else { "" });
+        let build = generation == Generation::Before || !quick;
+        zig.all(build, generation).map_err(|e| format!("zig {version}: {e}"))?;
+        let io = if generation == Generation::Io { ", std.Io" } else { "" };
+        println!("zig {version}: tests{io}, echo server{}: ok", if build { ", zig build" } else { "" });
     }
     if quick { Ok(()) } else { kv(ws) }
 }
@@ -45,7 +47,7 @@ fn kv(ws: &Workspace) -> Result<(), String> {
 /// Builds the echo example for speed with the first version, for any CPU as C's is, against what lies under `prefix`.
 pub(crate) fn build_echo(ws: &Workspace, prefix: &Path, to: &Path) -> Result<(), String> {
     let zig = Zig::new(ws, VERSIONS[0].0, prefix)?;
-    zig.build_exe(&["-OReleaseFast", "-mcpu=baseline"], &zig.source("examples/zig/echo.zig"), to)
+    zig.build_exe(&["-OReleaseFast", "-mcpu=baseline"], "ouzel", &zig.source("examples/zig/echo.zig"), to)
 }
 
 /// Every function and every code of the header is declared for Zig, and nothing else.
@@ -88,6 +90,12 @@ fn codes_of_zig(text: &str) -> Vec<(String, i32)> {
     codes(text, "pub const E", &[": i32 = ", ";"])
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Generation {
+    Before,
+    Io,
+}
+
 struct Zig<'a> {
     ws: &'a Workspace,
     python: PathBuf,
@@ -103,11 +111,15 @@ impl<'a> Zig<'a> {
         Ok(Zig { ws, python, prefix: prefix.into(), work })
     }
 
-    fn all(&self, build: bool) -> Result<(), String> {
-        self.tests()?;
-        self.documents()?;
+    fn all(&self, build: bool, generation: Generation) -> Result<(), String> {
+        self.tests("zig/test.zig")?;
+        self.documents("ouzel", "zig")?;
+        if generation == Generation::Io {
+            self.tests("zig/std_io_test.zig")?;
+            self.documents("std_io", "zig-0.17")?;
+        }
         let echo = self.work.join("echo");
-        self.build_exe(SAFE, &self.source("examples/zig/echo.zig"), &echo)?;
+        self.build_exe(SAFE, "ouzel", &self.source("examples/zig/echo.zig"), &echo)?;
         serve(&echo)?;
         if build { self.build() } else { Ok(()) }
     }
@@ -124,31 +136,34 @@ impl<'a> Zig<'a> {
         self.ws.root.join("ffi").join(name)
     }
 
-    fn tests(&self) -> Result<(), String> {
+    fn tests(&self, source: &str) -> Result<(), String> {
         let mut test = self.zig(&["test", "-lc", "-lunwind"]);
-        test.arg(self.source("zig/test.zig")).arg(self.source("zig/layout.c"));
+        test.arg(self.source(source)).arg(self.source("zig/layout.c"));
         command(test.arg("-I").arg(self.prefix.join("include")).arg(self.prefix.join("lib/libouzel.a")))
     }
 
-    fn build_exe(&self, mode: &[&str], source: &Path, to: &Path) -> Result<(), String> {
-        let mut build = self.zig(&["build-exe", "--dep", "ouzel", "-lc", "-lunwind"]);
+    /// With `module`, one of the two that are shipped.
+    fn build_exe(&self, mode: &[&str], module: &str, source: &Path, to: &Path) -> Result<(), String> {
+        let mut build = self.zig(&["build-exe", "--dep", module, "-lc", "-lunwind"]);
         build.args(mode).arg(format!("-Mroot={}", source.display()));
-        build.arg(format!("-Mouzel={}", self.prefix.join("zig/ouzel.zig").display()));
+        let shipped = self.prefix.join("zig").join(module).with_extension("zig");
+        build.arg(format!("-M{module}={}", shipped.display()));
         command(build.arg(self.prefix.join("lib/libouzel.a")).arg(format!("-femit-bin={}", to.display())))
     }
 
-    /// The programs in the documents compile, run, and end well.
-    fn documents(&self) -> Result<(), String> {
-        for name in ["README.md", "docs/zig.md"] {
+    /// The documents' programs in `language` compile, run, and end well.
+    fn documents(&self, module: &str, language: &str) -> Result<(), String> {
+        let names: &[&str] = if module == "ouzel" { &["README.md", "docs/zig.md"] } else { &["docs/zig.md"] };
+        for name in names {
             let text = fs::read_to_string(self.ws.root.join(name)).map_err(|e| format!("{name}: {e}"))?;
-            let blocks = blocks(&text);
+            let blocks = blocks(&text, language);
             if blocks.is_empty() {
-                return Err(format!("{name} has no program in Zig"));
+                return Err(format!("{name} has no program in {language}"));
             }
             for block in blocks {
                 let (source, program) = (self.work.join("document.zig"), self.work.join("document"));
                 fs::write(&source, block).map_err(|e| format!("{}: {e}", source.display()))?;
-                self.build_exe(SAFE, &source, &program)?;
+                self.build_exe(SAFE, module, &source, &program)?;
                 command(&mut Command::new(&program)).map_err(|e| format!("{name}: {e}"))?;
             }
         }
@@ -169,9 +184,10 @@ impl<'a> Zig<'a> {
     }
 }
 
-/// The programs in Zig of a document.
-fn blocks(text: &str) -> Vec<&str> {
-    text.split("```zig\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
+/// The programs of a document.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    text.split(&*fence).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
 }
 
 /// Starts an echo server, has many clients compare what it answers, and ends it.
@@ -206,7 +222,9 @@ mod tests {
 
     #[test]
     fn programs_are_found_in_documents() {
-        assert_eq!(blocks("a\n```zig\none\n```\n```sh\nno\n```\n```zig\ntwo\n```\n"), ["one\n", "two\n"]);
+        let text = "a\n```zig\none\n```\n```sh\nno\n```\n```zig\ntwo\n```\n```zig-0.17\nio\n```\n";
+        assert_eq!(blocks(text, "zig"), ["one\n", "two\n"]);
+        assert_eq!(blocks(text, "zig-0.17"), ["io\n"]);
     }
 
     #[test]

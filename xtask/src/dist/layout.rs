@@ -8,13 +8,18 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// What is shipped as it lies in `ffi`.
-const COPIED: [&str; 6] = [
+const COPIED: [&str; 11] = [
     "include/ouzel.h",
     "include/ouzel.hpp",
     "include/ouzel_core.h",
     "zig/ouzel.zig",
     "zig/c.zig",
     "zig/build.zig",
+    "zig/std_io.zig",
+    "zig/std_io/loop.zig",
+    "zig/std_io/operations.zig",
+    "zig/std_io/batch.zig",
+    "zig/std_io/forward.zig",
 ];
 
 /// The version that is being built.
@@ -40,8 +45,10 @@ pub(crate) fn make(ws: &Workspace, out: &Path, wanted: Kind) -> Result<Kind, Str
     };
 
     let work = ws.target.join("dist-work");
-    for folder in
-        ["lib/pkgconfig", "lib/cmake/ouzel", "include", "zig"].map(|f| out.join(f)).iter().chain([&work])
+    for folder in ["lib/pkgconfig", "lib/cmake/ouzel", "include", "zig/std_io"]
+        .map(|f| out.join(f))
+        .iter()
+        .chain([&work])
     {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }

@@ -9,6 +9,7 @@
 //!   include/ouzel.h, ouzel_core.h    for C and C++
 //!   include/ouzel.hpp                for C++20 coroutines
 //!   zig/ouzel.zig, c.zig            the Zig binding, and a build.zig to start from
+//!   zig/std_io.zig                  experimental: Zig 0.17's `std.Io` on ouzel
 //! ```
 //! rustc's own archive will not do: it holds hundreds of objects, whose symbols meet those of any other Rust archive
 //! that is linked into the same program.
