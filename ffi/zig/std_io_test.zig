@@ -328,6 +328,30 @@ test "files are read and written, a pipe is waited for" {
     try everywhere(filesAndPipes);
 }
 
+fn connects(io: Io, to: Io.net.IpAddress, ms: i64) anyerror!void {
+    const within: Io.Timeout = .{ .duration = .{ .raw = .fromMilliseconds(ms), .clock = .awake } };
+    const stream = try to.connect(io, .{ .mode = .stream, .timeout = within });
+    stream.close(io);
+}
+
+fn aConnectThatWaits(io: Io) !void {
+    var server = try address.listen(io, .{ .kernel_backlog = 1 });
+    defer server.deinit(io);
+    const to = server.socket.address;
+    // Nobody accepts: when the queue is full the next one waits.
+    for (0..8) |_| connects(io, to, 40) catch |err| {
+        try expectEqual(error.Timeout, err);
+        break;
+    } else return error.TheQueueHasNoEnd;
+    var waits = try io.concurrent(connects, .{ io, to, 100_000_000 });
+    try after(io, 2);
+    try expectError(error.Canceled, waits.cancel(io));
+}
+
+test "a connect that waits has a limit, and is cancelled" {
+    try everywhere(aConnectThatWaits);
+}
+
 fn receives(io: Io, socket: *const Io.net.Socket, buffer: []u8) anyerror!usize {
     const message = try socket.receive(io, buffer);
     return message.data.len;

@@ -76,6 +76,13 @@ fn send(self: *Loop, fd: c_int, parts: Parts) Io.Cancelable!i32 {
     return self.result(c.ouzel_sendmsg(self.handle, fd, &message, posix.MSG.NOSIGNAL, &options, &op), op, true);
 }
 
+fn ready(self: *Loop, fd: c_int, events: u32) Io.Cancelable!i32 {
+    var op: c.Id = .{};
+    try self.check();
+    const options = self.opOptions();
+    return self.result(c.ouzel_poll_fd(self.handle, fd, events, &options, &op), op, true);
+}
+
 fn close(self: *Loop, fd: c_int) void {
     var op: c.Id = .{};
     const options = self.opOptions();
@@ -151,14 +158,12 @@ pub fn operate(userdata: ?*anyopaque, operation: Io.Operation) Io.Cancelable!Io.
                 else => error.Unexpected,
             } };
         },
-        .net_receive => |o| {
-            var op: c.Id = .{};
-            try self.check();
-            const options = self.opOptions();
-            const events = self.result(c.ouzel_poll_fd(self.handle, o.socket_handle, posix.POLL.IN, &options, &op), op, true);
-            if (try events < 0) return .{ .net_receive = .{ error.SystemResources, 0 } };
-        },
-        .net_send, .device_io_control => {},
+        // Ready, these do not stand in the loop's way.
+        .net_receive => |o| if (try ready(self, o.socket_handle, posix.POLL.IN) < 0)
+            return .{ .net_receive = .{ error.SystemResources, 0 } },
+        .net_send => |o| if (try ready(self, o.socket_handle, posix.POLL.OUT) < 0)
+            return .{ .net_send = .{ error.SystemResources, 0 } },
+        .device_io_control => {},
     }
     const inner = self.threaded.io();
     return inner.vtable.operate(inner.userdata, operation);
@@ -230,9 +235,11 @@ pub fn netAccept(userdata: ?*anyopaque, server: Io.net.Socket.Handle, _: Io.net.
 
 pub fn netConnectIp(userdata: ?*anyopaque, address: *const Io.net.IpAddress, how: Io.net.IpAddress.ConnectOptions) Io.net.IpAddress.ConnectError!Io.net.Socket {
     const self = of(userdata);
-    if (how.timeout != .none) return error.OptionUnsupported;
     const inner = self.threaded.io();
-    if (how.mode != .stream) return inner.vtable.netConnectIp(inner.userdata, address, how);
+    if (how.mode != .stream) {
+        // It only notes the address.
+        return inner.vtable.netConnectIp(inner.userdata, address, .{ .mode = how.mode, .protocol = how.protocol });
+    }
     var storage: Io.Threaded.PosixAddress = undefined;
     var len = Io.Threaded.addressToPosix(address, &storage);
     try self.check();
@@ -246,7 +253,9 @@ pub fn netConnectIp(userdata: ?*anyopaque, address: *const Io.net.IpAddress, how
     };
     errdefer close(self, fd);
     var op: c.Id = .{};
-    const options = self.opOptions();
+    var options = self.opOptions();
+    // At once is not zero, which is never.
+    if (self.deadline(how.timeout)) |until| options.timeout_ns = @max(until -| c.ouzel_now(self.handle), 1);
     const connected = try self.result(c.ouzel_connect(self.handle, fd, &storage.any, len, &options, &op), op, true);
     switch (errno(connected)) {
         .SUCCESS => {},
