@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ouzel::op::raw::{SubmitReason, reserve};
+use ouzel::op::raw::{Deadline, Request, SubmitReason, reserve, submit};
 use ouzel::sync::{Semaphore, SendError, channel};
 use ouzel::time::{now, sleep};
 use ouzel::{LocalRuntime, yield_now};
@@ -135,6 +135,33 @@ fn who_cannot_wait_for_lack_of_memory_says_so_and_may_try_again() {
         assert_eq!(second.poll(cx), Poll::Ready(Err(SendError(3))));
         assert_eq!(receiver.try_recv(), Ok(2));
     }
+}
+
+/// A timer that is an operation, whose submission is refused its request number `request`: none begins, it completes with
+/// `ENOMEM`, or it ends in its time.
+fn timer_operation(request: usize) -> bool {
+    let runtime = LocalRuntime::new().unwrap();
+    let _entered = runtime.enter();
+    let deadline = Deadline(now() + Duration::from_millis(2));
+    // SAFETY: nothing is lent.
+    let submit = || unsafe { submit((), |_, _| Request::Timeout { deadline }) };
+    let (submitted, was_refused) = refusing(request, submit);
+    let told = match submitted {
+        Err(error) => error.reason() == SubmitReason::OutOfMemory,
+        Ok(mut op) => {
+            let (completion, ()) = runtime.block_on(poll_fn(|cx| op.poll(cx)));
+            assert!(completion.res == -libc::ENOMEM || now() >= deadline.0, "{}", completion.res);
+            completion.res == -libc::ENOMEM
+        }
+    };
+    assert_eq!(told, was_refused);
+    told
+}
+
+#[test]
+fn a_timer_operation_without_memory_says_so() {
+    // The slab's list and chunk, the wheel, the list of what is late.
+    assert!((0..).take_while(|request| timer_operation(*request)).count() >= 3);
 }
 
 #[test]

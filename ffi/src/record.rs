@@ -175,3 +175,23 @@ impl Joins {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_stays_on_the_way() {
+        let joins = Joins::default();
+        let id = TaskId { index: 3, generation: 7 };
+        let (spawned, refused) = (joins.begin(false).unwrap(), joins.begin(false).unwrap());
+        assert_eq!(joins.lock().on_the_way, 2);
+        joins.register(id, &spawned);
+        // The second of the two who may do it.
+        joins.register(id, &spawned);
+        joins.give_up(&refused);
+        joins.give_up(&spawned);
+        assert_eq!(joins.lock().on_the_way, 0);
+        assert!(Arc::ptr_eq(&joins.remove(id).unwrap(), &spawned) && joins.find(id).is_none());
+    }
+}

@@ -115,8 +115,35 @@ fn filesAndPipes(io: Io) !void {
     from.close(io);
 }
 
+fn fills(io: Io, file: Io.File, bytes: []const u8) anyerror!void {
+    try file.writeStreamingAll(io, bytes);
+}
+
+fn aFullPipe(io: Io) !void {
+    const from, const into = try pipe();
+    defer from.close(io);
+    const bytes = try std.testing.allocator.alloc(u8, 300_000);
+    defer std.testing.allocator.free(bytes);
+    for (bytes, 0..) |*byte, i| byte.* = @truncate(i *% 31 +% i / 251);
+    var writing = try io.concurrent(fills, .{ io, into, bytes });
+    try after(io, 1);
+    var buffer: [4096]u8 = undefined;
+    var reader = from.readerStreaming(io, &buffer);
+    const got = try reader.interface.readAlloc(std.testing.allocator, bytes.len);
+    defer std.testing.allocator.free(got);
+    try writing.await(io);
+    try std.testing.expectEqualSlices(u8, bytes, got);
+    var canceled = try io.concurrent(fills, .{ io, into, bytes });
+    try after(io, 1);
+    try expectError(error.Canceled, canceled.cancel(io));
+    into.close(io);
+    // It is open for reading alone.
+    try expectError(error.NotOpenForWriting, fills(io, from, bytes));
+}
+
 test "files are read and written, a pipe is waited for" {
     try everywhere(filesAndPipes);
+    try everywhere(aFullPipe);
 }
 
 fn connects(io: Io, to: Io.net.IpAddress, ms: i64) anyerror!void {
