@@ -8,7 +8,13 @@ use std::ops::Range;
 pub(crate) const WINDOW: usize = 256 * 1024;
 
 /// The same where many files are open at once, since reads have to wait: there the disk is the bound.
-pub(crate) const NARROW: usize = 128 * 1024;
+pub(crate) const NARROW: usize = 64 * 1024;
+
+/// Bytes of a file that are asked for first where reads have to wait. The kernel reads ahead four times what is asked for, in
+/// pages of 4 KiB, and what follows in larger ones (16 KiB, then 64 KiB): a small start leaves more to those. Of 581 MiB on a
+/// disk a search takes a sixth less CPU time than with a whole buffer at first (209 ms for 246), and 0.95 of the time
+/// (31 runs in turn, with 64 reads at once). It is one system call more a file, so it is not done for files in memory.
+const FIRST: usize = 8 * 1024;
 
 /// Where it begins in memory. The kernel copies from whole pages: to a place a few bytes behind the start of one it takes an
 /// eighth longer (127 ms for 581 MiB in memory, against 112). That the next part of a file begins there too, behind what is left
@@ -78,6 +84,14 @@ impl Window {
         &mut self.buf[self.begin + self.filled..end]
     }
 
+    /// The part of that to read into on the spot: see [`FIRST`].
+    pub(crate) fn next(&mut self) -> &mut [u8] {
+        let is_short = self.width == NARROW && self.offset() == 0;
+        let room = self.room();
+        let most = if is_short { FIRST } else { room.len() };
+        &mut room[..most]
+    }
+
     /// The offset of the next bytes.
     pub(crate) fn offset(&self) -> u64 {
         self.base + self.filled as u64
@@ -114,5 +128,24 @@ impl Window {
     /// Brings it back.
     pub(crate) fn give_back(&mut self, buf: Vec<u8>) {
         self.buf = buf;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_first_is_short_where_reads_wait_and_nothing_else_is() {
+        for (width, first) in [(NARROW, FIRST), (WINDOW, WINDOW)] {
+            let mut window = Window::new(width);
+            assert_eq!((window.next().len(), window.room().len()), (first, width));
+            window.add(5);
+            assert_eq!(window.next().len(), width - 5);
+            window.drop_front(5);
+            assert_eq!(window.next().len(), width, "the next part, not the first");
+            window.begin();
+            assert_eq!(window.next().len(), first, "another file");
+        }
     }
 }

@@ -28,7 +28,7 @@ use crate::scan::Progress;
 use crate::window::{NARROW, WINDOW, Window};
 
 /// Tasks: files open, and buffers, at the most. All but one a worker have narrow ones: 4 MiB in all.
-const DEPTH: usize = 32;
+const DEPTH: usize = 64;
 
 /// Tasks are left.
 const GOES_ON: u8 = 0;
@@ -227,7 +227,7 @@ impl Search {
                 reader.window.grow();
             }
             let offset = reader.window.offset();
-            let result = match file.try_read_at(reader.window.room(), offset) {
+            let result = match file.try_read_at(reader.window.next(), offset) {
                 Err(e) if e.kind() == WouldBlock => {
                     apart(|| self.during(read(&file, &mut reader.window))).await
                 }
