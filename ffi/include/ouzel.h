@@ -365,8 +365,8 @@ int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
  * what the C library allocates inside (threads, name lookups). It may return NULL: spawns, what is made in a runtime, waits and
  * operations then answer OUZEL_ENOMEM (an operation perhaps in its cqe), have done nothing, and may be asked again. The process
  * is aborted where that cannot be, among others in ouzel_runtime_new, a loop thread's first multishot receive, blocking jobs (on
- * OUZEL_DRIVER_POLL files' operations too), a cancel from another thread. The struct is copied. OUZEL_ENULL: a function is
- * missing. [any] */
+ * OUZEL_DRIVER_POLL files' operations too), a cancel from another thread, what ouzel_try_send has to keep. The struct is
+ * copied. OUZEL_ENULL: a function is missing. [any] */
 int32_t ouzel_set_allocator(const ouzel_allocator *allocator);
 /* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. OUZEL_ENOTSUP in
  * a library that was built small, without panic messages: there the process ends at once, by SIGILL. [any] */

@@ -63,6 +63,12 @@ fn memory_that_is_refused_loses_nothing() {
 }
 
 #[test]
+fn an_operation_that_is_refused_memory_loses_nothing() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("refused_io", "tests/c/refused_io.c", &BUILT));
+}
+
+#[test]
 fn every_rule_of_the_contract_holds() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     run_everywhere(program("contract", "tests/c/contract.c", &BUILT));

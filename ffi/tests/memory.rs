@@ -7,8 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// All of `tests/c` but those that are about operations whose memory the kernel writes to on its own.
-const PROGRAMS: &[&str] =
-    &["tasks", "spawn", "sync", "wakers", "contract", "allocator", "refused", "ready", "try_send"];
+const PROGRAMS: &[&str] = &[
+    "tasks",
+    "spawn",
+    "sync",
+    "wakers",
+    "contract",
+    "allocator",
+    "refused",
+    "refused_io",
+    "ready",
+    "try_send",
+];
 
 fn build(name: &str, kind: &str, flags: &[&str]) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(format!("{name}.c"));

@@ -3,10 +3,20 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use ouzel_core::driver::Errno;
+
 /// From a key's number to `V`.
 pub(crate) type KeyMap<V> = HashMap<u64, V, BuildHasherDefault<KeyHasher>>;
 /// A set of keys' numbers.
 pub(crate) type KeySet = HashSet<u64, BuildHasherDefault<KeyHasher>>;
+
+/// Room for one key more. One that is taken out and put back at once finds its place again.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn room<V>(map: &mut KeyMap<V>) -> Result<(), Errno> {
+    map.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))
+}
 
 /// Fibonacci hashing of one `u64`.
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ use core::cell::OnceCell;
 
 use super::Completion;
 use crate::config::MULTI_RING;
+use crate::memory;
 use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 
 const MASK: u32 = MULTI_RING as u32 - 1;
@@ -61,10 +62,17 @@ impl Multi {
         }
     }
 
-    /// Owner: a new multishot operation begins, and has no holder yet; the queue is empty already.
-    pub(super) fn begin(&self) {
+    /// Owner: a new multishot operation begins, and has no holder yet; the queue is empty already. False: there is no memory
+    /// for its ring.
+    #[must_use]
+    pub(super) fn begin(&self) -> bool {
         self.sticky.set(false);
-        self.ring.get_or_init(|| Box::new(core::array::from_fn(|_| UnsafeCell::new(Completion::default()))));
+        if self.ring.get().is_some() {
+            return true;
+        }
+        let ring: Option<Box<Ring>> =
+            memory::boxed(core::array::from_fn(|_| UnsafeCell::new(Completion::default())));
+        ring.is_some_and(|ring| self.ring.set(ring).is_ok())
     }
 
     /// Owner, before DONE.

@@ -116,8 +116,10 @@ impl OpSlab {
         slot.request.set(request);
         let multi = matches!(request, Request::RecvMulti { .. } | Request::AcceptMulti { .. });
         slot.is_multi.set(multi);
-        if multi {
-            slot.multi.begin();
+        if multi && !slot.multi.begin() {
+            // SAFETY: no driver has heard of it.
+            let payload = unsafe { guard.disarm().withdraw() };
+            return Err(Rejected { payload, reason: RejectReason::OutOfMemory });
         }
         Ok((guard.disarm(), request))
     }

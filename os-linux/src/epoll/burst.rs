@@ -87,7 +87,9 @@ impl EpollDriver {
     #[cold]
     fn send_rest(&mut self, fd: Fd, rest: &[u8], keep: Keep) {
         let in_line = !self.entry(fd).sides[Way::Out as usize].is_empty();
-        let waits = if in_line { self.register(fd, Way::Out) } else { self.await_edge(fd, Way::Out) };
+        let room = self.table.make_op(&mut self.ready, &mut self.done);
+        let waits = room
+            .and_then(|()| if in_line { self.register(fd, Way::Out) } else { self.await_edge(fd, Way::Out) });
         if let Err(Errno(e)) = waits {
             self.entry(fd).failed = e;
             return;

@@ -14,7 +14,7 @@ use rustix::event::epoll;
 use super::attempt::waits_on;
 use super::copies::Copies;
 use super::lazy::{KEPT, Lazy};
-use super::table::{Table, Way};
+use super::table::{Done, Ready, Table, Way};
 use super::timer::Timer;
 use crate::buffers::BufferPool;
 use crate::config::{DriverConfig, Mask};
@@ -39,11 +39,11 @@ pub struct EpollDriver {
     pub(super) fds: &'static FdTable,
     pub(super) table: Table,
     /// Descriptors to look at before the next block.
-    pub(super) ready: VecDeque<Fd>,
+    pub(super) ready: Ready,
     /// So many of those, the first ones, were there at the last look at the kernel: the next look waits for them.
     pub(super) left: usize,
     /// Completions that came about outside of `wait` and `reap`.
-    pub(super) done: VecDeque<(OpKey, Completion)>,
+    pub(super) done: Done,
     pub(super) lazy: Lazy,
     pub(super) copies: Copies,
     pub(super) pool: Option<BufferPool>,

@@ -50,7 +50,9 @@ impl EpollDriver {
     /// Without a try: behind the others, or until the next edge.
     #[inline(never)]
     pub(super) fn line_up(&mut self, key: OpKey, req: &Request, fd: Fd, way: Way) -> Submitted {
-        if let Err(Errno(e)) = self.table.make_op().and_then(|()| self.register(fd, way)) {
+        if let Err(Errno(e)) =
+            self.table.make_op(&mut self.ready, &mut self.done).and_then(|()| self.register(fd, way))
+        {
             return done(-e);
         }
         self.table.push(key, *req, fd, way, 0);
@@ -70,7 +72,11 @@ impl EpollDriver {
         match outcome {
             Outcome::Done(res) => return done(res),
             Outcome::Blocking => return Submitted::Blocking,
-            Outcome::Again => match self.table.make_op().and_then(|()| self.await_edge(fd, way)) {
+            Outcome::Again => match self
+                .table
+                .make_op(&mut self.ready, &mut self.done)
+                .and_then(|()| self.await_edge(fd, way))
+            {
                 Ok(()) => {}
                 // What was sent was sent.
                 Err(Errno(libc::ENOMEM)) if sent > 0 => return done(sent as i32),
@@ -93,7 +99,9 @@ impl EpollDriver {
         {
             return done(-e);
         }
-        if let Err(Errno(e)) = self.table.make_entry(fd).and_then(|()| self.table.make_op()) {
+        if let Err(Errno(e)) =
+            self.table.make_entry(fd).and_then(|()| self.table.make_op(&mut self.ready, &mut self.done))
+        {
             return done(-e);
         }
         self.entry(fd).used = true;

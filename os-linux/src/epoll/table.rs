@@ -1,7 +1,9 @@
 //! What the driver knows of each descriptor, and the operations that wait on it. Owner-only.
 
+use std::collections::VecDeque;
+
 use ouzel_core::driver::Errno;
-use ouzel_core::op::{Fd, OpKey, Request};
+use ouzel_core::op::{Completion, Fd, OpKey, Request};
 
 use crate::fds::FdTable;
 use crate::keys::KeyMap;
@@ -127,6 +129,14 @@ fn entries_for(index: usize) -> usize {
     (index + 1).next_power_of_two().max(64)
 }
 
+/// Descriptors whose turn it is.
+pub(super) type Ready = VecDeque<Fd>;
+/// Operations that have ended.
+pub(super) type Done = VecDeque<(OpKey, Completion)>;
+
+/// Operations for which there is room at first.
+const FEW: usize = 4;
+
 /// All descriptors, and all operations that wait on them.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -153,23 +163,29 @@ impl Table {
         self.entries.try_reserve_exact(more).map_err(|_| Errno(libc::ENOMEM))
     }
 
-    /// Makes room for one operation more: then [`push`](Self::push), and whatever takes it out, asks for no memory.
+    /// Makes room for one operation more: then [`push`](Self::push), and whatever takes it out, asks for no memory, nor does
+    /// its descriptor in `ready` or its end in `done`.
     ///
     /// # Errors
     /// `ENOMEM`.
     #[inline]
-    pub(super) fn make_op(&mut self) -> Result<(), Errno> {
+    pub(super) fn make_op(&mut self, ready: &mut Ready, done: &mut Done) -> Result<(), Errno> {
         let has_place = !self.free.is_empty() || self.ops.len() < self.ops.capacity();
         let is_there = has_place && self.by_key.len() < self.by_key.capacity();
-        if is_there { Ok(()) } else { self.make_ops().ok_or(Errno(libc::ENOMEM)) }
+        if is_there { Ok(()) } else { self.make_ops(ready, done).ok_or(Errno(libc::ENOMEM)) }
     }
 
     #[cold]
-    fn make_ops(&mut self) -> Option<()> {
+    fn make_ops(&mut self, ready: &mut Ready, done: &mut Done) -> Option<()> {
+        let has_place = !self.free.is_empty() || self.ops.len() < self.ops.capacity();
+        let most = self.ops.capacity() * if has_place { 1 } else { 2 };
+        let most = most.max(FEW);
+        // All of them may be free at a time, or in one of the queues. These first: places for operations tell that there is room.
+        self.free.try_reserve(most - self.free.len()).ok()?;
+        ready.try_reserve(most.saturating_sub(ready.len())).ok()?;
+        done.try_reserve(most.saturating_sub(done.len())).ok()?;
         self.by_key.try_reserve(1).ok()?;
-        self.ops.try_reserve(1).ok()?;
-        // All of them may be free at a time.
-        self.free.try_reserve(self.ops.capacity() - self.free.len()).ok()
+        self.ops.try_reserve_exact(most - self.ops.len()).ok()
     }
 
     /// The entry of `fd`, brought up to its present generation.

@@ -21,9 +21,9 @@ use ouzel_core::op::{AT_POSITION, Completion, OpKey, Request, Submitted};
 
 use super::driver::UringDriver;
 use super::op::{Limits, Own};
-use super::submit::kernel_time;
-use crate::clock;
+use super::submit::{done, kernel_time};
 use crate::config::Mask;
+use crate::{clock, keys};
 
 /// Whether a limit of `req` can be an entry behind that of the request. All else has other ways to begin, or runs in a kernel thread.
 fn may_be_linked(req: &Request) -> bool {
@@ -55,6 +55,9 @@ impl UringDriver {
         if !self.copies.is_unused() && self.is_behind_rest(req) {
             return None;
         }
+        if let Err(Errno(e)) = keys::room(&mut self.limits.by_key) {
+            return Some(done(-e));
+        }
         self.limits.by_key.insert(key.0, limit);
         let submitted = self.submit(key, req);
         if submitted != Submitted::InFlight {
@@ -78,6 +81,7 @@ impl UringDriver {
             self.flush()?;
         }
         let Limits { times, next, .. } = &mut self.limits;
+        times.try_reserve_exact(capacity.saturating_sub(times.len())).map_err(|_| Errno(libc::ENOMEM))?;
         times.resize(capacity, Timespec::new());
         let at = *next % capacity;
         *next = at + 1;

@@ -12,7 +12,7 @@ use super::driver::UringDriver;
 use super::op::{self, Follow};
 use crate::buffers::BufferPool;
 use crate::config::Mask;
-use crate::sys;
+use crate::{keys, sys};
 
 impl UringDriver {
     /// Makes the provided buffers unless they are there; their memory.
@@ -43,10 +43,12 @@ impl UringDriver {
         }
         let entry = match self.provided {
             Some(Provided::Ring(_)) => {
+                keys::room(&mut self.receiving)?;
                 self.receiving.insert(u64::from(key.index()), (key, fd));
                 receive(fd)
             }
             _ => {
+                keys::room(&mut self.follow)?;
                 self.follow.insert(key.0, Follow::Recv(fd));
                 op::poll_in(fd)
             }

@@ -9,7 +9,7 @@ use ouzel_core::op::{OpKey, Request};
 
 use super::driver::UringDriver;
 use super::op::{self, Follow};
-use crate::sys;
+use crate::{keys, sys};
 
 impl UringDriver {
     /// Tries a splice that has no file. None: it would have to wait.
@@ -23,6 +23,7 @@ impl UringDriver {
     }
 
     pub(super) fn await_splice(&mut self, key: OpKey, req: &Request) -> Result<(), Errno> {
+        keys::room(&mut self.follow)?;
         self.follow.insert(key.0, Follow::Splice(*req));
         let entry: Entry = op::await_splice(req);
         self.push_operation(key, entry)

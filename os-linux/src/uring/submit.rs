@@ -16,7 +16,7 @@ use super::wake::Wake;
 use crate::config::Mask;
 use crate::fork::FORKED;
 use crate::gather::GATHER_US;
-use crate::{clock, sys};
+use crate::{clock, keys, sys};
 
 /// `FUTEX2_SIZE_U32`, and not `FUTEX2_PRIVATE`: see [`crate::futex`].
 const FUTEX_FLAGS: u32 = 2;
@@ -131,6 +131,7 @@ impl UringDriver {
             _ => None,
         };
         if let Some(follow) = follow {
+            keys::room(&mut self.follow)?;
             self.follow.insert(key.0, follow);
         }
         self.push_operation(key, entry)
@@ -141,6 +142,7 @@ impl UringDriver {
         if self.ring.submission().is_full() {
             self.flush()?;
         }
+        self.lazy.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;
         let seq = self.lazy_base.wrapping_add(self.lazy.len() as u16);
         self.push(op::lazy_send(req).user_data(Own::Lazy(seq).user_data()))?;
         self.lazy.push_back(Lazy { key, req: *req, failed: false, cancelled: false });
@@ -377,6 +379,6 @@ pub(super) fn kernel_time(t: Nanos) -> Timespec {
     Timespec::new().sec((t.0 / 1_000_000_000).min(1 << 31)).nsec((t.0 % 1_000_000_000) as u32)
 }
 
-fn done(res: i32) -> Submitted {
+pub(super) fn done(res: i32) -> Submitted {
     Submitted::Done(Completion::done(res))
 }

@@ -17,7 +17,7 @@ use ouzel_core::op::{OpKey, Request};
 use super::complete::Sink;
 use super::driver::{Cqe, UringDriver};
 use super::op::{self, Follow, Said, ZeroCopy};
-use crate::sys;
+use crate::{keys, sys};
 
 impl UringDriver {
     pub(super) fn submit_zero_copy(&mut self, key: OpKey, req: &Request) -> Result<(), Errno> {
@@ -26,6 +26,7 @@ impl UringDriver {
     }
 
     fn push_zero_copy(&mut self, key: OpKey, zc: ZeroCopy) -> Result<(), Errno> {
+        keys::room(&mut self.follow)?;
         self.follow.insert(key.0, Follow::ZeroCopy(zc));
         let pushed = self.push(op::send_zero_copy(&zc.req, zc.sent).user_data(key.0));
         if pushed.is_err() {

@@ -1,0 +1,156 @@
+/* Memory that is refused an operation: it says so, in its answer or as it completes, nothing is lost, and asked again it is done. */
+#include "refusing.h"
+#include "scene.h"
+
+#include <fcntl.h>
+
+static int32_t nop(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_nop(rt, &opts, &op)));
+    return until_completed(rt, op, 0);
+}
+
+static int32_t timer(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_timer(rt, ouzel_now(rt) + MS, 0, &opts, &op)));
+    return until_completed(rt, op, 0);
+}
+
+static int32_t interval(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_interval(rt, ouzel_now(rt) + MS, MS, &opts, &op)));
+    return until_completed(rt, op, 1);
+}
+
+static int32_t recv_that_waits(ouzel_runtime *rt) {
+    static char buf[2];
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_recv(rt, near_end, buf, sizeof buf, 0, &opts, &op)));
+    if (asked == OUZEL_OK) CHECK(write(far_end, "x", 1) == 1);
+    return until_completed(rt, op, 0);
+}
+
+static int32_t recv_with_a_limit(ouzel_runtime *rt) {
+    static char buf[2];
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    opts.timeout_ns = MS;
+    begun(ASK(ouzel_recv(rt, near_end, buf, sizeof buf, 0, &opts, &op)));
+    return until_completed(rt, op, 0);
+}
+
+static int32_t poll_multi(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_poll_fd_multi(rt, near_end, POLLIN, &opts, &op)));
+    return until_completed(rt, op, 1);
+}
+
+static int32_t opens(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_openat(rt, AT_FDCWD, "/dev/null", O_RDONLY, 0, &opts, &op)));
+    return until_completed(rt, op, 0);
+}
+
+static int32_t ops(ouzel_runtime *rt) {
+    ouzel_op_opts opts = op_duty();
+    ouzel_op_desc descs[3];
+    ouzel_op out[3];
+    memset(descs, 0, sizeof descs);
+    for (int i = 0; i < 3; i++) {
+        descs[i].size = sizeof descs[i];
+        descs[i].kind = OUZEL_OP_NOP;
+        descs[i].opts = &opts;
+    }
+    ASK(ouzel_batch_submit(rt, descs, 3, out));
+    if (asked != OUZEL_OK) return asked;
+    atomic_fetch_add(&owed, 3);
+    run_until(rt, &completed, 3);
+    atomic_fetch_sub(&completed, 3);
+    return failed ? OUZEL_ENOMEM : OUZEL_OK;
+}
+
+/* ---- what the driver remembers while it waits --------------------------------------------------------------------- */
+
+static void pipe_ends(int ends[2]) {
+    CHECK(pipe(ends) == 0);
+    for (int i = 0; i < 2; i++) CHECK(fcntl(keep(ends[i]), F_SETFL, O_NONBLOCK) == 0);
+}
+
+static int32_t read_that_waits(ouzel_runtime *rt) {
+    static char buf[2];
+    int ends[2];
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    pipe_ends(ends);
+    begun(ASK(ouzel_read(rt, ends[0], buf, sizeof buf, OUZEL_AT_POSITION, &opts, &op)));
+    CHECK(write(ends[1], "x", 1) == 1);
+    return until_completed(rt, op, 0);
+}
+
+static int32_t splice_that_waits(ouzel_runtime *rt) {
+    int ends[2];
+    char got;
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    pipe_ends(ends);
+    begun(ASK(ouzel_splice(rt, ends[0], OUZEL_AT_POSITION, near_end, OUZEL_AT_POSITION, 9, 0, &opts, &op)));
+    CHECK(write(ends[1], "y", 1) == 1);
+    int32_t err = until_completed(rt, op, 0);
+    if (err == OUZEL_OK) CHECK(read(far_end, &got, 1) == 1 && got == 'y');
+    return err;
+}
+
+static int connected(const struct sockaddr_in *addr) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_IS(connect(fd, (const struct sockaddr *)addr, sizeof *addr), 0);
+    return keep(fd);
+}
+
+static int32_t accept_that_waits(ouzel_runtime *rt) {
+    struct sockaddr_in addr;
+    int listener = keep(listen_socket(&addr));
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_accept(rt, listener, &opts, &op)));
+    connected(&addr);
+    int32_t err = until_completed(rt, op, 0);
+    if (err == OUZEL_OK) keep(result);
+    return err;
+}
+
+static int32_t accept_multi(ouzel_runtime *rt) {
+    struct sockaddr_in addr;
+    int listener = keep(listen_socket(&addr));
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_accept_multi(rt, listener, &opts, &op)));
+    return until_completed(rt, op, 1);
+}
+
+static int32_t send_without_a_copy(ouzel_runtime *rt) {
+    static const char bytes[] = "twelve bytes";
+    char got[sizeof bytes];
+    struct sockaddr_in addr;
+    int listener = keep(listen_socket(&addr)), peer = connected(&addr), fd = keep(accept(listener, NULL, NULL));
+    ouzel_op_opts opts = op_duty();
+    ouzel_op op;
+    begun(ASK(ouzel_send(rt, fd, bytes, sizeof bytes, OUZEL_SEND_ZERO_COPY, &opts, &op)));
+    int32_t err = until_completed(rt, op, 0);
+    if (err == OUZEL_OK) CHECK(recv(peer, got, sizeof got, MSG_WAITALL) == sizeof got && memcmp(got, bytes, sizeof got) == 0);
+    return err;
+}
+
+static const scenario scenarios[] = {
+    ON_THE_LOOP(nop), ON_THE_LOOP(timer), ON_THE_LOOP(interval), ON_THE_LOOP(recv_that_waits),
+    ON_THE_LOOP(recv_with_a_limit), ON_THE_LOOP(poll_multi), ON_THE_LOOP(ops), ON_A_RING(opens),
+    ON_THE_LOOP(read_that_waits), ON_LINUX(splice_that_waits), ON_THE_LOOP(accept_that_waits),
+    ON_THE_LOOP(accept_multi), ON_THE_LOOP(send_without_a_copy),
+};
+
+int main(int argc, char **argv) { return each(scenarios, sizeof scenarios / sizeof *scenarios, argc, argv); }
