@@ -295,4 +295,11 @@ static const scenario scenarios[] = {
     ON_THE_LOOP(deadline),
 };
 
-int main(int argc, char **argv) { return each(scenarios, sizeof scenarios / sizeof *scenarios, argc, argv); }
+static void what_was_refused_memory_can_be_asked_for_again(void) { refuse_each_request(); }
+
+int main(int argc, char **argv) {
+    const test all[] = {
+        TEST(what_was_refused_memory_can_be_asked_for_again),
+    };
+    return each(scenarios, sizeof scenarios / sizeof *scenarios, all, argc, argv);
+}

@@ -153,4 +153,11 @@ static const scenario scenarios[] = {
     ON_THE_LOOP(accept_multi), ON_THE_LOOP(send_without_a_copy),
 };
 
-int main(int argc, char **argv) { return each(scenarios, sizeof scenarios / sizeof *scenarios, argc, argv); }
+static void an_operation_that_was_refused_memory_can_be_asked_for_again(void) { refuse_each_request(); }
+
+int main(int argc, char **argv) {
+    const test all[] = {
+        TEST(an_operation_that_was_refused_memory_can_be_asked_for_again),
+    };
+    return each(scenarios, sizeof scenarios / sizeof *scenarios, all, argc, argv);
+}

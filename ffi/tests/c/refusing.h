@@ -101,7 +101,8 @@ static bool refuses(const scenario *s, int which, int *refusals) {
     return was_refused;
 }
 
-static void what_was_refused_memory_can_be_asked_for_again(void) {
+/* The test of each program: refuses every request of the scenario. */
+static void refuse_each_request(void) {
     const scenario *s = the_scenario;
     ouzel_allocator a = mine();
     CHECK_IS(ouzel_set_allocator(&a), OUZEL_OK);
@@ -115,10 +116,7 @@ static void what_was_refused_memory_can_be_asked_for_again(void) {
 }
 
 /* Each needs a process in which nothing has happened. */
-static int each(const scenario *scenarios, size_t count, int argc, char **argv) {
-    const test all[] = {
-        TEST(what_was_refused_memory_can_be_asked_for_again),
-    };
+static int each(const scenario *scenarios, size_t count, const test *test, int argc, char **argv) {
     int bad = 0;
     CHECK(argc >= 3);
     for (the_scenario = scenarios; the_scenario < scenarios + count; the_scenario++) {
@@ -127,7 +125,7 @@ static int each(const scenario *scenarios, size_t count, int argc, char **argv) 
         if (the_scenario->where == ON_LINUX && strcmp(argv[1], "poll") == 0) continue; /* it has no such call */
         if (the_scenario->where == ON_A_RING && strcmp(argv[1], "uring") != 0) continue;
         pid_t child = fork();
-        if (child == 0) return run_tests(argc, argv, all, 1);
+        if (child == 0) return run_tests(argc, argv, test, 1);
         CHECK(waitpid(child, &status, 0) == child);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
             fprintf(stderr, "%s: status %d\n", the_scenario->name, status);
