@@ -10,7 +10,6 @@ use super::op::{self, Follow, Own};
 use crate::config::Mask;
 use crate::fork::FORKED;
 use crate::rests::is_ours;
-use crate::sys;
 
 /// Where completions go.
 pub(super) type Sink<'a> = &'a mut dyn FnMut(OpKey, Completion);
@@ -228,8 +227,8 @@ impl UringDriver {
                 return self.end(key, sent as i32 + cqe.res.max(0), sink);
             }
             Follow::Close(fd) if cqe.res == -libc::ECANCELED => {
-                self.counters.syscalls += 1;
-                return self.end(key, sys::close(fd), sink);
+                let res = self.close_now(fd);
+                return self.end(key, res, sink);
             }
             Follow::ZeroCopy(zc) => return self.on_zero_copy(key, zc, cqe, sink),
             Follow::Splice(req) if ready => match self.splice_now(&req) {

@@ -7,7 +7,7 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{self, CancelBuilder, Timespec};
 use io_uring::{EnterFlags, cqueue, opcode};
 use ouzel_core::driver::{Deadline, Errno, Nanos};
-use ouzel_core::op::{Completion, OpKey, Request, Submitted};
+use ouzel_core::op::{Completion, Fd, OpKey, Request, Submitted};
 use ouzel_core::park::PARKED;
 
 use super::driver::{Cqe, UringDriver};
@@ -89,7 +89,8 @@ impl UringDriver {
         };
         if let Err(Errno(e)) = pushed {
             self.follow.remove(&key.0);
-            return done(-e);
+            // Whoever wants it closed has given it away.
+            return if let Request::Close { fd } = *req { done(self.close_now(fd)) } else { done(-e) };
         }
         self.begun(key);
         Submitted::InFlight
@@ -135,6 +136,13 @@ impl UringDriver {
             self.follow.insert(key.0, follow);
         }
         self.push_operation(key, entry)
+    }
+
+    /// Closes on the spot, for want of another way; what the system says.
+    #[cold]
+    pub(super) fn close_now(&mut self, fd: Fd) -> i32 {
+        self.counters.syscalls += 1;
+        sys::close(fd)
     }
 
     fn submit_lazy(&mut self, key: OpKey, req: &Request) -> Result<(), Errno> {
