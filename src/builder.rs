@@ -1,6 +1,7 @@
 //! How a runtime is configured: by calls, and where those are silent by the environment.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ouzel_core::config::MAX_WORKERS;
@@ -10,7 +11,7 @@ use crate::driver::{Driver, DriverOptions};
 use crate::local_runtime::LocalRuntime;
 use crate::platform;
 use crate::runtime::Runtime;
-use crate::shared::Options;
+use crate::shared::{Options, WorkerStart};
 
 /// Options for a [`Runtime`] or [`LocalRuntime`].
 ///
@@ -34,6 +35,7 @@ pub struct Builder {
     /// None: the environment's, which counts processors.
     blocking: Option<BlockingConfig>,
     name: String,
+    worker_start: WorkerStart,
 }
 
 impl Builder {
@@ -44,6 +46,7 @@ impl Builder {
             io: DriverOptions::default(),
             blocking: None,
             name: "ouzel".into(),
+            worker_start: WorkerStart::default(),
         }
     }
 
@@ -114,6 +117,27 @@ impl Builder {
         self
     }
 
+    /// What each worker thread does before it runs its first task: bind itself to a processor, say. Default: nothing. Of a
+    /// runtime that runs on the thread that uses it nothing, either.
+    ///
+    /// It runs inside the runtime, after the thread has made what it needs to run tasks; `build` does not wait for it. A
+    /// panic in it ends the process.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// # fn main() -> std::io::Result<()> {
+    /// let (begun, has_begun) = channel();
+    /// let tell = move || begun.send(std::thread::current().name().map(String::from)).unwrap();
+    /// let runtime = ouzel::Runtime::builder().worker_threads(1).name("io").on_worker_start(tell).build()?;
+    /// assert_eq!(has_begun.recv().unwrap().as_deref(), Some("io-0"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_worker_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
+        self.worker_start = WorkerStart(Some(Arc::new(f)));
+        self
+    }
+
     /// Starts a work-stealing runtime.
     ///
     /// # Errors
@@ -155,7 +179,7 @@ impl Builder {
         };
         let driver = DriverOptions { driver, ..self.io };
         let blocking = self.blocking.unwrap_or_else(BlockingConfig::from_env);
-        Ok(Options { workers, driver, blocking, name: self.name })
+        Ok(Options { workers, driver, blocking, name: self.name, worker_start: self.worker_start })
     }
 }
 

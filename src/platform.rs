@@ -262,11 +262,8 @@ pub(crate) fn os_error(e: Errno) -> io::Error {
 }
 
 fn portable(options: &DriverOptions, park: Arc<ParkWord>) -> io::Result<AnyDriver> {
-    let config = fallback::DriverConfig {
-        entries: options.entries,
-        buffers: options.buffers,
-        buffer_size: options.buffer_size,
-    };
+    let (buffers, buffer_size) = (options.buffers, options.buffer_size);
+    let config = fallback::DriverConfig { buffers, buffer_size, ..Default::default() };
     fallback::PollDriver::new(&config, park).map(|d| AnyDriver::Poll(Box::new(d))).map_err(os_error)
 }
 

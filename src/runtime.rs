@@ -19,7 +19,7 @@ use crate::join::JoinHandle;
 use crate::metrics::Metrics;
 use crate::platform::{self, Origin};
 use crate::reactor::{Prepared, ReactorCell, ReactorDriver};
-use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, on_worker};
+use crate::shared::{Inner, Options, ShutdownError, become_worker, check_not_forked, join_all, on_worker};
 use crate::start::{Start, Waits};
 use ouzel_core::task::{TaskId, TaskState, WakeResult};
 
@@ -67,18 +67,26 @@ impl Runtime {
             io: all.iter().map(Prepared::totals).collect(),
             options,
             alive: Mutex::new(workers),
+            threads: Mutex::default(),
             ended: Condvar::new(),
         });
         // On an error those that have begun end.
-        let start = Start::new();
+        let (start, mut threads) = (Start::new(), Vec::with_capacity(workers));
         for (index, prepared) in all.into_iter().enumerate() {
             let name = format!("{}-{index}", inner.options.name);
             let (inner, waits) = (Arc::clone(&inner), start.waits());
-            std::thread::Builder::new()
-                .name(name)
-                .spawn(move || worker_thread(index, inner, prepared, waits))?;
+            let thread = move || worker_thread(index, inner, prepared, waits);
+            match std::thread::Builder::new().name(name).spawn(thread) {
+                Ok(thread) => threads.push(thread),
+                Err(e) => {
+                    drop(start);
+                    join_all(threads);
+                    return Err(e);
+                }
+            }
         }
         start.go();
+        *inner.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         Ok(Runtime { inner })
     }
 
@@ -323,6 +331,7 @@ fn worker_thread(index: usize, inner: Arc<Inner>, prepared: Prepared, waits: Wai
         let current = Current { reactor: Rc::clone(&reactor), runtime: Flavour::Shared(Arc::clone(&inner)) };
         let _entered = current::enter(Rc::new(current));
         let worker = Worker::new(Arc::clone(&inner.shared), index, ReactorDriver::new(Rc::clone(&reactor)));
+        inner.options.worker_start.run();
         drop(worker.run());
         reactor.close();
     }));

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ouzel_core::local::{Local, LocalExecutor};
@@ -26,6 +27,25 @@ pub(crate) struct Options {
     pub(crate) driver: DriverOptions,
     pub(crate) blocking: BlockingConfig,
     pub(crate) name: String,
+    pub(crate) worker_start: WorkerStart,
+}
+
+/// What a worker thread does first, if anything.
+#[derive(Clone, Default)]
+pub(crate) struct WorkerStart(pub(crate) Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl WorkerStart {
+    pub(crate) fn run(&self) {
+        if let Some(f) = &self.0 {
+            f();
+        }
+    }
+}
+
+impl fmt::Debug for WorkerStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
+    }
 }
 
 /// What workers, handles and the runtime share.
@@ -39,6 +59,16 @@ pub(crate) struct Inner {
     /// Worker threads that have not ended.
     pub(crate) alive: Mutex<usize>,
     pub(crate) ended: Condvar,
+    /// All of them, until a shutdown has waited for their last instruction.
+    pub(crate) threads: Mutex<Vec<thread::JoinHandle<()>>>,
+}
+
+/// Waits for threads that are at their end.
+pub(crate) fn join_all(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    for thread in threads {
+        // One that panicked has ended the process.
+        let _ = thread.join();
+    }
 }
 
 impl Inner {
@@ -145,6 +175,8 @@ impl Inner {
             };
         }
         drop(alive);
+        // They are at their end: this is short. What they kept, descriptors too, is gone then.
+        join_all(self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         if self.pool.shutdown(left) { Ok(()) } else { Err(ShutdownError::TimedOut { tasks: 0 }) }
     }

@@ -1,5 +1,6 @@
 //! Tasks as a user sees them: join, abort, panic, detach, wake-ups from everywhere.
 
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -336,4 +337,31 @@ fn the_main_future_may_borrow_from_its_caller() {
         text.len()
     });
     assert_eq!(length, 8);
+}
+
+#[test]
+fn every_worker_does_what_it_was_told_to_do_first_before_it_runs_tasks() {
+    thread_local! {
+        static IS_READY: Cell<bool> = const { Cell::new(false) };
+    }
+    watchdog("worker start", || {
+        let (spawned, has_run) = std::sync::mpsc::channel();
+        let first = move || {
+            assert!(!IS_READY.replace(true), "once on each thread");
+            let spawned = spawned.clone();
+            spawn(async move { spawned.send(IS_READY.get()).unwrap() }).detach();
+        };
+        let runtime = Runtime::builder().worker_threads(3).on_worker_start(first).build().unwrap();
+        let tasks: Vec<_> = (0..100).map(|_| runtime.spawn(async { IS_READY.get() })).collect();
+        runtime.block_on(async {
+            for task in tasks {
+                assert!(task.await.unwrap());
+            }
+        });
+        for _ in 0..3 {
+            assert_eq!(has_run.recv_timeout(Duration::from_secs(20)), Ok(true));
+        }
+        drop(runtime);
+        assert!(has_run.recv().is_err(), "it goes with the runtime");
+    });
 }

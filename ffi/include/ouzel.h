@@ -362,11 +362,12 @@ int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
  * (In a program whose own Rust code shares ouzel's allocator: always.) What goes through it: every heap allocation of
  * the library's code: runtimes, queues, tables, join records, channels, blocking jobs, thread-local buffers of its standard
  * library. What does not: the chunks that tasks live in, rings and their buffers (mapped from the system), thread stacks, and
- * what the C library allocates inside (threads, name lookups). It may return NULL: spawns, what is made in a runtime, waits and
- * operations then answer OUZEL_ENOMEM (an operation perhaps in its cqe), have done nothing, and may be asked again. The process
- * is aborted where that cannot be, among others in ouzel_runtime_new, a loop thread's first multishot receive, blocking jobs (on
- * OUZEL_DRIVER_POLL files' operations too), a cancel from another thread, what ouzel_try_send has to keep. The struct is
- * copied. OUZEL_ENULL: a function is missing. [any] */
+ * what the C library allocates inside (threads, name lookups). It may return NULL: runtimes, spawns, what is made in a runtime, waits
+ * and operations then answer OUZEL_ENOMEM (an operation perhaps in its cqe), have done nothing, and may be asked again. The
+ * process is aborted where that cannot be, among others in a loop thread's first multishot receive, blocking jobs (on
+ * OUZEL_DRIVER_POLL files' operations too), a cancel from another thread, what ouzel_try_send has to keep. (Making a runtime asks for
+ * one block first, 24 KiB and 20 KiB for each worker, from which it serves what is refused after it; then it gives that back.)
+ * The struct is copied. OUZEL_ENULL: a function is missing. [any] */
 int32_t ouzel_set_allocator(const ouzel_allocator *allocator);
 /* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. OUZEL_ENOTSUP in
  * a library that was built small, without panic messages: there the process ends at once, by SIGILL. [any] */
@@ -378,7 +379,7 @@ int32_t ouzel_set_panic_hook(ouzel_panic_fn fn, void *ud);
 void ouzel_options_init(ouzel_options *opts, size_t size);
 /* Makes a runtime; NULL opts: defaults (host-driven, driver auto). The host owns *out until ouzel_runtime_free.
  * OUZEL_EINVAL for a value out of range (also of OUZEL_DRIVER), OUZEL_ENOTSUP or -errno if the driver does not work
- * here, OUZEL_ENOMEM if there are too many runtimes. Blocks for thread creation only. [any] */
+ * here, OUZEL_ENOMEM if there are too many runtimes, or no memory. Blocks until the worker threads have begun. [any] */
 int32_t ouzel_runtime_new(const ouzel_options *opts, ouzel_runtime **out);
 /* Closes, cancels every task (their drop runs), and waits until each operation has completed and each blocking job has
  * returned. OUZEL_ETIMEDOUT leaves it closing: call again, or free. (Host-driven: the timeout is for blocking jobs, as

@@ -20,6 +20,7 @@ use crate::error::{Error, OUZEL_OK, Result, code};
 use crate::guard::guard;
 use crate::memory;
 use crate::options::{self, Sized32};
+use crate::spare;
 
 /// `alloc` of an `ouzel_allocator`.
 pub type AllocFn = extern "C" fn(ctx: *mut c_void, size: usize, align: usize) -> *mut c_void;
@@ -138,20 +139,31 @@ fn counted() {
     ALLOCS.fetch_add(1, Ordering::Relaxed);
 }
 
-// SAFETY: what it gives is `System`'s or the host's, which promises as much in `ouzel.h`; it takes back from the same.
+/// What was given; where nothing was, what is held ready for whoever cannot be refused.
+#[inline]
+fn or_spare(given: *mut u8, layout: Layout) -> *mut u8 {
+    if given.is_null() { spare::take(layout) } else { given }
+}
+
+// SAFETY: what it gives is `System`'s or the host's, which promises as much in `ouzel.h`, or a part of such a block that nothing
+// else has; it takes back from the same.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if let Some(block) = memory::set_aside(layout) {
             return block.as_ptr();
         }
         counted();
-        match self.host() {
+        let given = match self.host() {
             // SAFETY: the caller's promises are `System`'s.
             None => unsafe { System.alloc(layout) },
             Some(host) => (host.alloc)(host.ctx, layout.size(), layout.align()).cast(),
-        }
+        };
+        or_spare(given, layout)
     }
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        if spare::may_be_taken() && spare::give_back(ptr) {
+            return;
+        }
         match self.host() {
             // SAFETY: as above.
             None => unsafe { System.dealloc(ptr, layout) },
@@ -160,11 +172,18 @@ unsafe impl GlobalAlloc for Counting {
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         counted();
-        let Some(host) = self.host() else {
-            // SAFETY: as above.
-            return unsafe { System.alloc_zeroed(layout) };
+        let given = match self.host() {
+            None => {
+                // SAFETY: as above.
+                let zeroed = unsafe { System.alloc_zeroed(layout) };
+                if !zeroed.is_null() {
+                    return zeroed;
+                }
+                zeroed
+            }
+            Some(host) => (host.alloc)(host.ctx, layout.size(), layout.align()).cast(),
         };
-        let ptr = (host.alloc)(host.ctx, layout.size(), layout.align()).cast::<u8>();
+        let ptr = or_spare(given, layout);
         if !ptr.is_null() {
             // SAFETY: so much was asked for.
             unsafe { ptr::write_bytes(ptr, 0, layout.size()) };
@@ -172,12 +191,31 @@ unsafe impl GlobalAlloc for Counting {
         ptr
     }
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        counted();
-        match self.host() {
-            // SAFETY: as above.
-            None => unsafe { System.realloc(ptr, layout, size) },
-            Some(host) => (host.realloc)(host.ctx, ptr.cast(), layout.size(), size, layout.align()).cast(),
+        let is_spare = spare::may_be_taken() && spare::is_taken(ptr);
+        if !is_spare {
+            counted();
+            let given = match self.host() {
+                // SAFETY: as above.
+                None => unsafe { System.realloc(ptr, layout, size) },
+                Some(host) => {
+                    (host.realloc)(host.ctx, ptr.cast(), layout.size(), size, layout.align()).cast()
+                }
+            };
+            if !given.is_null() {
+                return given;
+            }
         }
+        // SAFETY: the caller's promise about `size`.
+        let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        // SAFETY: of a size, as the caller promised.
+        let moved = if is_spare { unsafe { self.alloc(wanted) } } else { spare::take(wanted) };
+        if !moved.is_null() {
+            // SAFETY: both have so much, and one is new.
+            unsafe { ptr::copy_nonoverlapping(ptr, moved, layout.size().min(size)) };
+            // SAFETY: the caller's promise about `ptr`, which is not looked at any more.
+            unsafe { self.dealloc(ptr, layout) };
+        }
+        moved
     }
 }
 

@@ -8,6 +8,7 @@ use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::error::{Error, Result};
 use crate::guard::{callback, guard};
 use crate::op::Looked;
 use crate::place::{Body, Engine, Inside, ouzel_runtime};
@@ -30,15 +31,14 @@ impl Future for Releasing {
 }
 
 /// Starts the task that calls releases.
-pub(crate) fn start_releasing(place: &'static ouzel_runtime, body: &Body) {
+pub(crate) fn start_releasing(place: &'static ouzel_runtime, body: &Body) -> Result<()> {
     let id = match &body.engine {
         Engine::Local { runtime, .. } => runtime.spawn(Releasing(place)).id(),
         Engine::Shared { handle, .. } => handle.spawn(Releasing(place)).id(),
     };
-    if let Some(id) = id {
-        // Once in a runtime's life.
-        let _ = body.ours.set(id);
-    }
+    // Once in a runtime's life.
+    let _ = body.ours.set(id.ok_or(Error::NO_MEMORY)?);
+    Ok(())
 }
 
 fn spawn_ours(body: &Body, future: impl Future<Output = ()> + Send + 'static) {

@@ -14,7 +14,8 @@
 //! | [`group`], [`local`], [`sem`], [`chan`], [`addr`] | the functions for those, and for task-local values |
 //! | `deliver`, [`take`], [`wait`] | completions: calling the host, taking them, waiting for them |
 //! | [`submit`], [`sockets`], [`files`], [`batch`], [`timer`], [`signal`], [`blocking`] | beginning operations |
-//! | [`stats`], [`dump`], [`alloc`] | counters; the list of tasks; the host's allocator |
+//! | [`stats`], [`dump`] | counters; the list of tasks |
+//! | [`alloc`], `memory`, `spare` | the host's allocator; memory that may be refused, for what is made by those who do not reckon with that |
 //! | [`fork`], [`version`] | the forked child; which ABI this is |
 //! | [`abi`] | every constant and layout of the header, for the test that compares them |
 //!
@@ -57,6 +58,7 @@ pub mod runtime;
 pub mod sem;
 pub mod signal;
 pub mod sockets;
+mod spare;
 pub mod spawn;
 pub mod stat;
 pub mod stats;

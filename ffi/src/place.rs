@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::guard::callback;
 use crate::id::{Kind, ouzel_rtid, unpack};
 use crate::lent::{After, Home, Jobs, Release, Released};
+use crate::memory;
 use crate::record::Joins;
 use crate::table::OpTable;
 use crate::things::Things;
@@ -345,27 +346,39 @@ impl Body {
     }
 }
 
-/// Places that can be used again, longest free first.
-static PLACES: Mutex<VecDeque<&'static ouzel_runtime>> = Mutex::new(VecDeque::new());
+/// Places that nobody uses, and how many there are in all.
+pub(crate) struct Places {
+    /// Longest free first. With room for all.
+    free: VecDeque<&'static ouzel_runtime>,
+    all: usize,
+}
+
+static PLACES: Mutex<Places> = Mutex::new(Places { free: VecDeque::new(), all: 0 });
 /// So many are kept before one is used again, to find uses after free.
 const REST: usize = 16;
 
-pub(crate) fn places() -> MutexGuard<'static, VecDeque<&'static ouzel_runtime>> {
+fn places() -> MutexGuard<'static, Places> {
     PLACES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(crate) fn new_place() -> &'static ouzel_runtime {
+pub(crate) fn new_place() -> Result<&'static ouzel_runtime> {
     let mut places = places();
-    if places.len() > REST
-        && let Some(place) = places.pop_front()
+    if places.free.len() > REST
+        && let Some(place) = places.free.pop_front()
     {
-        return place;
+        return Ok(place);
     }
-    Box::leak(Box::new(ouzel_runtime {
-        state: AtomicU32::new(FREE),
-        body: UnsafeCell::new(None),
-        polled: Cell::new(null()),
-    }))
+    let room = places.all + 1 - places.free.len();
+    places.free.try_reserve(room).map_err(|_| Error::NO_MEMORY)?;
+    let (state, body, polled) = (AtomicU32::new(FREE), UnsafeCell::new(None), Cell::new(null()));
+    let place = memory::boxed(ouzel_runtime { state, body, polled })?;
+    places.all += 1;
+    Ok(Box::leak(place))
+}
+
+/// Gives one back that is FREE.
+pub(crate) fn give_back(place: &'static ouzel_runtime) {
+    places().free.push_back(place);
 }
 
 /// Begins a place's life.

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::ffi::c_char;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ouzel::anchor::RUNTIMES;
@@ -17,8 +17,11 @@ use crate::guard::{self, guard};
 use crate::id::{Kind, ouzel_rtid, pack};
 use crate::lent::Released;
 use crate::options::{self, OUZEL_FOREVER, deadline, ouzel_options};
-use crate::place::{Body, Engine, get, new_place, ouzel_runtime, places, put_body, take_body, this_thread};
+use crate::place::{
+    Body, Engine, get, give_back, new_place, ouzel_runtime, put_body, take_body, this_thread,
+};
 use crate::record::Joins;
+use crate::spare::Spare;
 use crate::table::OpTable;
 use crate::things::Things;
 
@@ -48,6 +51,36 @@ impl Body {
         // ORDERING: Relaxed; read by the thread that frees, which the host orders after this.
         self.closed.store(true, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Bytes that making a runtime asks for, and as much again.
+const SPARE: usize = 24 * 1024;
+/// And for each worker.
+const SPARE_OF_WORKER: usize = 20 * 1024;
+
+/// Workers that have not got yet what they need to begin.
+struct Beginners {
+    count: Mutex<usize>,
+    has_begun: Condvar,
+}
+
+impl Beginners {
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One has it.
+    fn begins(&self) {
+        *self.count() -= 1;
+        self.has_begun.notify_one();
+    }
+
+    fn wait(&self) {
+        let mut count = self.count();
+        while *count > 0 {
+            count = self.has_begun.wait(count).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 
@@ -81,15 +114,17 @@ fn make_engine(options: &ouzel_options) -> Result<Engine> {
         let handle = runtime.handle();
         return Ok(Engine::Local { runtime, handle });
     }
-    let runtime = builder.worker_threads(options.workers as usize).build()?;
+    let workers = options.workers as usize;
+    let beginners = Arc::new(Beginners { count: Mutex::new(workers), has_begun: Condvar::new() });
+    let worker = Arc::clone(&beginners);
+    builder = builder.on_worker_start(move || worker.begins());
+    let runtime = builder.worker_threads(workers).build()?;
+    beginners.wait();
     let handle = runtime.handle();
     Ok(Engine::Shared { runtime, handle })
 }
 
-fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
-    if options.flags != 0 {
-        return Err(Error::INVALID);
-    }
+fn make_body(options: &ouzel_options, place: &'static ouzel_runtime) -> Result<Body> {
     let engine = make_engine(options)?;
     let (name, description, local) = match &engine {
         Engine::Local { runtime, .. } => (runtime.driver_name(), runtime.driver_description(), true),
@@ -103,13 +138,9 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
     let fell_back = description.contains("; not ");
     let level = if fell_back { guard::OUZEL_LOG_WARN } else { guard::OUZEL_LOG_INFO };
     guard::log(level, &format!("driver {name}: {description}"));
-    let place = new_place();
-    let Some(anchor) = RUNTIMES.open(core::ptr::from_ref(place).cast_mut().cast()) else {
-        places().push_back(place);
-        return Err(Error::NO_MEMORY);
-    };
     let bell = if local { None } else { Some(Bell::new()?) };
-    let body = Body {
+    let anchor = RUNTIMES.open(core::ptr::from_ref(place).cast_mut().cast()).ok_or(Error::NO_MEMORY)?;
+    Ok(Body {
         origin: Origin::here(),
         engine,
         anchor,
@@ -131,10 +162,33 @@ fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
         bell,
         things: Things::default(),
         ours: OnceLock::new(),
-    };
-    put_body(place, body);
-    start_releasing(place, place.body()?);
-    Ok(place)
+    })
+}
+
+/// Makes it at a place, which is FREE again after an error.
+fn make(options: &ouzel_options, place: &'static ouzel_runtime) -> Result<()> {
+    // More workers there never are: the facade says so.
+    let workers = options.workers.min(64) as usize;
+    // The facade, its drivers and threads cannot be refused what they ask for.
+    let _spare = Spare::new(SPARE + workers * SPARE_OF_WORKER)?;
+    put_body(place, make_body(options, place)?);
+    let body = place.body()?;
+    start_releasing(place, body).inspect_err(|_| {
+        RUNTIMES.close(body.anchor);
+        take_body(place);
+    })
+}
+
+fn create(options: &ouzel_options) -> Result<&'static ouzel_runtime> {
+    if options.flags != 0 {
+        return Err(Error::INVALID);
+    }
+    let place = new_place()?;
+    let made = make(options, place);
+    if made.is_err() {
+        give_back(place);
+    }
+    made.map(|()| place)
 }
 
 /// Makes a runtime. See `ouzel.h`.
@@ -196,7 +250,7 @@ fn free(rt: *mut ouzel_runtime) -> Result<i32> {
     // Waits for wakes through ids that have begun.
     RUNTIMES.close(body.anchor);
     take_body(place);
-    places().push_back(place);
+    give_back(place);
     Ok(OUZEL_OK)
 }
 

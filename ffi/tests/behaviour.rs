@@ -69,6 +69,12 @@ fn an_operation_that_is_refused_memory_loses_nothing() {
 }
 
 #[test]
+fn a_system_that_has_nothing_to_give_is_told_of() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    run_everywhere(program("scarce", "tests/c/scarce.c", &BUILT));
+}
+
+#[test]
 fn every_rule_of_the_contract_holds() {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     run_everywhere(program("contract", "tests/c/contract.c", &BUILT));

@@ -40,12 +40,17 @@
 static uint32_t the_driver;
 static uint32_t the_workers;
 
-static ouzel_runtime *new_runtime(void) {
+static inline ouzel_options the_options(void) {
     ouzel_options options;
-    ouzel_runtime *rt = NULL;
     ouzel_options_init(&options, sizeof options);
     options.driver = the_driver;
     options.workers = the_workers;
+    return options;
+}
+
+static inline ouzel_runtime *new_runtime(void) {
+    ouzel_options options = the_options();
+    ouzel_runtime *rt = NULL;
     CHECK_IS(ouzel_runtime_new(&options, &rt), OUZEL_OK);
     CHECK(rt != NULL);
     return rt;

@@ -9,14 +9,22 @@
 
 static atomic_size_t blocks, bytes, calls; /* there now; and all requests */
 static _Thread_local int left = -1;        /* requests of this thread until the one that is refused; none is: below zero */
+static atomic_int all_left = -1;           /* requests of all threads until those that are refused, from then on; none: below zero */
 static atomic_bool was_refused;
 static int ctx;
+
+static bool is_refused(void) {
+    int n = all_left;
+    while (n > 0)
+        if (atomic_compare_exchange_weak(&all_left, &n, n - 1)) break;
+    return n == 0 || (left >= 0 && left-- == 0);
+}
 
 static void *my_alloc(void *c, size_t size, size_t align) {
     void *p = NULL;
     CHECK(c == &ctx);
     CHECK(size > 0 && align > 0 && (align & (align - 1)) == 0);
-    if (left >= 0 && left-- == 0) {
+    if (is_refused()) {
         was_refused = true;
         return NULL;
     }

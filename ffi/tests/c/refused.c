@@ -288,11 +288,39 @@ static int32_t deadline(ouzel_runtime *rt) {
     return was_refused && request >= 0 ? OUZEL_ENOMEM : OUZEL_OK;
 }
 
+/* Does what it is for, if there is one, and is freed. */
+static int32_t use(ouzel_runtime *rt) {
+    CHECK((rt == NULL) == (asked != OUZEL_OK));
+    if (rt == NULL) return asked;
+    CHECK_IS(run_task(rt, succeeds, NULL), OUZEL_OK);
+    return ouzel_runtime_free(rt);
+}
+
+static int32_t runtime(ouzel_runtime *rt) {
+    ouzel_options options = the_options();
+    (void)rt;
+    ouzel_runtime *another = NULL;
+    ASK(ouzel_runtime_new(&options, &another));
+    return use(another) == OUZEL_OK ? OUZEL_OK : asked;
+}
+
+/* The threads that it starts get nothing, either. */
+static int32_t runtime_in_need(ouzel_runtime *rt) {
+    ouzel_options options = the_options();
+    (void)rt;
+    ouzel_runtime *another = NULL;
+    if (the_workers > 0) options.workers = 16;
+    all_left = request;
+    asked = ouzel_runtime_new(&options, &another);
+    all_left = -1;
+    return use(another) == OUZEL_OK ? OUZEL_OK : asked;
+}
+
 static const scenario scenarios[] = {
     ANYWHERE(detached), ANYWHERE(detached_with_id), ANYWHERE(joined), ANYWHERE(with_everything), ANYWHERE(batch),
     ANYWHERE(from_elsewhere), ANYWHERE(group), ANYWHERE(semaphore), ANYWHERE(channel), ANYWHERE(function),
     ANYWHERE(permit), ANYWHERE(room), ANYWHERE(element), ANYWHERE(address), ANYWHERE(address_for_long), ANYWHERE(empty_group), ANYWHERE(value),
-    ON_THE_LOOP(deadline),
+    ON_THE_LOOP(deadline), ANYWHERE(runtime), ANYWHERE(runtime_in_need),
 };
 
 static void what_was_refused_memory_can_be_asked_for_again(void) { refuse_each_request(); }
