@@ -42,7 +42,8 @@ use std::time::{Duration, Instant};
 
 pub use config::BlockingConfig;
 pub use handle::BlockingHandle;
-use inner::{Inner, Refusal, Start, wait};
+pub use inner::StartThread;
+use inner::{Inner, Refusal, wait};
 pub(crate) use job::Job;
 use job::Work;
 pub use scope::BlockingScope;
@@ -76,12 +77,19 @@ pub(crate) struct Rejected<J> {
 impl<J> From<Rejected<J>> for io::Error {
     /// Drops the job.
     fn from(rejected: Rejected<J>) -> io::Error {
-        let Rejected { job, why } = rejected;
-        drop(job);
-        match why {
+        rejected.into_parts().0
+    }
+}
+
+impl<J> Rejected<J> {
+    /// Why, and the job.
+    pub(crate) fn into_parts(self) -> (io::Error, J) {
+        let why = match self.why {
             Refusal::Closed => io::Error::other("the blocking pool has been shut down"),
             Refusal::NoThread(e) => e,
-        }
+            Refusal::NoMemory => io::ErrorKind::OutOfMemory.into(),
+        };
+        (why, self.job)
     }
 }
 
@@ -104,7 +112,7 @@ impl Runner {
     /// Queues a job nobody waits for. A panic in it is swallowed.
     ///
     /// # Errors
-    /// The job, when the pool is closed or cannot start its first thread.
+    /// The job, when the pool is closed, or has no memory for it, or cannot start its first thread.
     pub(crate) fn run(&self, job: Job) -> Result<(), Rejected<Job>> {
         match self.0.push(Work::Plain(job)) {
             Ok(_) => Ok(()),
@@ -116,11 +124,13 @@ impl Runner {
 
 impl BlockingPool {
     /// A pool without a thread yet.
+    #[cfg(test)]
     pub(crate) fn new(config: BlockingConfig) -> Self {
         Self::with_start(config, |builder, body| builder.spawn(body))
     }
 
-    fn with_start(config: BlockingConfig, start: Start) -> Self {
+    /// A pool without a thread yet, and how it starts one.
+    pub(crate) fn with_start(config: BlockingConfig, start: StartThread) -> Self {
         BlockingPool { inner: Arc::new(Inner::new(config, start)) }
     }
 

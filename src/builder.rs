@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ouzel_core::config::MAX_WORKERS;
 
-use crate::blocking::BlockingConfig;
+use crate::blocking::{BlockingConfig, StartThread};
 use crate::driver::{Driver, DriverOptions};
 use crate::local_runtime::LocalRuntime;
 use crate::platform;
@@ -36,6 +36,7 @@ pub struct Builder {
     blocking: Option<BlockingConfig>,
     name: String,
     worker_start: WorkerStart,
+    blocking_start: StartThread,
 }
 
 impl Builder {
@@ -47,6 +48,7 @@ impl Builder {
             blocking: None,
             name: "ouzel".into(),
             worker_start: WorkerStart::default(),
+            blocking_start: |thread, body| thread.spawn(body),
         }
     }
 
@@ -108,6 +110,24 @@ impl Builder {
     /// The blocking pool's bounds. Default: [`BlockingConfig`]'s, and the environment's.
     pub fn blocking(mut self, config: BlockingConfig) -> Self {
         self.blocking = Some(config);
+        self
+    }
+
+    /// How threads of the blocking pool are started: as told by the builder, with this body. Default: [`std::thread::Builder::spawn`].
+    ///
+    /// For one who sets aside what a thread needs, or gives it another stack. Called under the pool's lock: it runs no job and asks
+    /// the runtime for nothing. On an error the pool goes on with the threads it has; if it has none, the job is not taken.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// let builder = ouzel::LocalRuntime::builder();
+    /// let runtime = builder.start_blocking_threads(|thread, body| thread.stack_size(1 << 20).spawn(body)).build_local()?;
+    /// assert_eq!(runtime.block_on(runtime.spawn_blocking(|| 3)).unwrap(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start_blocking_threads(mut self, start: StartThread) -> Self {
+        self.blocking_start = start;
         self
     }
 
@@ -179,7 +199,14 @@ impl Builder {
         };
         let driver = DriverOptions { driver, ..self.io };
         let blocking = self.blocking.unwrap_or_else(BlockingConfig::from_env);
-        Ok(Options { workers, driver, blocking, name: self.name, worker_start: self.worker_start })
+        Ok(Options {
+            workers,
+            driver,
+            blocking,
+            name: self.name,
+            worker_start: self.worker_start,
+            blocking_start: self.blocking_start,
+        })
     }
 }
 

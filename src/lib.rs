@@ -77,7 +77,7 @@ pub mod time;
 
 use std::future::Future;
 
-pub use blocking::{BlockingConfig, BlockingHandle, BlockingMetrics, BlockingScope};
+pub use blocking::{BlockingConfig, BlockingHandle, BlockingMetrics, BlockingScope, StartThread};
 pub use builder::Builder;
 pub use driver::{Driver, UnknownDriver};
 pub use join::JoinHandle;

@@ -14,9 +14,9 @@ pub use ouzel_core::local::Tick;
 use ouzel_core::local::{LocalExecutor, LocalSpawner};
 use ouzel_core::op::Flavour as OpFlavour;
 
-use crate::blocking::BlockingHandle;
+use crate::blocking::{BlockingHandle, Rejected};
 use crate::current::{self, Current, Flavour};
-use crate::driver::Choice;
+use crate::driver::{Choice, Driver};
 use crate::metrics::{IoCounters, IoTotals, Metrics};
 use crate::platform::{self, Origin};
 use crate::reactor::{ReactorCell, ReactorDriver};
@@ -60,6 +60,10 @@ impl LocalRuntime {
         let executor = LocalExecutor::with_pages(driver, seat.park, seat.unpark, platform::pages());
         let choice = reactor.choice();
         let shared = Rc::new(LocalShared::new(executor, options));
+        if choice.name != Driver::Uring.name() {
+            // Files are its work then. An operation that needs it can be refused memory, but not the pool itself.
+            shared.pool();
+        }
         let runtime = Flavour::Local(Rc::clone(&shared));
         let place = Rc::new(Current { reactor: Rc::clone(&reactor), runtime });
         Ok(LocalRuntime { shared, reactor, place, choice })
@@ -87,6 +91,19 @@ impl LocalRuntime {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> BlockingHandle<T> {
         self.shared.pool().spawn(job)
+    }
+
+    /// The same for who wants to know why a job was not taken, and have it back.
+    ///
+    /// # Errors
+    /// `Other` after a shutdown, `OutOfMemory` if there is none to remember it, the system's error if there is no thread
+    /// and none can be started; and the job, which has not run.
+    pub fn try_spawn_blocking<F, T>(&self, job: F) -> Result<BlockingHandle<T>, (io::Error, F)>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.pool().try_spawn(job).map_err(Rejected::into_parts)
     }
 
     /// Wakes the task `id` names, if it is still there. [`LocalHandle::wake`] does it from other threads.
@@ -186,6 +203,31 @@ impl LocalRuntime {
         let _entered = self.enter();
         self.shared.executor.shutdown().expect("a LocalRuntime was shut down by one of its own tasks");
         self.reactor.close();
+    }
+
+    /// Refuses blocking jobs, cancels those that have not begun, and waits until the others have ended and their threads are
+    /// gone, or until `timeout` is over. Returns whether they are. Idempotent.
+    ///
+    /// Dropping a runtime does the same without waiting. Called by one of the jobs it does not wait for that one, and says no.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// # fn main() -> std::io::Result<()> {
+    /// static DONE: AtomicBool = AtomicBool::new(false);
+    /// let runtime = ouzel::LocalRuntime::new()?;
+    /// let (begun, has_begun) = std::sync::mpsc::channel();
+    /// runtime.spawn_blocking(move || {
+    ///     begun.send(()).unwrap();
+    ///     DONE.store(true, Ordering::Relaxed);
+    /// });
+    /// has_begun.recv().unwrap();
+    /// assert!(runtime.shutdown_blocking(None));
+    /// assert!(DONE.load(Ordering::Relaxed));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shutdown_blocking(&self, timeout: Option<Duration>) -> bool {
+        self.shared.pool_if_used().is_none_or(|pool| pool.shutdown(timeout))
     }
 
     /// Gives the memory of tasks that have ended back to the system (on Linux; elsewhere it stays with the runtime),

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use ouzel_core::alarm::Alarms;
 use ouzel_core::driver::{Deadline, Driver, Errno, Nanos};
+use ouzel_core::memory::boxed;
 use ouzel_core::op::{
     AfterComplete, Completion, Flavour, OpHandle, OpKey, OpSlab, Rejected, Request, Scratch, Submitted,
 };
@@ -38,7 +39,7 @@ mod mailbox;
 mod tries;
 
 use limits::Limits;
-use mailbox::{Letter, Mailbox};
+use mailbox::{Letter, Mailbox, refusing};
 
 /// See the module.
 pub(crate) struct ReactorCell {
@@ -255,10 +256,20 @@ impl ReactorCell {
 
     /// Sends a request to the blocking pool; its result comes back through the mailbox.
     fn block(&self, key: OpKey, request: Request, pool: &Runner) {
-        let mut letter = Letter { mailbox: Arc::clone(&self.mailbox), key, res: -ECANCELED };
+        let Some(mut letter) = Letter::new(&self.mailbox, key) else {
+            return self.complete(key, Completion::done(-ENOMEM));
+        };
         let job = move || letter.fill(platform::execute(&request));
-        // A pool that is closed or cannot start a thread drops the job, and the letter says cancelled.
-        drop(pool.run(Box::new(job)));
+        let job = refusing(-ENOMEM, || boxed(job));
+        let Some(Err(rejected)) = job.map(|job| pool.run(job)) else { return };
+        // Of what could not begin the letter says why.
+        let (why, job) = rejected.into_parts();
+        let res = match why.raw_os_error() {
+            Some(errno) => -errno,
+            None if why.kind() == io::ErrorKind::OutOfMemory => -ENOMEM,
+            None => -ECANCELED,
+        };
+        refusing(res, || drop(job));
     }
 
     /// Makes room for `n` operations more. False: there is none.

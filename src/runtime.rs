@@ -13,7 +13,7 @@ use ouzel_core::driver::Driver as _;
 use ouzel_core::op::Flavour as OpFlavour;
 use ouzel_core::sched::{Seat, Shared, Worker};
 
-use crate::blocking::{self, BlockingHandle, BlockingPool, BlockingScope};
+use crate::blocking::{self, BlockingHandle, BlockingPool, BlockingScope, Rejected};
 use crate::current::{self, Current, Flavour};
 use crate::join::JoinHandle;
 use crate::metrics::Metrics;
@@ -62,7 +62,7 @@ impl Runtime {
         let inner = Arc::new(Inner {
             origin: Origin::here(),
             shared: Shared::new(all.iter().map(Prepared::seat), heavy_barrier, platform::pages()),
-            pool: BlockingPool::new(options.blocking.clone()),
+            pool: BlockingPool::with_start(options.blocking.clone(), options.blocking_start),
             choice: all[0].choice(),
             io: all.iter().map(Prepared::totals).collect(),
             options,
@@ -243,6 +243,19 @@ impl Handle {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> BlockingHandle<T> {
         self.inner.pool.spawn(job)
+    }
+
+    /// The same for who wants to know why a job was not taken, and have it back.
+    ///
+    /// # Errors
+    /// `Other` after a shutdown, `OutOfMemory` if there is none to remember it, the system's error if there is no thread
+    /// and none can be started; and the job, which has not run.
+    pub fn try_spawn_blocking<F, T>(&self, job: F) -> Result<BlockingHandle<T>, (io::Error, F)>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.inner.pool.try_spawn(job).map_err(Rejected::into_parts)
     }
 
     /// Wakes the task `id` names, if it is still there.

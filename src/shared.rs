@@ -12,7 +12,7 @@ use ouzel_core::local::{Local, LocalExecutor};
 use ouzel_core::sched::Shared;
 use ouzel_core::task::Given;
 
-use crate::blocking::{BlockingConfig, BlockingPool};
+use crate::blocking::{BlockingConfig, BlockingPool, StartThread};
 use crate::driver::{Choice, DriverOptions};
 use crate::join::JoinHandle;
 use crate::metrics::{IoTotals, Metrics};
@@ -28,6 +28,7 @@ pub(crate) struct Options {
     pub(crate) blocking: BlockingConfig,
     pub(crate) name: String,
     pub(crate) worker_start: WorkerStart,
+    pub(crate) blocking_start: StartThread,
 }
 
 /// What a worker thread does first, if anything.
@@ -200,7 +201,9 @@ impl LocalShared {
     }
 
     pub(crate) fn pool(&self) -> &BlockingPool {
-        self.pool.get_or_init(|| BlockingPool::new(self.options.blocking.clone()))
+        self.pool.get_or_init(|| {
+            BlockingPool::with_start(self.options.blocking.clone(), self.options.blocking_start)
+        })
     }
 
     /// A refused future stays where it is.

@@ -1,10 +1,12 @@
 //! The blocking pool as a runtime has it.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::thread::available_parallelism;
+use std::thread::{Builder, JoinHandle, available_parallelism};
 use std::time::Duration;
 
-use ouzel::{BlockingConfig, Runtime};
+use ouzel::{BlockingConfig, Driver, LocalRuntime, Runtime};
 use ouzel_tests::{until, watchdog};
 
 fn processors() -> u64 {
@@ -88,5 +90,59 @@ fn a_local_runtime_has_one_too_and_threads_beyond_the_core_end() {
         });
         until(|| runtime.metrics().blocking_threads == 1);
         assert_eq!(runtime.metrics().blocking_peak_threads, 3);
+    });
+}
+
+#[test]
+fn a_job_that_is_not_taken_says_why_and_comes_back() {
+    static NO_THREAD: AtomicBool = AtomicBool::new(true);
+    fn start(builder: Builder, body: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
+        if NO_THREAD.load(Ordering::Relaxed) {
+            Err(io::Error::from_raw_os_error(libc::EAGAIN))
+        } else {
+            builder.spawn(body)
+        }
+    }
+    watchdog("jobs that are not taken", || {
+        // The portable driver's files are jobs, too.
+        let builder = LocalRuntime::builder().driver(Driver::Poll).start_blocking_threads(start);
+        let local = builder.build_local().unwrap();
+        let shared = Runtime::builder().worker_threads(1).start_blocking_threads(start).build().unwrap();
+        let (why, job) = local.try_spawn_blocking(|| 3).unwrap_err();
+        assert_eq!((why.raw_os_error(), job()), (Some(libc::EAGAIN), 3));
+        let (why, job) = shared.handle().try_spawn_blocking(|| 4).unwrap_err();
+        assert_eq!((why.raw_os_error(), job()), (Some(libc::EAGAIN), 4));
+        let open = || local.block_on(ouzel::fs::File::open("/dev/null"));
+        assert_eq!(open().unwrap_err().raw_os_error(), Some(libc::EAGAIN));
+        NO_THREAD.store(false, Ordering::Relaxed);
+        open().unwrap();
+        assert_eq!(
+            local.block_on(local.try_spawn_blocking(|| 5).unwrap_or_else(|(e, _)| panic!("{e}"))).unwrap(),
+            5
+        );
+        assert!(local.shutdown_blocking(None) && local.metrics().blocking_threads == 0);
+        let (why, _) = local.try_spawn_blocking(|| 6).unwrap_err();
+        assert_eq!(why.kind(), io::ErrorKind::Other);
+        assert_eq!(open().unwrap_err().raw_os_error(), Some(libc::ECANCELED), "there is no pool any more");
+    });
+}
+
+#[test]
+fn the_end_of_the_pool_is_waited_for_as_long_as_asked() {
+    watchdog("the pool's end", || {
+        let runtime = LocalRuntime::new().unwrap();
+        assert!(runtime.shutdown_blocking(None), "there is none");
+        let runtime = LocalRuntime::new().unwrap();
+        let (begun, has_begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel();
+        let job = runtime.spawn_blocking(move || {
+            begun.send(()).unwrap();
+            may_end.recv().unwrap()
+        });
+        has_begun.recv().unwrap();
+        assert!(!runtime.shutdown_blocking(Some(Duration::from_millis(5))));
+        end.send(7).unwrap();
+        assert!(runtime.shutdown_blocking(None));
+        assert_eq!(runtime.block_on(job).unwrap(), 7);
     });
 }

@@ -364,9 +364,9 @@ int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
  * library. What does not: the chunks that tasks live in, rings and their buffers (mapped from the system), thread stacks, and
  * what the C library allocates inside (threads, name lookups). It may return NULL: runtimes, spawns, what is made in a runtime, waits
  * and operations then answer OUZEL_ENOMEM (an operation perhaps in its cqe), have done nothing, and may be asked again. The
- * process is aborted where that cannot be, among others in a loop thread's first multishot receive, blocking jobs (on
- * OUZEL_DRIVER_POLL files' operations too), a cancel from another thread, what ouzel_try_send has to keep. (Making a runtime asks for
- * one block first, 24 KiB and 20 KiB for each worker, from which it serves what is refused after it; then it gives that back.)
+ * process is aborted where that cannot be, among others in a cancel from another thread and in what ouzel_try_send has to keep. (Making a
+ * runtime asks for one block first, 24 KiB and 20 KiB for each worker, from which it serves what is refused after it; then it gives that
+ * back. So do, with 2 to 8 KiB, blocking jobs, the start of a thread for them, a loop thread's first multishot receive.)
  * The struct is copied. OUZEL_ENULL: a function is missing. [any] */
 int32_t ouzel_set_allocator(const ouzel_allocator *allocator);
 /* Notified of a broken invariant inside ouzel; the process aborts when `fn` returns. NULL: stderr only. OUZEL_ENOTSUP in
@@ -714,7 +714,8 @@ int32_t ouzel_interval(ouzel_runtime *rt, uint64_t first_ns, uint64_t period_ns,
  * timer. OUZEL_ESTALE: over. [loop][cb] */
 int32_t ouzel_timer_reset(ouzel_op op, uint64_t deadline_ns);
 /* Runs fn(arg) on a thread of the blocking pool; the cqe's res is 0 and its extra what fn returned. fn calls nothing
- * tagged [loop]. A cancel before it has started prevents it (-ECANCELED), later it has no effect. */
+ * tagged [loop]. A cancel before it has started prevents it (-ECANCELED), later it has no effect. If the pool
+ * has no thread and none can be started: -EAGAIN, or what else the system says; fn has not been called, and `release` is not. */
 int32_t ouzel_blocking(ouzel_runtime *rt, int64_t (*fn)(void *arg), void *arg, const ouzel_op_opts *opts,
                        ouzel_op *out);
 

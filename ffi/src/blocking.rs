@@ -1,14 +1,31 @@
 //! Blocking jobs of the host, on the runtime's pool.
 
 use core::ffi::c_void;
+use std::{io, thread};
 
 use crate::error::{Error, Result, code};
 use crate::guard::{callback, guard};
 use crate::id::ouzel_op;
+use crate::lent;
 use crate::op::Flight;
 use crate::options::Ud;
 use crate::place::{Engine, ouzel_runtime};
+use crate::spare::Spare;
 use crate::submit::{Prepared, admit, ouzel_op_opts, prepare, refuse};
+
+/// Bytes that a job asks for, and as much again; the pool too, which is made at the first.
+const SPARE: usize = 2048;
+/// Bytes that the start of a thread asks for, and as much again.
+const SPARE_OF_THREAD: usize = 2048;
+
+/// Starts a thread of the pool, or says that there is no memory for it.
+pub(crate) fn start_thread(
+    thread: thread::Builder,
+    body: Box<dyn FnOnce() + Send>,
+) -> io::Result<thread::JoinHandle<()>> {
+    let _spare = Spare::new(SPARE_OF_THREAD).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    thread.spawn(body)
+}
 
 /// Runs `function(arg)` on the blocking pool.
 ///
@@ -27,6 +44,10 @@ unsafe fn blocking(
         return refuse(&at, claim, lent, Error::INVALID);
     }
     let body = at.body;
+    let _spare = match Spare::new(SPARE) {
+        Ok(spare) => spare,
+        Err(why) => return refuse(&at, claim, lent, why),
+    };
     let lent = lent.for_job(&body.jobs);
     let arg = Ud(arg);
     let job = move || {
@@ -34,11 +55,19 @@ unsafe fn blocking(
         (callback(|| function(arg.0)), lent)
     };
     let job = match &body.engine {
-        Engine::Local { runtime, .. } => runtime.spawn_blocking(job),
-        Engine::Shared { handle, .. } => handle.spawn_blocking(job),
+        Engine::Local { runtime, .. } => runtime.try_spawn_blocking(job),
+        Engine::Shared { handle, .. } => handle.try_spawn_blocking(job),
     };
-    // SAFETY: the caller's promise about `out`.
-    Ok(unsafe { admit(&at, claim, Flight::Job(job), delivery, out) })
+    match job {
+        // SAFETY: the caller's promise about `out`.
+        Ok(job) => Ok(unsafe { admit(&at, claim, Flight::Job(job), delivery, out) }),
+        Err((why, job)) => {
+            // There is no operation: nothing is released.
+            lent::unreleased(|| drop(job));
+            body.ops.unclaim(claim);
+            Err(if why.kind() == io::ErrorKind::Other { Error::CLOSING } else { why.into() })
+        }
+    }
 }
 
 /// `int64_t (*)(void *)`.

@@ -10,6 +10,7 @@ use ouzel::op::Lender;
 
 use crate::cqe::{OUZEL_CQE_BUFFER, ouzel_cqe};
 use crate::guarded::Guarded;
+use crate::spare::Spare;
 
 /// `OUZEL_BUF_GROUP_DEFAULT`.
 pub const OUZEL_BUF_GROUP_DEFAULT: u32 = 0;
@@ -22,13 +23,6 @@ struct Loan {
 }
 
 impl Loan {
-    /// Notes a buffer whose word there has not been.
-    #[cold]
-    fn first_in(&mut self, word: usize, bit: u16) {
-        self.out.resize(word + 1, 0);
-        self.out[word] |= 1 << bit;
-    }
-
     fn is_out(&self, id: u16) -> bool {
         self.out.get(usize::from(id) / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
     }
@@ -36,25 +30,38 @@ impl Loan {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Buffers(Guarded<Vec<Loan>>);
+pub(crate) struct Buffers {
+    loans: Guarded<Vec<Loan>>,
+    /// Loop threads.
+    threads: usize,
+    /// Buffers of each.
+    count: usize,
+}
+
+/// Bytes that a driver's first buffers ask for beside their own memory, and as much again.
+const SPARE: usize = 4096;
 
 fn parts(buf_id: u32) -> (usize, u16) {
     ((buf_id >> 16) as usize, buf_id as u16)
 }
 
 impl Buffers {
-    /// `local`: of a host-driven runtime.
-    pub(crate) fn new(local: bool) -> Self {
-        Buffers(Guarded::new(local, Vec::new()))
+    /// For so many loop threads, none for the host's own, with so many buffers each.
+    pub(crate) fn new(workers: u32, count: u32) -> Self {
+        let loans = Guarded::new(workers == 0, Vec::new());
+        Buffers { loans, threads: workers.max(1) as usize, count: count as usize }
     }
 
     /// The number of this thread's buffers. None: without memory for them.
     pub(crate) fn lender(&self) -> Option<u16> {
+        let words = self.count.div_ceil(64);
+        let is_new = self.loans.with(|loans| loans.len() < self.threads);
+        let _spare = if is_new { Some(Spare::new(SPARE + words * size_of::<u64>()).ok()?) } else { None };
         let here = Lender::here()?;
-        self.0.with(|loans| {
+        self.loans.with(|loans| {
             let known = loans.iter().position(|loan| loan.lender == here);
             let index = known.unwrap_or_else(|| {
-                loans.push(Loan { lender: here, out: Vec::new() });
+                loans.push(Loan { lender: here, out: vec![0; words] });
                 loans.len() - 1
             });
             u16::try_from(index).ok()
@@ -71,12 +78,11 @@ impl Buffers {
 
     fn note(&self, cqe: &mut ouzel_cqe) {
         let (lender, id) = parts(cqe.buf_id);
-        self.0.with(|loans| {
+        self.loans.with(|loans| {
             let loan = &mut loans[lender];
             let (word, bit) = (usize::from(id) / 64, id % 64);
-            match loan.out.get_mut(word) {
-                Some(word) => *word |= 1 << bit,
-                None => loan.first_in(word, bit),
+            if let Some(word) = loan.out.get_mut(word) {
+                *word |= 1 << bit;
             }
             cqe.extra = loan.lender.at(id) as u64;
         });
@@ -85,13 +91,14 @@ impl Buffers {
     /// Where a buffer is, if the host has it.
     pub(crate) fn at(&self, buf_id: u32) -> Option<*mut u8> {
         let (lender, id) = parts(buf_id);
-        self.0.with(|loans| loans.get(lender).filter(|loan| loan.is_out(id)).map(|loan| loan.lender.at(id)))
+        self.loans
+            .with(|loans| loans.get(lender).filter(|loan| loan.is_out(id)).map(|loan| loan.lender.at(id)))
     }
 
     /// Takes a buffer back. False if the host does not have it. The runtime is current.
     pub(crate) fn take_back(&self, buf_id: u32) -> bool {
         let (lender, id) = parts(buf_id);
-        self.0.with(|loans| {
+        self.loans.with(|loans| {
             let Some(loan) = loans.get_mut(lender) else { return false };
             let Some(word) = loan.out.get_mut(usize::from(id) / 64) else { return false };
             let bit = 1 << (id % 64);
@@ -107,7 +114,7 @@ impl Buffers {
     /// Gives back a buffer that the host has not seen. The runtime is current.
     pub(crate) fn discard(&self, buf_id: u32) {
         let (lender, id) = parts(buf_id);
-        self.0.with(|loans| {
+        self.loans.with(|loans| {
             if let Some(loan) = loans.get(lender) {
                 loan.lender.give_back(id);
             }

@@ -4,6 +4,7 @@
 //! payload back and calls it. An operation without a holder has its payload dropped by the reactor, in the
 //! middle of its work: then it goes to [`Released`], and is called outside ([`deliver`](crate::deliver)).
 
+use core::cell::Cell;
 use core::task::Waker;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
@@ -91,9 +92,20 @@ impl Lent {
     }
 }
 
+thread_local! {
+    static UNRELEASED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `f` drops is not released: no operation has begun.
+pub(crate) fn unreleased(f: impl FnOnce()) {
+    UNRELEASED.set(true);
+    f();
+    UNRELEASED.set(false);
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(release) = self.release.take() {
+        if let Some(release) = self.release.take().filter(|_| !UNRELEASED.get()) {
             self.home.release_later(Release(release, self.ud));
         }
     }

@@ -10,6 +10,7 @@ use ouzel::anchor::RUNTIMES;
 use ouzel::{Origin, Runtime, ShutdownError};
 
 use crate::bell::Bell;
+use crate::blocking;
 use crate::buffers::Buffers;
 use crate::deliver::start_releasing;
 use crate::error::{Error, OUZEL_OK, Result, code};
@@ -48,6 +49,10 @@ impl Body {
         if !self.jobs.wait(deadline) {
             return Err(Error::TIMED_OUT);
         }
+        if let Engine::Local { runtime, .. } = &self.engine {
+            // Its threads have nothing left to do.
+            runtime.shutdown_blocking(None);
+        }
         // ORDERING: Relaxed; read by the thread that frees, which the host orders after this.
         self.closed.store(true, Ordering::Relaxed);
         Ok(())
@@ -84,6 +89,12 @@ impl Beginners {
     }
 }
 
+/// Provided buffers of each loop thread, and bytes of each.
+fn buffers(options: &ouzel_options) -> (u32, u32) {
+    let or = |asked: u32, default| if asked == 0 { default } else { asked };
+    (or(options.buf_count, 256), or(options.buf_size, 16 * 1024))
+}
+
 fn make_engine(options: &ouzel_options) -> Result<Engine> {
     let mut builder = Runtime::builder();
     builder = match options.driver {
@@ -96,19 +107,16 @@ fn make_engine(options: &ouzel_options) -> Result<Engine> {
     if options.ring_entries != 0 {
         builder = builder.ring_entries(options.ring_entries);
     }
-    if options.buf_count != 0 || options.buf_size != 0 {
-        let count = if options.buf_count == 0 { 256 } else { options.buf_count };
-        let size = if options.buf_size == 0 { 16 * 1024 } else { options.buf_size };
-        builder = builder.buffers(count, size);
-    }
-    let mut blocking = ouzel::BlockingConfig::from_env();
+    let (count, bytes) = buffers(options);
+    builder = builder.buffers(count, bytes);
+    let mut pool = ouzel::BlockingConfig::from_env();
     if options.max_blocking != 0 {
-        blocking.max_threads = options.max_blocking as usize;
+        pool.max_threads = options.max_blocking as usize;
     }
     if options.blocking_idle_ns != 0 {
-        blocking.keep_alive = Duration::from_nanos(options.blocking_idle_ns);
+        pool.keep_alive = Duration::from_nanos(options.blocking_idle_ns);
     }
-    builder = builder.blocking(blocking);
+    builder = builder.blocking(pool).start_blocking_threads(blocking::start_thread);
     if options.workers == 0 {
         let runtime = builder.build_local()?;
         let handle = runtime.handle();
@@ -157,7 +165,7 @@ fn make_body(options: &ouzel_options, place: &'static ouzel_runtime) -> Result<B
         joins: Joins::default(),
         ops: OpTable::new(local, anchor),
         released: Released::default(),
-        buffers: Buffers::new(local),
+        buffers: Buffers::new(options.workers, buffers(options).0),
         jobs: Arc::default(),
         bell,
         things: Things::default(),

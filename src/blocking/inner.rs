@@ -9,8 +9,8 @@ use super::config::BlockingConfig;
 use super::job::{Work, quietly};
 use super::queue::Queue;
 
-/// How a thread is started; tests put in one that fails.
-pub(super) type Start = fn(thread::Builder, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
+/// How a thread of a blocking pool is started: see [`Builder::start_blocking_threads`](crate::Builder::start_blocking_threads).
+pub type StartThread = fn(thread::Builder, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
 
 /// Why a pool did not take a job.
 #[derive(Debug)]
@@ -19,12 +19,14 @@ pub(crate) enum Refusal {
     Closed,
     /// It has no thread, and the system refuses to start one.
     NoThread(io::Error),
+    /// It has no memory to remember it.
+    NoMemory,
 }
 
 /// One pool, shared by its threads and handles.
 pub(super) struct Inner {
     pub(super) config: BlockingConfig,
-    pub(super) start: Start,
+    pub(super) start: StartThread,
     pub(super) state: Mutex<State>,
     /// Idle threads sleep here.
     pub(super) work: Condvar,
@@ -75,7 +77,7 @@ pub(super) fn wait<'a>(
 
 impl Inner {
     /// A pool without a thread yet.
-    pub(super) fn new(config: BlockingConfig, start: Start) -> Self {
+    pub(super) fn new(config: BlockingConfig, start: StartThread) -> Self {
         Inner {
             config: config.within_bounds(),
             start,
@@ -95,6 +97,9 @@ impl Inner {
         let mut state = self.lock();
         if state.closed {
             return Err((work, Refusal::Closed));
+        }
+        if !state.queue.reserve() {
+            return Err((work, Refusal::NoMemory));
         }
         let wake = state.idle > 0;
         if wake {

@@ -25,6 +25,11 @@ impl<T> Queue<T> {
         self.live
     }
 
+    /// Makes room for one more. False: there is no memory.
+    pub(super) fn reserve(&mut self) -> bool {
+        self.entries.try_reserve(1).is_ok()
+    }
+
     /// Appends a job; its ticket is never zero and never used again.
     pub(super) fn push(&mut self, job: T) -> u64 {
         self.last_ticket += 1;

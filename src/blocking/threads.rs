@@ -3,10 +3,13 @@
 //! A thread that ends leaves the list of those to be joined, unless the pool is closed: then whoever
 //! shuts it down joins them all.
 
+use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::{Arc, MutexGuard};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use ouzel_core::memory::boxed;
 
 use super::inner::{Inner, State, wait};
 
@@ -30,13 +33,24 @@ impl Periods {
     }
 }
 
+/// A thread's builder.
+fn named(name: fmt::Arguments<'_>) -> io::Result<thread::Builder> {
+    let mut text = String::new();
+    // Longer than any of ours.
+    text.try_reserve(40).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // A string takes all.
+    let _ = text.write_fmt(name);
+    Ok(thread::Builder::new().name(text))
+}
+
 impl Inner {
     /// Starts a thread. The lock is held meanwhile: it happens rarely, and nobody may rely on a thread
     /// that does not come to be.
     pub(super) fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        state.handles.try_reserve(1).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let inner = Arc::clone(self);
-        let builder = thread::Builder::new().name(format!("ouzel-block-{}", state.threads));
-        let handle = (self.start)(builder, Box::new(move || inner.serve()))?;
+        let body = boxed(move || inner.serve()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let handle = (self.start)(named(format_args!("ouzel-block-{}", state.threads))?, body)?;
         state.handles.push(handle);
         state.threads += 1;
         state.starting += 1;
@@ -48,10 +62,12 @@ impl Inner {
     pub(super) fn see_to_watcher(self: &Arc<Self>, state: &mut State) {
         if !self.is_starved(state) {
         } else if !state.watching {
-            let inner = Arc::clone(self);
-            let builder = thread::Builder::new().name("ouzel-stall".into());
+            // As if there were no thread to be had, see below.
+            if state.handles.try_reserve(1).is_err() {
+                return;
+            }
             // If there is no thread to be had, the next job tries again.
-            if let Ok(handle) = (self.start)(builder, Box::new(move || inner.look_out())) {
+            if let Ok(handle) = self.start_watcher() {
                 state.watching = true;
                 state.handles.push(handle);
             }
@@ -59,6 +75,12 @@ impl Inner {
             state.resting = false;
             self.watch.notify_one();
         }
+    }
+
+    fn start_watcher(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
+        let inner = Arc::clone(self);
+        let body = boxed(move || inner.look_out()).ok_or(io::ErrorKind::OutOfMemory)?;
+        (self.start)(named(format_args!("ouzel-stall"))?, body)
     }
 
     /// A pool thread's life.

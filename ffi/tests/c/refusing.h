@@ -69,13 +69,12 @@ static inline int32_t until_completed(ouzel_runtime *rt, ouzel_op op, int cancel
 typedef struct scenario {
     const char *name;
     int32_t (*ask)(ouzel_runtime *);
-    enum { ANYWHERE, ON_THE_LOOP, ON_LINUX, ON_A_RING } where; /* elsewhere it is a blocking job, and those abort without memory */
+    enum { ANYWHERE, ON_THE_LOOP, ON_LINUX } where;
 } scenario;
 
 #define ANYWHERE(name) {#name, name, ANYWHERE}
 #define ON_THE_LOOP(name) {#name, name, ON_THE_LOOP}
 #define ON_LINUX(name) {#name, name, ON_LINUX}
-#define ON_A_RING(name) {#name, name, ON_A_RING}
 
 static const scenario *the_scenario;
 
@@ -123,7 +122,6 @@ static int each(const scenario *scenarios, size_t count, const test *test, int a
         int status = 0;
         if (the_scenario->where != ANYWHERE && strcmp(argv[2], "0") != 0) continue;
         if (the_scenario->where == ON_LINUX && strcmp(argv[1], "poll") == 0) continue; /* it has no such call */
-        if (the_scenario->where == ON_A_RING && strcmp(argv[1], "uring") != 0) continue;
         pid_t child = fork();
         if (child == 0) return run_tests(argc, argv, test, 1);
         CHECK(waitpid(child, &status, 0) == child);

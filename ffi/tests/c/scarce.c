@@ -26,14 +26,19 @@ static rlim_t allow_fds(rlim_t count) {
     return before;
 }
 
+/* Address space, in bytes. */
+static rlim_t used(void) {
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    CHECK(statm && fscanf(statm, "%ld", &pages) == 1 && fclose(statm) == 0);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
 /* With so many bytes more than there are: whether there is a runtime, which then works. */
 static bool is_made(rlim_t more) {
     ouzel_options options = the_options();
     ouzel_runtime *rt = NULL;
-    long pages = 0;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    CHECK(statm && fscanf(statm, "%ld", &pages) == 1 && fclose(statm) == 0);
-    allow((rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more);
+    allow(used() + more);
     int32_t err = ouzel_runtime_new(&options, &rt);
     allow(RLIM_INFINITY);
     if (err == OUZEL_OK) {
@@ -59,6 +64,37 @@ static void a_runtime_without_address_space_says_so(void) {
         CHECK(more < 1 << 30);
     }
     CHECK(not_made > 0);
+}
+
+static int64_t works(void *arg) { return (int64_t)(intptr_t)arg; }
+
+static atomic_int released, completed;
+
+static void releases(void *ud) {
+    (void)ud;
+    atomic_fetch_add(&released, 1);
+}
+
+static void completes(void *ud, const ouzel_cqe *cqe) {
+    (void)ud;
+    CHECK(cqe->res == 0 && cqe->extra == 7);
+    atomic_fetch_add(&completed, 1);
+}
+
+static void a_job_without_a_thread_is_not_taken(void) {
+    ouzel_op_opts opts = op_opts(completes, releases, NULL);
+    ouzel_op op = {7, 7}, before = op;
+    if (the_workers > 0) return; /* its host begins no operation outside a task */
+    ouzel_runtime *rt = new_runtime();
+    allow(used() + 64 * 1024); /* not for a stack */
+    CHECK_IS(ouzel_blocking(rt, works, (void *)7, &opts, &op), -EAGAIN);
+    allow(RLIM_INFINITY);
+    CHECK(memcmp(&op, &before, sizeof op) == 0);
+    CHECK_IS(ouzel_blocking(rt, works, (void *)7, &opts, &op), OUZEL_OK);
+    run_until(rt, &completed, 1);
+    CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    CHECK_IS(completed, 1);
+    CHECK_IS(released, 1);
 }
 
 /* The last descriptor that it wants is refused it more often than there may be runtimes. */
@@ -90,6 +126,7 @@ int main(int argc, char **argv) {
     const test all[] = {
         TEST(a_runtime_without_address_space_says_so),
         TEST(a_runtime_without_descriptors_leaves_nothing_behind),
+        TEST(a_job_without_a_thread_is_not_taken),
     };
     return run_tests(argc, argv, all, sizeof all / sizeof *all);
 }
