@@ -103,10 +103,20 @@ pub(crate) fn unreleased(f: impl FnOnce()) {
     UNRELEASED.set(false);
 }
 
+impl Lent {
+    /// It goes without having been settled.
+    #[inline(never)]
+    fn unsettled(&self, release: UdFn) {
+        if !UNRELEASED.get() {
+            self.home.release_later(Release(release, self.ud));
+        }
+    }
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(release) = self.release.take().filter(|_| !UNRELEASED.get()) {
-            self.home.release_later(Release(release, self.ud));
+        if let Some(release) = self.release.take() {
+            self.unsettled(release);
         }
     }
 }
