@@ -364,7 +364,7 @@ int32_t ouzel_set_log(uint32_t max_level, ouzel_log_fn fn, void *ud);
  * library. What does not: the chunks that tasks live in, rings and their buffers (mapped from the system), thread stacks, and
  * what the C library allocates inside (threads, name lookups). It may return NULL: runtimes, spawns, what is made in a runtime, waits
  * and operations then answer OUZEL_ENOMEM (an operation perhaps in its cqe), have done nothing, and may be asked again. The
- * process is aborted where that cannot be, among others in a cancel from another thread and in what ouzel_try_send has to keep. (Making a
+ * process is aborted where that cannot be, among others in a cancel from another thread. (Making a
  * runtime asks for one block first, 24 KiB and 20 KiB for each worker, from which it serves what is refused after it; then it gives that
  * back. So do, with 2 to 8 KiB, blocking jobs, the start of a thread for them, a loop thread's first multishot receive.)
  * The struct is copied. OUZEL_ENULL: a function is missing. [any] */
@@ -629,7 +629,7 @@ int32_t ouzel_send(ouzel_runtime *rt, int fd, const void *buf, size_t len, uint3
  * leave no later than those of an OUZEL_SEND_LAZY, behind what was taken for this socket before, and nobody hears of it. OUZEL_PENDING:
  * nothing is taken, use ouzel_send, which goes behind what was: always so on OUZEL_DRIVER_POLL, before Linux 5.17 on
  * OUZEL_DRIVER_URING, and with workers; also for much at a time, while the socket is full, and while a send waits for room. -errno: why one taken
- * before failed, told once; nothing is taken. Not while a send on this socket has not completed. What is taken and finds
+ * before failed, told once (-ENOMEM: it found no room, and there was no memory to keep it); nothing is taken. Not while a send on this socket has not completed. What is taken and finds
  * no room waits for it, and SHUT_WR behind it; ouzel_close and the end of the runtime drop it, so wait for an ouzel_send, if only of 0 bytes, before you
  * close. Close the socket with ouzel_close. [loop] */
 int32_t ouzel_try_send(ouzel_runtime *rt, int fd, const void *buf, size_t len);

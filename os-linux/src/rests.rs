@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use ouzel_core::driver::Errno;
 use ouzel_core::op::OpKey;
 
-use crate::keys::KeyMap;
+use crate::keys::{self, KeyMap};
 
 /// Larger ones are not taken: an operation costs less than the copy.
 pub(crate) const LARGEST: usize = 16 * 1024;
@@ -45,6 +46,18 @@ impl<T> Rests<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// Makes room for one more, and a copy of its bytes.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn copied(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Errno> {
+        keys::room(&mut self.by_key)?;
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(bytes.len()).map_err(|_| Errno(libc::ENOMEM))?;
+        copy.extend_from_slice(bytes);
+        Ok(copy)
     }
 
     /// A key for one more, which keeps `rest`.

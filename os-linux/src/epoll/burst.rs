@@ -37,6 +37,9 @@ impl EpollDriver {
         if !self.copies.has_room(bytes.len()) {
             self.make_lazy();
         }
+        if self.table.make_entry(fd).is_err() || !self.copies.make_room(bytes.len()) {
+            return Ok(false);
+        }
         let entry = self.table.entry(fd, self.fds);
         if entry.failed != 0 {
             return Err(Errno(std::mem::take(&mut entry.failed)));
@@ -88,13 +91,14 @@ impl EpollDriver {
     fn send_rest(&mut self, fd: Fd, rest: &[u8], keep: Keep) {
         let in_line = !self.entry(fd).sides[Way::Out as usize].is_empty();
         let room = self.table.make_op(&mut self.ready, &mut self.done);
-        let waits = room
-            .and_then(|()| if in_line { self.register(fd, Way::Out) } else { self.await_edge(fd, Way::Out) });
-        if let Err(Errno(e)) = waits {
-            self.entry(fd).failed = e;
-            return;
-        }
-        let rest: Box<[u8]> = rest.into();
+        let copied = room.and_then(|()| {
+            let rest = self.copies.rests.copied(rest)?;
+            if in_line { self.register(fd, Way::Out) } else { self.await_edge(fd, Way::Out) }.map(|()| rest)
+        });
+        let rest = match copied {
+            Ok(rest) => rest,
+            Err(Errno(e)) => return self.entry(fd).failed = e,
+        };
         let req = Request::Send { fd, buf: rest.as_ptr(), len: rest.len(), flags: 0, lazy: false };
         let key = self.copies.rests.insert((rest, keep));
         self.table.push(key, req, fd, Way::Out, 0);

@@ -22,7 +22,7 @@ pub(super) struct Copies {
     pub(super) kept: Vec<(Fd, usize, Keep)>,
     pub(super) bytes: Vec<u8>,
     /// What the operations of our own send.
-    pub(super) rests: Rests<(Box<[u8]>, Keep)>,
+    pub(super) rests: Rests<(Vec<u8>, Keep)>,
 }
 
 impl Copies {
@@ -37,6 +37,12 @@ impl Copies {
 
     pub(super) fn has_room(&self, more: usize) -> bool {
         self.kept.len() < KEPT && self.bytes.len() + more <= ROOM
+    }
+
+    /// Makes room for so many bytes more. False: there is no memory.
+    #[inline]
+    pub(super) fn make_room(&mut self, more: usize) -> bool {
+        self.kept.try_reserve(1).is_ok() && self.bytes.try_reserve(more).is_ok()
     }
 
     #[inline]

@@ -26,7 +26,7 @@ pub(super) struct Copy {
 #[derive(Debug)]
 pub(super) struct Rest {
     pub(super) fd: Fd,
-    pub(super) bytes: Box<[u8]>,
+    pub(super) bytes: Vec<u8>,
     pub(super) _keep: Keep,
     /// Operations that send on the same socket: they begin when this has ended.
     pub(super) line: Vec<(OpKey, Request)>,
@@ -71,13 +71,27 @@ impl Copies {
         self.sends.is_empty() && self.rests.is_empty()
     }
 
-    /// What is known of `fd`, which is not negative.
-    pub(super) fn known(&mut self, fd: Fd) -> &mut Known {
-        let index = fd as usize;
-        if index >= self.known.len() {
-            self.known.resize((index + 1).next_power_of_two().max(64), Known::default());
+    /// Makes room for what is to be known of `fd`, which is not negative. False: there is no memory.
+    pub(super) fn get_to_know(&mut self, fd: Fd) -> bool {
+        let (index, len) = (fd as usize, self.known.len());
+        if index >= len {
+            let all = (index + 1).next_power_of_two().max(64);
+            if self.known.try_reserve_exact(all - len).is_err() {
+                return false;
+            }
+            self.known.resize(all, Known::default());
         }
-        &mut self.known[index]
+        true
+    }
+
+    /// What is known of one that bytes were taken for.
+    pub(super) fn known(&mut self, fd: Fd) -> &mut Known {
+        &mut self.known[fd as usize]
+    }
+
+    /// The rest that is being sent on `fd`.
+    pub(super) fn rest(&self, fd: Fd) -> Option<OpKey> {
+        self.known.get(usize::try_from(fd).ok()?)?.rest
     }
 
     /// The last one may grow.
@@ -101,7 +115,7 @@ impl Copies {
     #[inline]
     fn is_free(&self, fd: Fd) -> bool {
         let free = |known: &Known| known.batch != self.batch && known.failed == 0 && known.rest.is_none();
-        self.known.get(fd as usize).is_none_or(free)
+        self.known.get(fd as usize).is_some_and(free)
     }
 
     /// Whether so many bytes more for `fd` can be part of this batch.
@@ -135,8 +149,7 @@ impl Copies {
     pub(super) fn make_room(&mut self) -> bool {
         if self.bytes.capacity() == 0 {
             self.batch = 1;
-            self.sends.reserve(MOST);
-            return self.bytes.try_reserve_exact(ROOM).is_ok();
+            return self.sends.try_reserve(MOST).is_ok() && self.bytes.try_reserve_exact(ROOM).is_ok();
         }
         true
     }
@@ -161,8 +174,17 @@ mod tests {
 
     fn copies() -> Copies {
         let mut copies = Copies::default();
-        assert!(!copies.has_room(3, 1) && copies.make_room());
+        assert!(!copies.has_room(3, 1) && copies.make_room() && copies.get_to_know(MOST as Fd));
         copies
+    }
+
+    #[test]
+    fn a_socket_has_to_be_known() {
+        let mut copies = copies();
+        let unknown = 2 * MOST as Fd;
+        assert!(copies.has_room(unknown - 1, 1) && !copies.has_room(unknown, 1));
+        assert!((copies.rest(-1), copies.rest(unknown)) == (None, None));
+        assert!(copies.get_to_know(unknown) && copies.has_room(unknown, 1));
     }
 
     #[test]

@@ -46,8 +46,10 @@ impl UringDriver {
         if self.closing {
             return done(-libc::ECANCELED);
         }
-        if !self.copies.is_unused() && self.hold(key, req) {
-            return Submitted::InFlight;
+        if !self.copies.is_unused()
+            && let Some(held) = self.hold(key, req)
+        {
+            return held;
         }
         let pushed = match *req {
             Request::Send { lazy: true, .. } if self.has.has(Mask::CQE_SKIP) => self.submit_lazy(key, req),

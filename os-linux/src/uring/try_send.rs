@@ -24,6 +24,7 @@ use super::driver::{Cqe, UringDriver};
 use super::op::{self, Follow, Own};
 use crate::config::Mask;
 use crate::fork::FORKED;
+use crate::keys;
 use crate::rests::{Keep, LARGEST};
 
 impl UringDriver {
@@ -67,7 +68,7 @@ impl UringDriver {
 
     #[cold]
     fn try_send_slowly(&mut self, fd: Fd, bytes: &[u8], keep: impl FnOnce() -> Keep) -> Result<bool, Errno> {
-        if !self.has.has(Mask::CQE_SKIP) || !self.copies.make_room() {
+        if !self.has.has(Mask::CQE_SKIP) || !self.copies.make_room() || !self.copies.get_to_know(fd) {
             return Ok(false);
         }
         let generation = self.fds.generation(fd);
@@ -125,9 +126,16 @@ impl UringDriver {
             Some(Own::Copy(number)) => Some((number, cqe.res)),
             _ => None,
         };
-        let said: Vec<_> = self.stash.iter().filter_map(number).collect();
-        self.stash.retain(|cqe| number(cqe).is_none());
-        said.into_iter().for_each(|(number, res)| self.on_copy(number, res));
+        let mut at = 0;
+        while let Some(cqe) = self.stash.get(at) {
+            match number(cqe) {
+                Some((number, res)) => {
+                    self.stash.remove(at);
+                    self.on_copy(number, res);
+                }
+                None => at += 1,
+            }
+        }
         self.end_copies();
     }
 
@@ -152,7 +160,11 @@ impl UringDriver {
             return self.copy_failed(fd, -res);
         }
         let keep = copy.keep.take();
-        let bytes: Box<[u8]> = self.copies.bytes[from + sent..from + len].into();
+        let copied = self.copies.rests.copied(&self.copies.bytes[from + sent..from + len]);
+        let bytes = match copied.and_then(|bytes| keys::room(&mut self.follow).map(|()| bytes)) {
+            Ok(bytes) => bytes,
+            Err(Errno(e)) => return self.copy_failed(fd, e),
+        };
         let req = Request::Send { fd, buf: bytes.as_ptr(), len: bytes.len(), flags: 0, lazy: false };
         let rest = Rest { fd, bytes, _keep: keep, line: Vec::new(), dropped: false };
         let key = self.copies.rests.insert(rest);
@@ -176,10 +188,7 @@ impl UringDriver {
     }
 
     fn rest_on(&mut self, fd: Fd) -> Option<&mut Rest> {
-        if fd < 0 {
-            return None;
-        }
-        let key = self.copies.known(fd).rest?;
+        let key = self.copies.rest(fd)?;
         self.copies.rests.get_mut(key)
     }
 
@@ -193,16 +202,20 @@ impl UringDriver {
         self.rest_on(fd).is_some()
     }
 
-    /// Holds it if it has to be.
+    /// Holds it if it has to be, and says so or that there is no memory for it.
     #[cold]
-    pub(super) fn hold(&mut self, key: OpKey, req: &Request) -> bool {
+    pub(super) fn hold(&mut self, key: OpKey, req: &Request) -> Option<Submitted> {
         if let Request::Close { fd } = *req {
             self.drop_copies(fd);
         }
         if !self.is_behind_rest(req) {
-            return false;
+            return None;
         }
+        let room = keys::room(&mut self.copies.held).is_ok();
         if let Some(rest) = sends_on(req).and_then(|fd| self.rest_on(fd)) {
+            if !room || rest.line.try_reserve(1).is_err() {
+                return Some(Submitted::Done(Completion::done(-libc::ENOMEM)));
+            }
             let mut req = *req;
             if let Request::Send { lazy, .. } = &mut req {
                 // Whoever waits for it says so once, and before it begins.
@@ -213,7 +226,7 @@ impl UringDriver {
             self.copies.held.insert(key.0, fd);
             self.begun(key);
         }
-        true
+        Some(Submitted::InFlight)
     }
 
     /// `fd` is closed by the next entry.
@@ -222,9 +235,7 @@ impl UringDriver {
         if self.copies.has(fd) {
             self.copies.sends.iter_mut().filter(|copy| copy.fd == fd).for_each(|copy| copy.dropped = true);
         }
-        if fd >= 0
-            && let Some(key) = self.copies.known(fd).rest
-        {
+        if let Some(key) = self.copies.rest(fd) {
             self.drop_rest(key);
             self.cancel(key);
         }
