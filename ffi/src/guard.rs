@@ -8,7 +8,9 @@ use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_void};
 use core::sync::atomic::{Ordering, compiler_fence};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock_unless_lost;
 
 /// `ouzel_panic_fn`.
 pub type PanicFn = extern "C" fn(ud: *mut c_void, text: *const c_char);
@@ -132,7 +134,7 @@ fn broken(payload: &(dyn core::any::Any + Send)) -> ! {
 }
 
 fn tell_host(text: &str) {
-    let hook = *PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+    let hook = lock_unless_lost(&PANIC).and_then(|hook| *hook);
     if let Some(Hook { function, ud }) = hook {
         with_c_str(text, |text| function(ud, text.as_ptr()));
     }
@@ -148,7 +150,7 @@ fn with_c_str(text: &str, f: impl FnOnce(&CStr)) {
 
 /// Gives a line to the host's log, if it wants that level.
 pub(crate) fn log(level: u32, text: &str) {
-    let hook = *LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    let hook = lock_unless_lost(&LOG).and_then(|hook| *hook);
     if let Some((max, Hook { function, ud })) = hook
         && level <= max
     {
@@ -164,8 +166,8 @@ pub extern "C" fn ouzel_set_log(max_level: u32, function: Option<LogFn>, ud: *mu
             return crate::error::OUZEL_EINVAL;
         }
         let hook = function.filter(|_| max_level != OUZEL_LOG_OFF);
-        *LOG.lock().unwrap_or_else(PoisonError::into_inner) =
-            hook.map(|function| (max_level, Hook { function, ud }));
+        let Some(mut log) = lock_unless_lost(&LOG) else { return crate::error::OUZEL_EFORKED };
+        *log = hook.map(|function| (max_level, Hook { function, ud }));
         crate::error::OUZEL_OK
     })
 }
@@ -178,8 +180,9 @@ pub extern "C" fn ouzel_set_panic_hook(function: Option<PanicFn>, ud: *mut c_voi
         return crate::error::OUZEL_ENOTSUP;
     }
     guard(|| {
-        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) =
-            function.map(|function| Hook { function, ud });
+        let Some(mut hook) = lock_unless_lost(&PANIC) else { return crate::error::OUZEL_EFORKED };
+        *hook = function.map(|function| Hook { function, ud });
+        drop(hook);
         #[cfg(panic = "abort")]
         hang_on_std();
         crate::error::OUZEL_OK

@@ -16,7 +16,7 @@
 //! | [`submit`], [`sockets`], [`files`], [`batch`], [`timer`], [`signal`], [`blocking`] | beginning operations |
 //! | [`stats`], [`dump`] | counters; the list of tasks |
 //! | [`alloc`], `memory`, `spare` | the host's allocator; memory that may be refused, for what is made by those who do not reckon with that |
-//! | [`fork`], [`version`] | the forked child; which ABI this is |
+//! | [`fork`], `lock`, [`version`] | the forked child, and locks that it may find held; which ABI this is |
 //! | [`abi`] | every constant and layout of the header, for the test that compares them |
 //!
 //! Every exported function runs behind [`guard`]; what it does inside returns `Result` with one of the
@@ -47,6 +47,7 @@ pub mod id;
 pub mod join;
 mod lent;
 pub mod local;
+mod lock;
 mod memory;
 pub mod op;
 pub mod options;

@@ -17,7 +17,7 @@ use core::cell::{Cell, UnsafeCell};
 use core::ptr::null;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ouzel::anchor::{AnchorId, RUNTIMES};
 use ouzel::{EnterGuard, Handle, LocalHandle, LocalRuntime, Origin, Runtime, TaskId};
@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::guard::callback;
 use crate::id::{Kind, ouzel_rtid, unpack};
 use crate::lent::{After, Home, Jobs, Release, Released};
+use crate::lock::lock_unless_lost;
 use crate::memory;
 use crate::record::Joins;
 use crate::table::OpTable;
@@ -346,39 +347,46 @@ impl Body {
     }
 }
 
-/// Places that nobody uses, and how many there are in all.
-pub(crate) struct Places {
-    /// Longest free first. With room for all.
-    free: VecDeque<&'static ouzel_runtime>,
-    all: usize,
-}
-
-static PLACES: Mutex<Places> = Mutex::new(Places { free: VecDeque::new(), all: 0 });
+/// Places that nobody uses, longest free first. With room for all there are.
+static FREE_PLACES: Mutex<VecDeque<&'static ouzel_runtime>> = Mutex::new(VecDeque::new());
+/// All there are, or are about to be.
+static PLACE_COUNT: AtomicUsize = AtomicUsize::new(0);
 /// So many are kept before one is used again, to find uses after free.
 const REST: usize = 16;
 
-fn places() -> MutexGuard<'static, Places> {
-    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+/// One that is used again, if there are enough.
+fn used_place() -> Option<&'static ouzel_runtime> {
+    let mut free = lock_unless_lost(&FREE_PLACES)?;
+    if free.len() > REST { free.pop_front() } else { None }
+}
+
+/// One more, and room for it among the free ones.
+fn made_place() -> Result<&'static ouzel_runtime> {
+    // ORDERING: Relaxed: who makes room sees its own at least, and the lock orders the rest.
+    let all = PLACE_COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+    if let Some(mut free) = lock_unless_lost(&FREE_PLACES) {
+        let room = all.saturating_sub(free.len());
+        free.try_reserve(room).map_err(|_| Error::NO_MEMORY)?;
+    }
+    let (state, body, polled) = (AtomicU32::new(FREE), UnsafeCell::new(None), Cell::new(null()));
+    memory::boxed(ouzel_runtime { state, body, polled }).map(|place| &*Box::leak(place))
 }
 
 pub(crate) fn new_place() -> Result<&'static ouzel_runtime> {
-    let mut places = places();
-    if places.free.len() > REST
-        && let Some(place) = places.free.pop_front()
-    {
+    if let Some(place) = used_place() {
         return Ok(place);
     }
-    let room = places.all + 1 - places.free.len();
-    places.free.try_reserve(room).map_err(|_| Error::NO_MEMORY)?;
-    let (state, body, polled) = (AtomicU32::new(FREE), UnsafeCell::new(None), Cell::new(null()));
-    let place = memory::boxed(ouzel_runtime { state, body, polled })?;
-    places.all += 1;
-    Ok(Box::leak(place))
+    made_place().inspect_err(|_| {
+        // ORDERING: Relaxed, as in `made_place`.
+        PLACE_COUNT.fetch_sub(1, Ordering::Relaxed);
+    })
 }
 
-/// Gives one back that is FREE.
+/// Gives one back that is FREE. Where the list is lost it is not used again.
 pub(crate) fn give_back(place: &'static ouzel_runtime) {
-    places().free.push_back(place);
+    if let Some(mut free) = lock_unless_lost(&FREE_PLACES) {
+        free.push_back(place);
+    }
 }
 
 /// Begins a place's life.

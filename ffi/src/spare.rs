@@ -13,7 +13,7 @@
 //!
 //! While a call has a block, what is refused to any other thread comes from there, too: the call may well have started that thread.
 //! So a block is larger than what its call needs. Where no memory is refused, a call with a block costs one request more, and
-//! whatever gives memory back one load.
+//! whatever gives memory back one load. In a child that was forked while another thread had the list of blocks, calls go without.
 
 use core::alloc::Layout;
 use core::cell::Cell;
@@ -23,6 +23,7 @@ use std::alloc::{alloc, dealloc};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::lock::lock_unless_lost;
 
 /// At the beginning of a block.
 struct Head {
@@ -108,9 +109,9 @@ impl Blocks {
     }
 }
 
-/// A block that memory may come from; see the module.
+/// A block that memory may come from, as a rule; see the module.
 #[derive(Debug)]
-pub(crate) struct Spare(Block);
+pub(crate) struct Spare(Option<Block>);
 
 // SAFETY: a block belongs to no thread.
 unsafe impl Send for Spare {}
@@ -122,24 +123,28 @@ impl Spare {
         let (layout, filled) = Layout::new::<Head>().extend(room).map_err(|_| Error::NO_MEMORY)?;
         // SAFETY: of a size.
         let block = Block(NonNull::new(unsafe { alloc(layout) }).ok_or(Error::NO_MEMORY)?.cast());
-        let mut blocks = Blocks::lock();
+        let Some(mut blocks) = lock_unless_lost(&BLOCKS) else {
+            block.free(layout);
+            return Ok(Spare(None));
+        };
         let (next, filled) = (Cell::new(blocks.0), Cell::new(filled));
         let head = Head { next, layout, filled, used_count: Cell::new(0), is_open: Cell::new(true) };
         // SAFETY: it has room for it, and nobody else knows it.
         unsafe { block.0.write(head) };
         blocks.0 = Some(block);
-        Ok(Spare(block))
+        Ok(Spare(Some(block)))
     }
 }
 
 impl Drop for Spare {
     fn drop(&mut self) {
+        let Some(block) = self.0 else { return };
         let mut blocks = Blocks::lock();
-        self.0.head(&blocks).is_open.set(false);
-        let unused = blocks.remove_unused(self.0);
+        block.head(&blocks).is_open.set(false);
+        let unused = blocks.remove_unused(block);
         drop(blocks);
         if let Some(layout) = unused {
-            self.0.free(layout);
+            block.free(layout);
         }
     }
 }
@@ -147,7 +152,7 @@ impl Drop for Spare {
 /// For the allocator, which was refused it: from a block, or null.
 #[cold]
 pub(crate) fn take(layout: Layout) -> *mut u8 {
-    let blocks = Blocks::lock();
+    let Some(blocks) = lock_unless_lost(&BLOCKS) else { return ptr::null_mut() };
     let taken = blocks.iter().find_map(|block| block.take(&blocks, layout));
     if taken.is_some() {
         // ORDERING: Relaxed: whoever gives it back has got it from here.
@@ -163,17 +168,17 @@ pub(crate) fn may_be_taken() -> bool {
     USED.load(Ordering::Relaxed) != 0
 }
 
-/// Whether this is from a block.
+/// Whether this is from a block, or may be for all that a child can know that has lost the list.
 #[cold]
 pub(crate) fn is_taken(ptr: *mut u8) -> bool {
-    let blocks = Blocks::lock();
+    let Some(blocks) = lock_unless_lost(&BLOCKS) else { return true };
     blocks.iter().any(|block| block.holds(&blocks, ptr))
 }
 
-/// For the allocator: takes it back if it is from a block. Else says no.
+/// For the allocator: takes it back if it is from a block, or may be. Else says no.
 #[cold]
 pub(crate) fn give_back(ptr: *mut u8) -> bool {
-    let mut blocks = Blocks::lock();
+    let Some(mut blocks) = lock_unless_lost(&BLOCKS) else { return true };
     let Some(block) = blocks.iter().find(|block| block.holds(&blocks, ptr)) else { return false };
     block.head(&blocks).used_count.update(|n| n - 1);
     // ORDERING: Relaxed, as in `take`.
@@ -233,6 +238,17 @@ mod tests {
         // It is not there twice: what was given back stays empty until the call ends.
         assert!(take(large(0, 1)).is_null());
         drop(spare);
+    }
+
+    #[test]
+    fn a_lock_that_was_lost_in_a_fork_is_done_without() {
+        let _alone = alone();
+        let held = Blocks::lock();
+        let spare = Spare::new(LARGE + 64).unwrap();
+        assert!(spare.0.is_none() && take(large(0, 1)).is_null());
+        drop(spare);
+        drop(held);
+        assert!(Spare::new(1).unwrap().0.is_some());
     }
 
     #[test]

@@ -4,13 +4,11 @@
 //! remembers the generation it was made in; in a child the page reads zero, and a child that makes
 //! drivers of its own draws the next number. The check is one load.
 
-use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ouzel_core::driver::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 /// What a driver answers in a forked child of the process it was made in.
 pub const FORKED: Errno = Errno(libc::EOWNERDEAD);
@@ -18,9 +16,12 @@ pub const FORKED: Errno = Errno(libc::EOWNERDEAD);
 /// Generation of the nearest ancestor that drew one. A plain static: a child inherits it.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// The wiped word, once there is one. Before, and for good if the kernel cannot wipe (before 4.14), a word that
-/// never changes: then no fork is ever noticed.
-static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const NEVER).cast_mut());
+/// [`UNTRIED`], then the wiped word for good; or [`NEVER`] for good, if the kernel cannot wipe (before 4.14). Without a lock: a
+/// child would find it as another thread of its parent held it.
+static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const UNTRIED).cast_mut());
+/// Zero, as the wiped word is: nothing has been drawn.
+static UNTRIED: AtomicU64 = AtomicU64::new(0);
+/// A word that never changes: no fork is ever noticed.
 static NEVER: AtomicU64 = AtomicU64::new(0);
 
 /// The process that made something: compare with [`Generation::is_foreign`].
@@ -43,8 +44,7 @@ impl Generation {
     /// This process's. Draws a new one in a child that has none yet.
     #[must_use]
     pub fn current() -> Generation {
-        // ORDERING: Relaxed: a number that is seen is the right one, and for one that is not the lock is taken. (Always would not
-        // do: a child finds it as another thread of its parent held it.)
+        // ORDERING: Relaxed: a number that is seen is the right one, and one that is not is drawn by an exchange, which sees the last.
         let seen = word().load(Ordering::Relaxed);
         if seen == 0 { drawn() } else { Generation(seen) }
     }
@@ -92,38 +92,38 @@ impl Origin {
 fn word() -> &'static AtomicU64 {
     // ORDERING: Relaxed: the page is the kernel's making, and nothing but its atomic word is looked at.
     let word = WORD.load(Ordering::Relaxed);
-    // SAFETY: `NEVER`, or the word of a page that is never unmapped.
+    // SAFETY: a static, or the word of a page that is never unmapped.
     unsafe { &*word }
 }
 
-/// This process's generation, unless it has been drawn; maps the word at the first call.
+/// Draws this process's generation, unless that has been done; maps the word at the first call.
 fn drawn() -> Generation {
-    /// Whether the word was tried to be mapped.
-    static TRIED: Mutex<bool> = Mutex::new(false);
-    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-    // ORDERING: Relaxed throughout, under the lock; who reads without it may see less and comes here.
-    let next = || LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    if !mem::replace(&mut *tried, true)
-        && let Some(mapped) = wiped_word()
-    {
-        let number = next();
-        // Written before it is ever read: a page that is read first is mapped twice.
-        // SAFETY: it was mapped just now, for ever.
-        unsafe { &*mapped }.store(number, Ordering::Relaxed);
-        // ORDERING: Relaxed, as above.
-        WORD.store(mapped, Ordering::Relaxed);
-        return Generation(number);
+    if ptr::eq(word(), &UNTRIED) {
+        try_to_map();
     }
     let word = word();
     if ptr::eq(word, &NEVER) {
         return Generation(0);
     }
+    // ORDERING: Relaxed, for the number is all there is: of two that draw at a time one is first, and the other's is not used. (A
+    // write, and the first access: a page that is read first is mapped twice.)
+    let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     // ORDERING: Relaxed, as above.
-    let seen = word.load(Ordering::Relaxed);
-    let number = if seen == 0 { next() } else { seen };
-    // ORDERING: Relaxed, as above.
-    word.store(number, Ordering::Relaxed);
-    Generation(number)
+    let drawn = word.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+    Generation(drawn.err().unwrap_or(number))
+}
+
+/// Settles what the word is.
+#[cold]
+fn try_to_map() {
+    let mapped = wiped_word();
+    let (untried, found) = ((&raw const UNTRIED).cast_mut(), mapped.unwrap_or((&raw const NEVER).cast_mut()));
+    // ORDERING: Relaxed: the page is the kernel's making, and nothing but its atomic word is looked at.
+    let settled = WORD.compare_exchange(untried, found, Ordering::Relaxed, Ordering::Relaxed);
+    if let (Err(_), Some(page)) = (settled, mapped) {
+        // SAFETY: mapped by this call, and nobody else knows it.
+        let _ = unsafe { munmap(page.cast(), rustix::param::page_size()) };
+    }
 }
 
 fn wiped_word() -> Option<*mut AtomicU64> {
@@ -139,6 +139,13 @@ fn wiped_word() -> Option<*mut AtomicU64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
+
+    #[test]
+    fn all_threads_draw_the_same() {
+        let drawn = [(); 8].map(|()| thread::spawn(Generation::current)).map(|t| t.join().unwrap());
+        assert!(drawn.iter().all(|&d| d == drawn[0] && d.number() != 0 && !d.is_foreign()));
+    }
 
     #[test]
     fn a_child_is_foreign_to_its_parent_and_not_to_itself() {

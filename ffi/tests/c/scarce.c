@@ -1,4 +1,5 @@
-/* A system that has nothing to give: a runtime is made, or is not and says why, and then nothing of it is left. */
+/* A system that has nothing to give: what asks for it is done, or is not and says why, and then nothing of it is left. And locks that
+ * are lost in a fork. */
 #include "check.h"
 
 #include <stdbool.h>
@@ -122,11 +123,48 @@ static void a_runtime_without_descriptors_leaves_nothing_behind(void) {
     allow_fds(many);
 }
 
+static atomic_bool enough;
+
+static void *makes_and_frees(void *arg) {
+    (void)arg;
+    while (!enough) {
+        ouzel_options options = the_options();
+        ouzel_runtime *rt = NULL;
+        options.workers = 0;
+        CHECK_IS(ouzel_runtime_new(&options, &rt), OUZEL_OK);
+        CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+    }
+    return NULL;
+}
+
+/* What other threads of its parent have locked nobody unlocks in the child. */
+static void a_child_of_busy_threads_makes_its_own(void) {
+    pthread_t threads[2];
+    enough = false;
+    CHECK_IS(ouzel_runtime_free(new_runtime()), OUZEL_OK); /* the first of all asks what the kernel can do */
+    for (int i = 0; i < 2; i++) CHECK(pthread_create(&threads[i], NULL, makes_and_frees, NULL) == 0);
+    for (int i = 0; i < 200; i++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            ouzel_runtime *rt = new_runtime();
+            CHECK_IS(run_task(rt, succeeds, NULL), OUZEL_OK);
+            CHECK_IS(ouzel_runtime_free(rt), OUZEL_OK);
+            _exit(0);
+        }
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+    enough = true;
+    for (int i = 0; i < 2; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
 int main(int argc, char **argv) {
     const test all[] = {
         TEST(a_runtime_without_address_space_says_so),
         TEST(a_runtime_without_descriptors_leaves_nothing_behind),
         TEST(a_job_without_a_thread_is_not_taken),
+        TEST(a_child_of_busy_threads_makes_its_own),
     };
     return run_tests(argc, argv, all, sizeof all / sizeof *all);
 }
